@@ -1,0 +1,78 @@
+"""Every error of the gateway, in one tree, so that a caller can tell whose fault it is.
+
+    GatewayError
+    ├── ConfigError          the operator's configuration or environment is wrong
+    ├── AdapterError         an adapter (a module or a YAML file) breaks the contract
+    ├── SignatureError       the sender did not prove where the request comes from
+    ├── PayloadError         a genuine payload that its adapter does not understand
+    ├── LedgerError          the ledger refused or failed
+    │   └── LedgerUnavailableError    it can't commit now; the sender may try again
+    ├── LumailError          Lumail answered with something else than success, or not at all
+    ├── RedisMissingError    no Redis is to be had
+    └── CommandError         what was typed can't be done
+
+Texts say what to do about it and never hold a secret or personal data.
+"""
+
+from enum import StrEnum
+
+
+class GatewayError(Exception):
+    """Anything the gateway raises on purpose."""
+
+
+class ConfigError(GatewayError):
+    """One or more faults of the configuration, all told at once.
+
+    `faults` are lines of the form ``file:line: path.to.key: what is wrong and what is allowed``.
+    """
+
+    def __init__(self, *faults: str) -> None:
+        self.faults = faults
+        super().__init__("\n".join(faults))
+
+
+class AdapterError(GatewayError):
+    """An adapter that can't be used as it is written."""
+
+
+class RejectionCause(StrEnum):
+    """Why a request was refused with 401; shown to operators and counted."""
+
+    MISSING = "missing"  # no signature where the scheme wants one
+    MALFORMED = "malformed"  # a signature that can't be read
+    WRONG = "wrong"  # fits none of the source's secrets
+    STALE = "stale"  # right, but too old or too far in the future
+
+
+class SignatureError(GatewayError):
+    """The request did not prove its origin. `detail` may be shown to operators: no secret in it."""
+
+    def __init__(self, cause: RejectionCause, detail: str) -> None:
+        self.cause = cause
+        self.detail = detail
+        super().__init__(f"{cause}: {detail}")
+
+
+class PayloadError(GatewayError):
+    """A genuine payload that is not understood: it is kept in quarantine with this text as reason."""
+
+
+class LedgerError(GatewayError):
+    """The ledger refused something, or is not in the state that it should be in."""
+
+
+class LedgerUnavailableError(LedgerError):
+    """The ledger can't commit in time; nothing was kept and the sender may try again."""
+
+
+class LumailError(GatewayError):
+    """Lumail did not answer with success; what it answered is in the attributes of the subclass raised."""
+
+
+class RedisMissingError(GatewayError):
+    """No Redis to connect to and no binary to start a private one."""
+
+
+class CommandError(GatewayError):
+    """A command that can't be carried out as typed (exit status 2)."""

@@ -1,0 +1,220 @@
+"""What can be said to Lumail: event types, what each type's data holds, and how urgent each is.
+
+The types and fields are those of Lumail's public documentation of *Track Event*
+(https://lumail.io/docs/api-reference/events).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from marshmallow import INCLUDE, Schema, fields, validate
+
+
+class EventType(StrEnum):
+    """Lumail's event types."""
+
+    SUBSCRIBED = "SUBSCRIBED"
+    UNSUBSCRIBED = "UNSUBSCRIBED"
+    TAG_ADDED = "TAG_ADDED"
+    TAG_REMOVED = "TAG_REMOVED"
+    EMAIL_OPENED = "EMAIL_OPENED"
+    EMAIL_CLICKED = "EMAIL_CLICKED"
+    EMAIL_SENT = "EMAIL_SENT"
+    EMAIL_RECEIVED = "EMAIL_RECEIVED"
+    WORKFLOW_STARTED = "WORKFLOW_STARTED"
+    WORKFLOW_COMPLETED = "WORKFLOW_COMPLETED"
+    WORKFLOW_CANCELED = "WORKFLOW_CANCELED"
+    FIELD_UPDATED = "FIELD_UPDATED"
+    EMAIL_BOUNCED = "EMAIL_BOUNCED"
+    EMAIL_COMPLAINED = "EMAIL_COMPLAINED"
+    WEBHOOK_EXECUTED = "WEBHOOK_EXECUTED"
+    SUBSCRIBER_PAYMENT = "SUBSCRIBER_PAYMENT"
+    SUBSCRIBER_REFUND = "SUBSCRIBER_REFUND"
+    EMAIL_DELIVERY_DELAYED = "EMAIL_DELIVERY_DELAYED"
+
+
+WRITABLE_TYPES = frozenset(EventType) - {EventType.EMAIL_DELIVERY_DELAYED}
+"""The seventeen types that Lumail documents for writing; the eighteenth only for reading."""
+
+MONEY_TYPES = frozenset({EventType.SUBSCRIBER_PAYMENT, EventType.SUBSCRIBER_REFUND})
+
+
+class Lane(IntEnum):
+    """How urgent an event is; the smaller leaves first."""
+
+    URGENT = 0
+    REVENUE = 1
+    STANDARD = 2
+    BULK = 3
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+_LANES = {
+    EventType.EMAIL_COMPLAINED: Lane.URGENT,
+    EventType.UNSUBSCRIBED: Lane.URGENT,
+    EventType.SUBSCRIBED: Lane.URGENT,
+    EventType.SUBSCRIBER_PAYMENT: Lane.REVENUE,
+    EventType.SUBSCRIBER_REFUND: Lane.REVENUE,
+    EventType.EMAIL_SENT: Lane.BULK,
+    EventType.EMAIL_RECEIVED: Lane.BULK,
+    EventType.EMAIL_OPENED: Lane.BULK,
+    EventType.EMAIL_CLICKED: Lane.BULK,
+}
+
+DEFAULT_FORWARDED = frozenset(
+    event_type for event_type in WRITABLE_TYPES if _LANES.get(event_type) is not Lane.BULK
+)
+"""What a source forwards when its `forward` is left out: everything but bulk and EMAIL_DELIVERY_DELAYED."""
+
+
+def lane_of(event_type: EventType, data: Mapping[str, Any]) -> Lane:
+    """The lane of an event; a hard bounce is urgent, other bounces are standard."""
+    if event_type is EventType.EMAIL_BOUNCED and data.get("bounceType") == "hard":
+        return Lane.URGENT
+    return _LANES.get(event_type, Lane.STANDARD)
+
+
+@dataclass(frozen=True)
+class MemoryKey:
+    """Names one thing that earlier webhooks may have taught: (`customer`, `cus_9`), (`order`, `17`)."""
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True)
+class LumailEvent:
+    """One happening in Lumail's words, as an adapter makes it.
+
+    `subscriber` is a trimmed lower-case e-mail, or None when only memory can tell it: then `waits_for`
+    names the memory whose `email` releases the event.
+    `keys` name the fact, each ``<kind>:<id>``; the gateway puts adapter and account before them. At least one.
+    `data` holds the type's own fields; amounts are Decimal in major units.
+    `occurred_at` is timezone-aware.
+    `richness` ranks tellings of one fact: of two that nobody has sent yet, the richer data is kept.
+    """
+
+    type: EventType
+    subscriber: str | None
+    data: Mapping[str, Any]
+    occurred_at: datetime
+    keys: tuple[str, ...]
+    waits_for: MemoryKey | None = None
+    richness: int = 0
+
+
+class DataSchema(Schema):
+    """The data of one event type; fields that Lumail does not list are let through."""
+
+    class Meta:
+        unknown = INCLUDE
+
+
+def _text(*, required: bool = True) -> fields.String:
+    return fields.String(required=required, allow_none=False)
+
+
+def _schema(name: str, **members: fields.Field[Any]) -> DataSchema:
+    return DataSchema.from_dict(dict(members), name=name)()  # type: ignore[return-value]  # from_dict is typed as Schema
+
+
+_MONEY = _schema(
+    "Money",
+    amount=fields.Decimal(required=True, allow_nan=False),
+    product=fields.String(required=True, validate=validate.Length(min=1, max=200)),
+)
+_MAIL = {"emailId": _text(), "subject": _text()}
+_TAG = _schema("Tag", tagId=_text(), tagName=_text(), reason=_text(required=False))
+_WORKFLOW = {"workflowId": _text(), "workflowName": _text()}
+
+DATA_SCHEMAS: Mapping[EventType, Schema] = {
+    EventType.SUBSCRIBER_PAYMENT: _MONEY,
+    EventType.SUBSCRIBER_REFUND: _MONEY,
+    EventType.EMAIL_SENT: _schema("Sent", **_MAIL, campaignId=_text(), workflow=_text(required=False)),
+    EventType.EMAIL_RECEIVED: _schema("Received", **_MAIL, campaignId=_text(), receivedAt=_text(required=False)),
+    EventType.EMAIL_OPENED: _schema("Opened", **_MAIL, campaignId=_text(required=False)),
+    EventType.EMAIL_CLICKED: _schema(
+        "Clicked", **_MAIL, campaignId=_text(required=False), targetUrl=_text(), linkId=_text(required=False)
+    ),
+    EventType.EMAIL_BOUNCED: _schema(
+        "Bounced",
+        **_MAIL,
+        campaignId=_text(required=False),
+        reason=_text(),
+        bounceType=fields.String(required=True, validate=validate.OneOf(["hard", "soft", "undetermined"])),
+    ),
+    EventType.EMAIL_COMPLAINED: _schema("Complained", **_MAIL, campaignId=_text(required=False)),
+    EventType.EMAIL_DELIVERY_DELAYED: _schema(
+        "Delayed", **_MAIL, campaignId=_text(required=False), workflow=_text(required=False)
+    ),
+    EventType.SUBSCRIBED: _schema("Subscribed", tags=fields.List(fields.Dict(), required=False)),
+    EventType.UNSUBSCRIBED: _schema(
+        "Unsubscribed",
+        **{name: _text(required=False) for name in ("reason", "campaignId", "campaignName", "status")},
+    ),
+    EventType.TAG_ADDED: _TAG,
+    EventType.TAG_REMOVED: _TAG,
+    EventType.WORKFLOW_STARTED: _schema("Started", **_WORKFLOW),
+    EventType.WORKFLOW_COMPLETED: _schema("Completed", **_WORKFLOW),
+    EventType.WORKFLOW_CANCELED: _schema("Canceled", **_WORKFLOW, reason=_text(required=False)),
+    EventType.WEBHOOK_EXECUTED: _schema(
+        "Executed",
+        **_WORKFLOW,
+        stepId=_text(),
+        webhookUrl=_text(),
+        status=fields.Raw(required=True),
+        success=fields.Boolean(required=True),
+        errorMessage=_text(required=False),
+    ),
+    EventType.FIELD_UPDATED: _schema(
+        "FieldUpdated",
+        fieldId=_text(),
+        fieldName=_text(),
+        oldValue=fields.Raw(required=False, allow_none=True),
+        newValue=fields.Raw(required=True, allow_none=True),
+    ),
+}
+
+
+def faults_of(event: LumailEvent) -> dict[str, Any]:
+    """What is wrong with an event before it may enter the ledger; empty when nothing is."""
+    faults: dict[str, Any] = dict(DATA_SCHEMAS[event.type].validate(event.data))
+    if not event.keys or not all(event.keys):
+        faults["keys"] = ["an event names its fact by at least one key"]
+    if event.subscriber is None and event.waits_for is None:
+        faults["subscriber"] = ["no subscriber, and nothing that could teach one"]
+    if event.subscriber is not None and "@" not in event.subscriber:
+        faults["subscriber"] = ["not an e-mail address"]
+    if event.occurred_at.tzinfo is None:
+        faults["occurred_at"] = ["a time without a time zone"]
+    return faults
+
+
+def encode_data(data: Mapping[str, Any]) -> str:
+    """JSON as it is stored and sent: Decimals become numbers, exactly, or ValueError is raised."""
+    return json.dumps(data, default=_number, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def decode_data(text: str) -> dict[str, Any]:
+    """The inverse of `encode_data`; fractional numbers come back as Decimal."""
+    data: dict[str, Any] = json.loads(text, parse_float=Decimal)
+    return data
+
+
+def _number(value: object) -> int | float:
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{type(value).__name__} can't stand in an event's data")
+    if value == value.to_integral_value():
+        return int(value)
+    number = float(value)
+    if Decimal(repr(number)) != value:
+        raise ValueError(f"amount {value} has more digits than JSON's numbers can carry")
+    return number

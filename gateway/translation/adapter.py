@@ -1,0 +1,206 @@
+"""The contract between the gateway and an adapter: pure functions from a provider's words to Lumail's.
+
+An adapter is data: how requests are signed (`scheme`), how one splits into source events (`split`), one handler
+a source event type, and the types that are ignored on purpose. It has no effects; what it needs besides the source
+event stands in `Context`, and what earlier webhooks taught is asked of `Context.memory`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from marshmallow import EXCLUDE, Schema, ValidationError
+
+from gateway.errors import AdapterError, PayloadError
+from gateway.events import LumailEvent, MemoryKey, faults_of
+from gateway.translation.signature import Scheme
+from gateway.translation.webhook import VerifiedWebhook
+
+
+@dataclass(frozen=True)
+class SourceEvent:
+    """One happening in the provider's words.
+
+    `id` is the provider's name for the happening, where it gives one.
+    `account` is the provider's account that it belongs to, where one endpoint serves several.
+    `test` marks what the provider calls a test; it is delivered only where the source says so and teaches nothing.
+    """
+
+    id: str | None
+    type: str
+    occurred_at: datetime
+    payload: Mapping[str, Any]
+    account: str | None = None
+    test: bool = False
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An item of a webhook that can't even be split off; it is quarantined alone."""
+
+    reason: str
+
+
+class Memory(Protocol):
+    """What earlier webhooks of the same adapter, account and destination taught."""
+
+    def recall(self, key: MemoryKey) -> Mapping[str, Any] | None:
+        """The values last remembered under `key`, or None."""
+
+
+@dataclass(frozen=True)
+class Memo:
+    """Something to remember: `values` are merged into what is known, unless that was taught at a later time.
+
+    A value `email` releases events that wait for this key.
+    """
+
+    key: MemoryKey
+    values: Mapping[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a handler may know besides the source event.
+
+    `source` is the source's name; `options` are the adapter's own options of this source, defaults filled in.
+    """
+
+    source: str
+    received_at: datetime
+    memory: Memory
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What a source event became. Exactly one of three: events and lessons, lessons only, or ignored with a reason."""
+
+    events: tuple[LumailEvent, ...] = ()
+    memos: tuple[Memo, ...] = ()
+    links: tuple[tuple[str, ...], ...] = ()
+    ignored: str | None = None
+
+
+def translated(*events: LumailEvent, memos: Sequence[Memo] = (), links: Sequence[tuple[str, ...]] = ()) -> Translation:
+    """The source event makes `events`, and may teach as well."""
+    return Translation(events, tuple(memos), tuple(links))
+
+
+def taught(*memos: Memo, links: Sequence[tuple[str, ...]] = ()) -> Translation:
+    """The source event makes nothing; it only teaches values, or that several keys name one fact (`links`)."""
+    return Translation((), memos, tuple(links))
+
+
+def ignored(reason: str) -> Translation:
+    """Left out on purpose; the reason is shown to operators."""
+    return Translation(ignored=reason)
+
+
+class PayloadSchema(Schema):
+    """The part of a provider's payload that a handler uses: unknown keys are dropped."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+
+Handler = Callable[[SourceEvent, Context], Translation]
+"""What `translate` calls; it raises PayloadError for a payload that it does not understand."""
+
+PayloadHandler = Callable[[Any, SourceEvent, Context], Translation]
+"""What an adapter writes: the loaded payload comes first, so that a schema stands beside each handler."""
+
+
+class Handlers(dict[str, Handler]):
+    """A provider's table of handlers, by source event type.
+
+    ``@handlers.on("charge.refunded", schema=ChargeSchema)`` registers one for one or more types. With a schema the
+    handler gets what the schema loads from the payload, and a payload that does not fit is not understood; without
+    one it gets the payload as it is.
+    """
+
+    def on(self, *types: str, schema: type[Schema] | None = None) -> Callable[[PayloadHandler], PayloadHandler]:
+        loader = schema() if schema is not None else None
+
+        def register(handler: PayloadHandler) -> PayloadHandler:
+            def loaded(event: SourceEvent, context: Context) -> Translation:
+                return handler(_load(loader, event.payload), event, context)
+
+            for event_type in types:
+                if event_type in self:
+                    raise AdapterError(f"two handlers for {event_type}")
+                self[event_type] = loaded
+            return handler
+
+        return register
+
+
+def _load(schema: Schema | None, payload: Mapping[str, Any]) -> Any:
+    if schema is None:
+        return payload
+    try:
+        return schema.load(payload)
+    except ValidationError as error:
+        raise PayloadError(f"payload does not fit: {error.normalized_messages()}") from error
+
+
+@dataclass(frozen=True)
+class Docs:
+    """The provider's pages that an adapter is written from."""
+
+    events: str
+    security: str
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """One provider.
+
+    `scheme` makes the signature scheme from the source's options (most need none and give a constant).
+    `split` cuts a verified webhook into its source events; it raises PayloadError when the body as a whole can't
+    be read, and gives an `Unreadable` for a single item that can't.
+    `delivery_id` is the provider's id of the request, equal in its retries; None where it has none.
+    `ignored` names the types that are left out on purpose, each with the reason; a name may end in `*`.
+    `options` is the schema of the adapter's own options of a source.
+    """
+
+    name: str
+    title: str
+    docs: Docs
+    scheme: Callable[[Mapping[str, Any]], Scheme]
+    split: Callable[[VerifiedWebhook], Sequence[SourceEvent | Unreadable]]
+    handlers: Mapping[str, Handler]
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    options: type[Schema] = Schema
+    delivery_id: Callable[[VerifiedWebhook], str | None] = lambda verified: None
+
+
+def translate(adapter: Adapter, event: SourceEvent, context: Context) -> Translation:
+    """Translate one source event.
+
+    Raises PayloadError where the adapter does not understand it: an unknown type, a payload that does not fit, or a
+    translation that Lumail would refuse. Whatever else an adapter raises is its bug and told as a PayloadError too,
+    so that the webhook is kept and can be translated again once the adapter is right.
+    """
+    handler = adapter.handlers.get(event.type)
+    if handler is None:
+        return _left_out(adapter, event.type)
+    try:
+        translation = handler(event, context)
+        faults = {made.type.value: found for made in translation.events if (found := faults_of(made))}
+    except PayloadError:
+        raise
+    except Exception as error:  # an adapter's bug must cost no webhook: it is quarantined with its cause
+        raise PayloadError(f"adapter {adapter.name} failed on {event.type}: {type(error).__name__}") from error
+    if faults:
+        raise PayloadError(f"adapter {adapter.name} made an event that Lumail would refuse: {faults}")
+    return translation
+
+
+def _left_out(adapter: Adapter, event_type: str) -> Translation:
+    for pattern, reason in adapter.ignored.items():
+        if event_type == pattern or (pattern.endswith("*") and event_type.startswith(pattern[:-1])):
+            return ignored(reason)
+    raise PayloadError(f"unknown type {event_type[:80]!r}: adapter {adapter.name} neither translates nor ignores it")

@@ -1,0 +1,63 @@
+"""One request as it came, and the proof that it is genuine."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+
+class Headers(Mapping[str, str]):
+    """Header fields by name, whatever the case; of a repeated field the last value counts."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+        pairs = fields.items() if isinstance(fields, Mapping) else fields
+        self._fields = {name.lower(): value for name, value in pairs}
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        return f"Headers({sorted(self._fields)})"  # names only: values hold signatures
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """One request to a source: the exact bytes (after a Content-Encoding was undone), before anything is proven.
+
+    `url` is the public address as the provider has it, since some sign it.
+    `received_at` is timezone-aware.
+    """
+
+    source: str
+    url: str
+    headers: Headers
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class VerifiedWebhook:
+    """A webhook whose signature holds. Only `signature.verify` makes one, so that handlers never see forged bytes.
+
+    `secret` is the position of the secret that fitted in the source's list.
+    `signed_at` is the time that the signature covers, where the scheme has one.
+    """
+
+    webhook: Webhook
+    secret: int
+    signed_at: datetime | None
+
+    @property
+    def body(self) -> bytes:
+        return self.webhook.body
+
+    @property
+    def headers(self) -> Headers:
+        return self.webhook.headers
