@@ -143,7 +143,7 @@ def _load(schema: Schema | None, payload: Mapping[str, Any]) -> Any:
     try:
         return schema.load(payload)
     except ValidationError as error:
-        raise PayloadError(f"payload does not fit: {error.normalized_messages()}") from error
+        raise PayloadError(f"payload does not fit: {error.messages}") from error
 
 
 @dataclass(frozen=True)
