@@ -1,0 +1,160 @@
+"""The real Redis and the real PostgreSQL that tests run against, started by the tests and gone with them."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+from gateway import embedded
+from tests.waiting import eventually
+
+POSTGRES_MISSING = (
+    "no PostgreSQL server programs (initdb, postgres) on the PATH or under /usr/lib/postgresql: "
+    "install them (Debian, Ubuntu: `apt-get install postgresql`; macOS: `brew install postgresql@17`)"
+)
+
+
+@contextmanager
+def redis_server(data: Path) -> Iterator[str]:
+    """The private Redis of this data folder, run; its URL."""
+    process = subprocess.Popen(embedded.command(data))
+    try:
+        yield eventually(lambda: embedded.running_url(data), what="Redis answers")
+    finally:
+        process.kill()
+        process.wait()
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running cluster that takes connections on a socket in `folder` from anybody on this machine."""
+
+    folder: Path
+    names: Iterator[int]
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
+
+    def connect(self) -> "psycopg.Connection[tuple[object, ...]]":
+        return psycopg.connect(host=str(self.folder), user="postgres", dbname="postgres", autocommit=True)
+
+    @contextmanager
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """A new database, dropped at the end; its name. A template that has tables saves their making."""
+        name = f"test_{next(self.names)}"
+        with self.connect() as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield name
+        finally:
+            with self.connect() as connection:
+                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def postgres_server(*, durable: bool = False) -> Iterator[Postgres]:
+    """A new cluster. Only a `durable` one waits for the disk, which a test of crashes of the machine would need."""
+    programs = _postgres_programs()
+    # Not pytest's folder: only its owner may enter that, and its path may be too long for a socket.
+    folder = Path(tempfile.mkdtemp(prefix="gateway-pg-"))
+    owner = _unprivileged()
+    if owner is not None:
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+    try:
+        _run(
+            owner,
+            folder,
+            programs / "initdb",
+            *("--pgdata", folder / "data", "--username", "postgres", "--auth", "trust"),
+            *("--encoding", "UTF8", "--no-locale", "--no-sync", "--no-instructions"),
+        )
+        server = _start(owner, folder, programs, durable=durable)
+        try:
+            postgres = Postgres(folder, count())
+            eventually(lambda: _answers(postgres, server), within=30, what="PostgreSQL answers")
+            yield postgres
+        finally:
+            server.send_signal(signal.SIGQUIT)  # at once, but not without giving its shared memory back
+            server.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _postgres_programs() -> Path:
+    on_path = shutil.which("initdb")
+    installed = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[4]), reverse=True
+    )
+    for initdb in ([Path(on_path).resolve()] if on_path else []) + installed:
+        if (initdb.parent / "postgres").exists():
+            return initdb.parent
+    raise AssertionError(POSTGRES_MISSING)
+
+
+def _unprivileged() -> pwd.struct_passwd | None:
+    """Whom to run PostgreSQL as, which refuses root; None is whoever runs the tests."""
+    if os.getuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise AssertionError("the tests run as root, PostgreSQL refuses root, and there is no user postgres or nobody")
+
+
+def _run(owner: pwd.struct_passwd | None, folder: Path, *command: str | Path) -> None:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        user=owner and owner.pw_uid,
+        group=owner and owner.pw_gid,
+        extra_groups=[] if owner else None,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _start(
+    owner: pwd.struct_passwd | None, folder: Path, programs: Path, *, durable: bool
+) -> "subprocess.Popen[bytes]":
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(folder),
+        "max_connections": "200",
+        "shared_buffers": "32MB",
+        "autovacuum": "off",
+        "fsync": "on" if durable else "off",
+        "full_page_writes": "on" if durable else "off",
+    }
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            [
+                str(programs / "postgres"),
+                "-D",
+                str(folder / "data"),
+                *(f"--{name}={value}" for name, value in settings.items()),
+            ],
+            cwd=folder,
+            user=owner and owner.pw_uid,
+            group=owner and owner.pw_gid,
+            extra_groups=[] if owner else None,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def _answers(postgres: Postgres, server: "subprocess.Popen[bytes]") -> bool:
+    assert server.poll() is None, (postgres.folder / "log").read_text()
+    with suppress(psycopg.OperationalError):
+        postgres.connect().close()
+        return True
+    return False
