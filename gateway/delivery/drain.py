@@ -1,0 +1,200 @@
+"""A drain: one worker sends what is due to one destination, until nothing is, no place is free or its slice is over."""
+
+import secrets
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from gateway.config import Destination
+from gateway.delivery.message import compose
+from gateway.delivery.outcome import settlement
+from gateway.errors import LedgerError, LedgerUnavailableError
+from gateway.ledger import claims
+from gateway.ledger.claims import Claimed
+from gateway.ledger.database import Ledger
+from gateway.lumail.client import Answer, Transport
+
+SLICE = 5.0
+"""Seconds after which a drain ends even if more is due, so that other destinations have their turn."""
+
+GATHER = 0.005
+"""Seconds that answers are gathered for, so that one transaction settles several."""
+
+THREADS = 32
+
+_log = structlog.get_logger()
+
+ATTEMPTS = Counter("gateway_attempts", "Requests to Lumail by outcome.", ["destination", "kind", "outcome"])
+ATTEMPT_SECONDS = Histogram(
+    "gateway_attempt_seconds",
+    "From the first byte to Lumail's answer.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
+)
+
+
+class Courier:
+    """What a worker process delivers with: the ledger, a transport for each destination, and threads to wait on them.
+
+    `stopping` ends drains early: nothing new is claimed, what is under way is awaited and written down.
+    """
+
+    def __init__(self, ledger: Ledger, destinations: Mapping[str, Destination], threads: int = THREADS) -> None:
+        self.ledger = ledger
+        self.destinations = destinations
+        self.threads = threads
+        self.stopping = threading.Event()
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="send")
+        self._transports = {
+            name: Transport(destination.base_url, destination.api_token) for name, destination in destinations.items()
+        }
+
+    def transport(self, destination: str) -> Transport:
+        return self._transports[destination]
+
+    def close(self) -> None:
+        self.stopping.set()
+        self.pool.shutdown(wait=True)
+
+
+@dataclass(frozen=True)
+class _Answered:
+    claimed: Claimed
+    answer: Answer
+
+
+def drain(courier: Courier, name: str) -> int:
+    """Drain one destination; returns how many attempts were made. Ends at once where another drain is at it."""
+    destination = courier.destinations.get(name)
+    if destination is None:
+        return 0  # the job is older than the configuration
+    owner = secrets.token_hex(16)
+    with courier.ledger.write([name]) as connection:
+        if not claims.take_lease(connection, name, owner, courier.ledger.now(connection)):
+            return 0
+    return _Drain(courier, destination, owner).run()
+
+
+class _Drain:
+    def __init__(self, courier: Courier, destination: Destination, owner: str) -> None:
+        self._courier = courier
+        self._destination = destination
+        self._owner = owner
+        self._answers: SimpleQueue[_Answered] = SimpleQueue()
+        self._under_way = 0
+        self._made = 0
+        self._leased = True
+
+    def run(self) -> int:
+        ends = time.monotonic() + SLICE
+        unsettled: list[_Answered] = []
+        while True:
+            over = not self._leased or self._courier.stopping.is_set() or time.monotonic() > ends
+            claimed = self._turn(unsettled, 0 if over else self._courier.threads - self._under_way)
+            if not self._under_way and not claimed:
+                break
+            unsettled = self._await_answers()
+        if self._leased:
+            self._release()
+        return self._made
+
+    def _turn(self, unsettled: Sequence[_Answered], wanted: int) -> Sequence[Claimed]:
+        """One transaction: write down the answers, renew the lease, claim more and send it off."""
+        ledger, name = self._courier.ledger, self._destination.name
+        with ledger.write([name]) as connection:
+            started = time.monotonic()
+            now = ledger.now(connection)
+            turn = claims.turn(
+                connection,
+                name,
+                self._owner,
+                now,
+                settlements=[settlement(one.claimed, one.answer, now) for one in unsettled],
+                wanted=wanted,
+                limit=self._destination.requests_per_minute,
+                compose=compose,
+            )
+        self._leased = turn.leased
+        for one in turn.claimed:
+            self._under_way += 1
+            self._made += 1
+            self._courier.pool.submit(self._send, one, started)
+        return turn.claimed
+
+    def _send(self, claimed: Claimed, claimed_at: float) -> None:
+        answer = self._courier.transport(self._destination.name).post_event(
+            compose(claimed).encode(),
+            send_before=claimed_at + claims.SEND_WITHIN.total_seconds(),
+            ends_by=claimed_at + claims.ENDS_WITHIN.total_seconds(),
+        )
+        self._answers.put(_Answered(claimed, answer))
+
+    def _await_answers(self) -> list[_Answered]:
+        """At least one answer, or none after a third of the lease, which then wants renewal."""
+        answered: list[_Answered] = []
+        if not self._under_way:
+            return answered
+        patience = claims.LEASE.total_seconds() / 3
+        while True:
+            try:
+                answered.append(self._answers.get(timeout=patience))
+            except Empty:
+                break
+            if len(answered) == self._under_way:
+                break
+            patience = GATHER
+        for one in answered:
+            self._note(one)
+        self._under_way -= len(answered)
+        return answered
+
+    def _note(self, one: _Answered) -> None:
+        outcome = settlement(one.claimed, one.answer, one.claimed.claimed_at).outcome
+        ATTEMPTS.labels(self._destination.name, claims.POST_EVENT, outcome).inc()
+        ATTEMPT_SECONDS.observe(one.answer.duration_ms / 1000)
+        _log.info(
+            "delivery.attempted",
+            destination=self._destination.name,
+            source=one.claimed.source,
+            event=one.claimed.event,
+            webhook=one.claimed.webhook,
+            attempt=one.claimed.attempt,
+            type=one.claimed.type.value,
+            lane=one.claimed.lane.word,
+            outcome=outcome,
+            status=one.answer.status,
+            lumail_event_id=one.answer.event_id,
+            ms=one.answer.duration_ms,
+        )
+
+    def _release(self) -> None:
+        ledger, name = self._courier.ledger, self._destination.name
+        with ledger.write([name]) as connection:
+            limit = self._destination.requests_per_minute
+            claims.release(connection, name, self._owner, ledger.now(connection), limit)
+
+
+_courier: Courier | None = None
+
+
+def install(courier: Courier) -> None:
+    """Name the courier that jobs of this process deliver with."""
+    global _courier  # noqa: PLW0603 - RQ calls `run` by its name, with nothing but JSON arguments
+    _courier = courier
+
+
+def run(destination: str) -> None:
+    """RQ's unit of work. Faults of the ledger end the drain; the lease expires and the tick calls for another."""
+    if _courier is None:
+        raise LedgerError("this process was not set up to deliver: run it as `lumail-gateway worker`")
+    try:
+        drain(_courier, destination)
+    except LedgerUnavailableError as error:
+        _log.warning("drain.ended", destination=destination, error=str(error))
+
+

@@ -1,0 +1,326 @@
+"""The ledger's tables: what is known, what is to be done, and what was done, on SQLite and PostgreSQL alike.
+
+Instants are stored as microseconds since 1970 UTC, so that both databases order, compare and add them the same way;
+JSON is stored as text, so that both give back what was put in.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A timezone-aware datetime, stored as microseconds since the epoch."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else to_microseconds(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else from_microseconds(value)
+
+
+class Json(TypeDecorator[Any]):
+    """A value of JSON's kinds, stored as compact text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+def to_microseconds(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_microseconds(number: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=number)
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pk",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("fingerprint", String(64), comment="of base URL and token; a change is noticed at start"),
+    Column("lease_owner", String(40), comment="the drain that may claim"),
+    Column("lease_until", Instant),
+    Column("wake_at", Instant, comment="no drain is of use before; null: nothing waits"),
+    Column("limit_learned", Integer, comment="requests a minute by Lumail's own header"),
+    Column("remaining_learned", Integer),
+    Column("reset_learned", Instant),
+    Column("read_lag_ms", BigInteger, comment="the longest time seen until a recorded event could be read back"),
+    Column("echo", Boolean, comment="whether Lumail stores extra keys; null: not seen yet"),
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("scope", String(20), nullable=False, comment="destination, lane or source"),
+    Column("destination", String(100), nullable=False),
+    Column("name", String(100), nullable=False, comment="of the destination, lane or source"),
+    Column("reason", Text, nullable=False),
+    Column("probe", String(20), comment="what ends the pause early; null: only its end"),
+    Column("made_at", Instant, nullable=False),
+    Column("until", Instant, comment="null: until somebody resumes"),
+    Column("ended_at", Instant),
+    Index(
+        "pauses_open", "destination", sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")
+    ),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("source", String(100), nullable=False),
+    Column("adapter", String(100), nullable=False),
+    Column("destination", String(100), nullable=False),
+    Column("delivery_id", Text, comment="the provider's id of the request, where it has one"),
+    Column("received_at", Instant, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("headers", Json, nullable=False, comment="credentials and signatures stand as fingerprints"),
+    Column("body", LargeBinary, nullable=True, comment="exact bytes; null once retention removed them"),
+    Column("secret", String(64), comment="fingerprint of the secret that fitted"),
+    Column("outcome", String(20), nullable=False),
+    Column("events_made", Integer, nullable=False),
+    Column("merged", Integer, nullable=False),
+    Column("taught", Integer, nullable=False),
+    Column("ignored", Integer, nullable=False),
+    Column("quarantined", Integer, nullable=False),
+    Column("notes", Json, nullable=False, comment="per source event not translated: position, type, word, reason"),
+    Index("webhooks_delivery", "delivery_id", "source", unique=True),
+    Index("webhooks_by_source", "source", "received_at"),
+    Index("webhooks_by_time", "received_at", "id"),
+    Index(
+        "webhooks_quarantined",
+        "received_at",
+        sqlite_where=text("quarantined > 0"),
+        postgresql_where=text("quarantined > 0"),
+    ),
+)
+
+_WAITING_IN_LINE = text("status = 'waiting' AND lane < 3")
+_WAITING_BULK = text("status = 'waiting' AND lane = 3")
+_WAITS_FOR_MEMORY = text("waits_for IS NOT NULL")
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("webhook", String(40), nullable=False),
+    Column("source", String(100), nullable=False),
+    Column("destination", String(100), nullable=False),
+    Column("type", String(40), nullable=False),
+    Column("subscriber", Text, comment="null while only memory can tell it"),
+    Column("data", Text, nullable=False, comment="JSON as it is sent; frozen by the first posting attempt"),
+    Column("occurred_at", Instant, nullable=False),
+    Column("lane", SmallInteger, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("reason", Text, comment="why held, failed or dropped"),
+    Column("due_at", Instant, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("first_attempt_at", Instant),
+    Column("attempt", String(40), comment="the newest attempt to post it"),
+    Column("group", String(40), nullable=False),
+    Column("richness", Integer, nullable=False, server_default="0"),
+    Column("waits_for", Text, comment="the memory key whose e-mail releases a held event"),
+    Column("lumail_event_id", Text),
+    Column("last_error", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("settled_at", Instant, comment="when it was delivered, failed or dropped"),
+    Index("events_lumail", "destination", "lumail_event_id", unique=True),
+    Index("events_of_webhook", "webhook"),
+    Index("events_of_group", "group"),
+    Index("events_by_time", "created_at", "id"),
+    Index("events_by_status", "destination", "status", "lane"),
+    Index(
+        "events_in_line",
+        "destination",
+        "lane",
+        "subscriber",
+        "occurred_at",
+        "id",
+        sqlite_where=_WAITING_IN_LINE,
+        postgresql_where=_WAITING_IN_LINE,
+    ),
+    Index("events_bulk", "destination", "due_at", "id", sqlite_where=_WAITING_BULK, postgresql_where=_WAITING_BULK),
+    Index(
+        "events_waiting_for_memory",
+        "destination",
+        "waits_for",
+        sqlite_where=_WAITS_FOR_MEMORY,
+        postgresql_where=_WAITS_FOR_MEMORY,
+    ),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("destination", String(100), nullable=False),
+    Column("key", String(500), nullable=False),
+    Column("group", String(40), nullable=False),
+    PrimaryKeyConstraint("destination", "key"),
+    Index("keys_of_group", "group"),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("destination", String(100), nullable=False),
+    Column("truth", Json, comment="what is true of the fact, in sums"),
+    Column("emitted", Json, comment="what was told to Lumail, in sums"),
+    Column("incident", Text, comment="what only a person can put right"),
+)
+
+lines = Table(
+    "lines",
+    metadata,
+    Column("destination", String(100), nullable=False),
+    Column("lane", SmallInteger, nullable=False),
+    Column("subscriber", Text, nullable=False),
+    Column("head", String(40), comment="the event that leaves next"),
+    Column("head_occurred_at", Instant),
+    Column("due_at", Instant, comment="when the head is due; null while the line is closed"),
+    PrimaryKeyConstraint("destination", "lane", "subscriber"),
+    Index("lines_due", "destination", "lane", "due_at"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("destination", String(100), nullable=False),
+    Column("event", String(40), comment="null for requests that concern no single event"),
+    Column("kind", String(20), nullable=False),
+    Column("taken_at", Instant, nullable=False),
+    Column("send_before", Instant, nullable=False),
+    Column("ends_by", Instant, nullable=False),
+    Column("place_until", Instant, nullable=False, comment="until then it counts against the plan"),
+    Column("sent", Text, comment="what was to be sent: subscriber and data, as JSON"),
+    Column("answered_at", Instant),
+    Column("outcome", String(20), comment="null: under way, or its answer never came"),
+    Column("status", Integer, comment="HTTP status"),
+    Column("body", Text),
+    Column("error", Text),
+    Column("duration_ms", Integer),
+    Index("attempts_of_event", "event"),
+    Index("attempts_in_plan", "destination", "place_until"),
+    Index(
+        "attempts_open",
+        "destination",
+        "ends_by",
+        sqlite_where=text("outcome IS NULL"),
+        postgresql_where=text("outcome IS NULL"),
+    ),
+)
+
+memory = Table(
+    "memory",
+    metadata,
+    Column("destination", String(100), nullable=False),
+    Column("key", String(500), nullable=False),
+    Column("values", Json, nullable=False),
+    Column("at", Instant, nullable=False, comment="when the newest of it was said"),
+    PrimaryKeyConstraint("destination", "key"),
+    Index("memory_by_time", "at"),
+)
+
+rejections = Table(
+    "rejections",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("source", String(100), comment="null: no such source"),
+    Column("path", String(200)),
+    Column("cause", String(40), nullable=False),
+    Column("detail", Text),
+    Column("count", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("rejections_of_source", "source", "at"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("kind", String(40), nullable=False),
+    Column("request", Json, nullable=False),
+    Column("cursor", Text),
+    Column("done", Integer, nullable=False, server_default="0"),
+    Column("total", Integer),
+    Column("status", String(20), nullable=False),
+    Column("made_by", String(100)),
+    Column("made_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("user", String(40), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("made_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Column("ended_at", Instant),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("action", String(60), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("before", Json),
+    Column("after", Json),
+    Index("audit_by_time", "at", "id"),
+)
