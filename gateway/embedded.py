@@ -14,6 +14,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from gateway.errors import RedisMissingError
 
@@ -53,8 +55,8 @@ def running_url(data: Path) -> str | None:
     if not _socket(data).exists():
         return None
     try:
-        with redis.Redis(unix_socket_path=str(_socket(data)), socket_timeout=2, socket_connect_timeout=2) as connection:
-            connection.ping()
+        with redis.Redis(unix_socket_path=str(_socket(data)), socket_timeout=2, retry=Retry(NoBackoff(), 0)) as server:
+            server.ping()
     except (redis.ConnectionError, redis.TimeoutError):
         return None
     return url(data)
