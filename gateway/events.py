@@ -69,9 +69,7 @@ _LANES = {
     EventType.EMAIL_CLICKED: Lane.BULK,
 }
 
-DEFAULT_FORWARDED = frozenset(
-    event_type for event_type in WRITABLE_TYPES if _LANES.get(event_type) is not Lane.BULK
-)
+DEFAULT_FORWARDED = frozenset(event_type for event_type in WRITABLE_TYPES if _LANES.get(event_type) is not Lane.BULK)
 """What a source forwards when its `forward` is left out: everything but bulk and EMAIL_DELIVERY_DELAYED."""
 
 
@@ -200,7 +198,17 @@ def faults_of(event: LumailEvent) -> dict[str, Any]:
 
 def encode_data(data: Mapping[str, Any]) -> str:
     """JSON as it is stored and sent: Decimals become numbers, exactly, or ValueError is raised."""
-    return json.dumps(data, default=_number, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return encode_json(data)
+
+
+def encode_json(value: Any) -> str:
+    """Compact JSON that any database and any connection can carry: readable text, half surrogates escaped."""
+    encoded = json.dumps(value, default=_number, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    try:
+        encoded.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, default=_number, separators=(",", ":"), allow_nan=False)
+    return encoded
 
 
 def decode_data(text: str) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from gateway.errors import LedgerError, LedgerUnavailableError
 from gateway.ledger import claims
 from gateway.ledger.claims import Claimed
 from gateway.ledger.database import Ledger
-from gateway.lumail.client import Answer, Transport
+from gateway.lumail.answer import Answer
+from gateway.lumail.transport import Transport
 
 SLICE = 5.0
 """Seconds after which a drain ends even if more is due, so that other destinations have their turn."""
@@ -27,6 +28,9 @@ GATHER = 0.005
 """Seconds that answers are gathered for, so that one transaction settles several."""
 
 THREADS = 32
+
+REMEMBER_ANSWERS = 300.0
+"""Seconds that a drain keeps trying to write down what Lumail answered while the ledger is away."""
 
 _log = structlog.get_logger()
 
@@ -95,13 +99,26 @@ class _Drain:
         unsettled: list[_Answered] = []
         while True:
             over = not self._leased or self._courier.stopping.is_set() or time.monotonic() > ends
-            claimed = self._turn(unsettled, 0 if over else self._courier.threads - self._under_way)
+            claimed = self._persistent_turn(unsettled, 0 if over else self._courier.threads - self._under_way)
             if not self._under_way and not claimed:
                 break
             unsettled = self._await_answers()
         if self._leased:
             self._release()
         return self._made
+
+    def _persistent_turn(self, unsettled: Sequence[_Answered], wanted: int) -> Sequence[Claimed]:
+        """A turn, tried until the ledger takes it: what Lumail answered is known nowhere else."""
+        gives_up = time.monotonic() + REMEMBER_ANSWERS
+        while True:
+            try:
+                return self._turn(unsettled, wanted)
+            except LedgerUnavailableError as error:
+                if not (unsettled or self._under_way) or time.monotonic() > gives_up:
+                    raise
+                _log.warning("drain.waits_for_ledger", destination=self._destination.name, error=str(error))
+                wanted = 0
+                time.sleep(0.2)
 
     def _turn(self, unsettled: Sequence[_Answered], wanted: int) -> Sequence[Claimed]:
         """One transaction: write down the answers, renew the lease, claim more and send it off."""
@@ -127,11 +144,16 @@ class _Drain:
         return turn.claimed
 
     def _send(self, claimed: Claimed, claimed_at: float) -> None:
-        answer = self._courier.transport(self._destination.name).post_event(
-            compose(claimed).encode(),
-            send_before=claimed_at + claims.SEND_WITHIN.total_seconds(),
-            ends_by=claimed_at + claims.ENDS_WITHIN.total_seconds(),
-        )
+        began = time.monotonic()
+        try:
+            answer = self._courier.transport(self._destination.name).post_event(
+                compose(claimed).encode(),
+                send_before=claimed_at + claims.SEND_WITHIN.total_seconds(),
+                ends_by=claimed_at + claims.ENDS_WITHIN.total_seconds(),
+            )
+        except Exception as error:  # a fault of ours: whether a byte left is unknown, and the drain must hear of it
+            _log.error("delivery.failed", event=claimed.event, error=type(error).__name__, exc_info=error)
+            answer = Answer(None, sent=True, duration=time.monotonic() - began, error=type(error).__name__)
         self._answers.put(_Answered(claimed, answer))
 
     def _await_answers(self) -> list[_Answered]:
@@ -156,7 +178,7 @@ class _Drain:
     def _note(self, one: _Answered) -> None:
         outcome = settlement(one.claimed, one.answer, one.claimed.claimed_at).outcome
         ATTEMPTS.labels(self._destination.name, claims.POST_EVENT, outcome).inc()
-        ATTEMPT_SECONDS.observe(one.answer.duration_ms / 1000)
+        ATTEMPT_SECONDS.observe(one.answer.duration)
         _log.info(
             "delivery.attempted",
             destination=self._destination.name,
@@ -169,7 +191,7 @@ class _Drain:
             outcome=outcome,
             status=one.answer.status,
             lumail_event_id=one.answer.event_id,
-            ms=one.answer.duration_ms,
+            ms=round(one.answer.duration * 1000),
         )
 
     def _release(self) -> None:
@@ -184,7 +206,7 @@ _courier: Courier | None = None
 
 def install(courier: Courier) -> None:
     """Name the courier that jobs of this process deliver with."""
-    global _courier  # noqa: PLW0603 - RQ calls `run` by its name, with nothing but JSON arguments
+    global _courier  # RQ calls `run` by its name, with nothing but JSON arguments
     _courier = courier
 
 
@@ -196,5 +218,3 @@ def run(destination: str) -> None:
         drain(_courier, destination)
     except LedgerUnavailableError as error:
         _log.warning("drain.ended", destination=destination, error=str(error))
-
-

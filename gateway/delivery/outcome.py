@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gateway.ledger.claims import ANSWER_LOST, Claimed, Pause, Settlement
-from gateway.lumail.client import Answer, Verdict, judge
+from gateway.lumail.answer import Answer, Verdict, judge
 
 RETRY_FIRST = timedelta(seconds=10)
 RETRY_LONGEST = timedelta(hours=6)
@@ -19,35 +19,38 @@ RATE_LIMITED_PAUSE = timedelta(seconds=5)
 
 def settlement(claimed: Claimed, answer: Answer, now: datetime) -> Settlement:
     """What Lumail's answer, or its lack, means for the event. `now` is the time of the answer."""
+    verdict = judge(answer)
     told = Settlement(
         claimed=claimed,
-        outcome=judge(answer).value,
+        outcome="too_late" if answer.too_late else verdict.value,
         status=None,
         http_status=answer.status,
         body=answer.body,
         error=answer.error,
-        duration_ms=answer.duration_ms,
+        duration_ms=round(answer.duration * 1000),
     )
-    match judge(answer):
+    if answer.too_late:
+        return replace(told, status="waiting", due_at=now, counts_try=False)
+    match verdict:
         case Verdict.RECORDED:
             return replace(told, status="delivered", lumail_event_id=answer.event_id)
         case Verdict.DOUBTFUL:
             return replace(told, status="held", reason=ANSWER_LOST)
-        case Verdict.TOO_LATE:
-            return replace(told, status="waiting", due_at=now, counts_try=False)
         case Verdict.RATE_LIMITED:
-            rest = RATE_LIMITED_PAUSE if answer.retry_after is None else timedelta(seconds=answer.retry_after)
-            pause = Pause(until=now + rest, reason="Lumail answered 429: too many requests")
-            return replace(told, status="waiting", due_at=now, counts_try=False, pause=pause)
+            after = answer.rate_limit.retry_after
+            rest = RATE_LIMITED_PAUSE if after is None else timedelta(seconds=max(1.0, min(after, 3600.0)))
+            return _paused(told, now, rest, "Lumail answered 429: too many requests")
         case Verdict.UNAUTHORIZED:
-            pause = Pause(
-                until=now + UNAUTHORIZED_PAUSE, reason=f"Lumail answered {answer.status}: the API token is refused"
-            )
-            return replace(told, status="waiting", due_at=now, counts_try=False, pause=pause)
-        case Verdict.REFUSED:
+            return _paused(told, now, UNAUTHORIZED_PAUSE, f"Lumail answered {answer.status}: it refuses the API token")
+        case Verdict.REFUSED | Verdict.PAYMENT_REQUIRED:
             return replace(told, status="failed", reason=f"Lumail refused it with {answer.status}")
         case Verdict.NOT_SENT:
             return _tried_again(told, now)
+
+
+def _paused(told: Settlement, now: datetime, rest: timedelta, reason: str) -> Settlement:
+    """The whole destination rests, and the event, which is not at fault, uses up no try."""
+    return replace(told, status="waiting", due_at=now, counts_try=False, pause=Pause(now + rest, reason))
 
 
 def _tried_again(told: Settlement, now: datetime) -> Settlement:

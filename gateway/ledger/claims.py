@@ -341,7 +341,7 @@ def _is_waiting_bulk() -> ColumnElement[bool]:
     return and_(text("events.status = 'waiting'"), text("events.lane = 3"))
 
 
-def _claimed(row: Mapping[str, Any], now: datetime) -> Claimed:
+def _claimed(row: RowMapping, now: datetime) -> Claimed:
     return Claimed(
         attempt=new_id("at"),
         event=row["id"],

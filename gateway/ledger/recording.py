@@ -103,6 +103,19 @@ class Recorded:
     due_at: datetime | None = None
     """When the first of the new events is due; None where nothing is to be delivered."""
 
+    @property
+    def word(self) -> str:
+        """The whole in one word, the most telling first."""
+        if self.quarantined:
+            return "quarantined"
+        if self.events:
+            return "translated"
+        if self.merged:
+            return "merged"
+        if self.taught:
+            return "taught"
+        return "ignored"
+
 
 def record(connection: Connection, submissions: Sequence[Submission], now: datetime) -> list[Recorded]:
     """Record webhooks of one destination, in order, under its writer lock. Any error leaves nothing of them."""
@@ -496,7 +509,7 @@ def _row(one: Submission, receipt: Recorded, notes: list[dict[str, Any]]) -> dic
         "headers": dict(one.headers),
         "body": one.body,
         "secret": one.secret,
-        "outcome": _word_of(receipt),
+        "outcome": receipt.word,
         "events_made": len(receipt.events),
         "merged": receipt.merged,
         "taught": receipt.taught,
@@ -510,18 +523,6 @@ def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns that a second translation changes; events made by the first are counted still."""
     changed = {name: row[name] for name in ("outcome", "merged", "taught", "ignored", "quarantined", "notes")}
     return {**changed, "events_made": webhooks.c.events_made + row["events_made"]}
-
-
-def _word_of(receipt: Recorded) -> str:
-    if receipt.quarantined:
-        return "quarantined"
-    if receipt.events:
-        return "translated"
-    if receipt.merged:
-        return "merged"
-    if receipt.taught:
-        return "taught"
-    return "ignored"
 
 
 def _chunks(values: Iterable[str]) -> Iterable[list[str]]:

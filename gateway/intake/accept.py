@@ -1,0 +1,199 @@
+"""How a webhook becomes a receipt: proven, split, translated, and durable before anybody is told so."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from gateway.errors import PayloadError
+from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, encode_data, lane_of
+from gateway.intake.route import Route
+from gateway.ledger.commit import Committer
+from gateway.ledger.recording import Fact, Lesson, Recall, Recorded, Submission, Telling
+from gateway.translation.adapter import Context, SourceEvent, Translation, Unreadable, translate
+from gateway.translation.signature import verify
+from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
+
+COMMIT_WITHIN = 4.0
+"""Seconds that a provider waits for the ledger; Shopify gives up after 5."""
+
+LONGEST_NAME = 400
+"""Longer keys and ids are replaced by their hash, so that they fit a column and an index."""
+
+_SECRET_WORDS = ("signature", "authorization", "cookie", "token", "secret", "hmac", "api-key", "apikey", "password")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a webhook; `as_json` is what the provider gets, and what the documentation promises."""
+
+    recorded: Recorded
+
+    def as_json(self) -> dict[str, Any]:
+        one = self.recorded
+        return {
+            "webhook": one.webhook,
+            "duplicate": one.duplicate,
+            "events": list(one.events),
+            "merged": one.merged,
+            "taught": one.taught,
+            "ignored": one.ignored,
+            "quarantined": one.quarantined,
+        }
+
+
+def accept(route: Route, webhook: Webhook, committer: Committer, recall: Recall) -> Receipt:
+    """Take one request in.
+
+    `recall` reads memory as it is now. Raises SignatureError where the request is not proven, and
+    LedgerUnavailableError where it could not be made durable in time; then nothing is kept.
+    """
+    verified = verify(route.scheme, webhook, route.source.secrets, route.source.max_age)
+    return Receipt(committer.submit(submission(route, verified, recall), COMMIT_WITHIN))
+
+
+def submission(route: Route, verified: VerifiedWebhook, recall: Recall, known_as: str | None = None) -> Submission:
+    """What the ledger is to record of a verified webhook; with `known_as`, of one that it holds already."""
+    webhook = verified.webhook
+    return Submission(
+        source=route.source.name,
+        adapter=route.adapter.name,
+        destination=route.source.destination,
+        delivery_id=_delivery_id(route, verified),
+        received_at=webhook.received_at,
+        url=webhook.url,
+        headers=without_secrets(webhook.headers),
+        body=webhook.body,
+        secret=route.secrets[verified.secret] if known_as is None else None,
+        tellings=tellings(route, verified, recall),
+        known_as=known_as,
+    )
+
+
+def tellings(route: Route, verified: VerifiedWebhook, recall: Recall) -> tuple[Telling, ...]:
+    """Every source event of a webhook, each judged alone."""
+    try:
+        split: Sequence[SourceEvent | Unreadable] = route.adapter.split(verified)
+    except PayloadError as error:
+        split = [Unreadable(str(error))]
+    except Exception as error:  # noqa: BLE001 - an adapter's bug must cost no webhook: it is kept with its cause
+        split = [Unreadable(f"adapter {route.adapter.name} could not split it: {type(error).__name__}")]
+    return tuple(_telling(route, verified.webhook, one, recall) for one in split)
+
+
+def without_secrets(headers: Headers) -> dict[str, str]:
+    """Headers as they may be kept: credentials and signatures stand as fingerprints, enough to see two alike."""
+    return {
+        name: f"sha256:{hashlib.sha256(value.encode()).hexdigest()[:16]}" if _is_secret(name) else value
+        for name, value in headers.items()
+    }
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name.lower() for word in _SECRET_WORDS)
+
+
+def _delivery_id(route: Route, verified: VerifiedWebhook) -> str | None:
+    try:
+        identity = route.adapter.delivery_id(verified)
+    except Exception:  # noqa: BLE001 - without an id the webhook's facts still merge by their keys
+        return None
+    return None if identity is None else _fitting(identity)
+
+
+class _NotingMemory:
+    """Memory for one handler, which notes what was read so that it can be checked again under the writer lock."""
+
+    def __init__(self, prefix: str, recall: Recall) -> None:
+        self._prefix = prefix
+        self._recall = recall
+        self.reads: dict[str, Mapping[str, Any] | None] = {}
+
+    def recall(self, key: MemoryKey) -> Mapping[str, Any] | None:
+        name = _memory_name(self._prefix, key)
+        if name not in self.reads:
+            self.reads[name] = self._recall(name)
+        return self.reads[name]
+
+
+def _telling(route: Route, webhook: Webhook, event: SourceEvent | Unreadable, recall: Recall) -> Telling:
+    if isinstance(event, Unreadable):
+        return Telling("quarantined", "", reason=event.reason)
+    if event.test and not route.source.accept_test_events:
+        return Telling("ignored", event.type, reason="a test event, and accept_test_events is off")
+    prefix = _prefix(route, event)
+    memory = _NotingMemory(prefix, recall)
+    context = Context(route.source.name, webhook.received_at, memory, route.source.options)
+    try:
+        translation = translate(route.adapter, event, context)
+        told = _told(route, prefix, event, translation)
+    except (PayloadError, ValueError) as error:  # ValueError: an amount that JSON can't carry
+        told = Telling("quarantined", event.type, reason=str(error))
+    if not memory.reads:
+        return told
+    return Telling(
+        told.word,
+        told.type,
+        told.facts,
+        told.lessons,
+        told.links,
+        told.reason,
+        reads=memory.reads,
+        again=partial(_telling, route, webhook, event),
+    )
+
+
+def _told(route: Route, prefix: str, event: SourceEvent, translation: Translation) -> Telling:
+    if translation.ignored is not None:
+        return Telling("ignored", event.type, reason=translation.ignored)
+    facts = tuple(_fact(route, prefix, made) for made in translation.events if made.type in route.source.forward)
+    lessons = tuple(Lesson(_memory_name(prefix, memo.key), memo.values, memo.at) for memo in translation.memos)
+    links = tuple(tuple(_key(prefix, key) for key in link) for link in translation.links)
+    if facts:
+        return Telling("translated", event.type, facts, lessons, links)
+    if translation.events:
+        left_out = ", ".join(sorted({made.type.value for made in translation.events}))
+        reason = f"{left_out} is not among what this source forwards"
+        return Telling("ignored", event.type, (), lessons, links, reason)
+    return Telling("taught", event.type, (), lessons, links)
+
+
+def _fact(route: Route, prefix: str, made: LumailEvent) -> Fact:
+    settle = route.source.settle_seconds if made.type in MONEY_TYPES else 0
+    return Fact(
+        type=made.type,
+        subscriber=made.subscriber,
+        data=encode_data(made.data),
+        occurred_at=made.occurred_at,
+        lane=lane_of(made.type, made.data),
+        keys=tuple(_key(prefix, key) for key in made.keys),
+        waits_for=None if made.waits_for is None else _memory_name(prefix, made.waits_for),
+        richness=made.richness,
+        settle=timedelta(seconds=settle),
+    )
+
+
+def _prefix(route: Route, event: SourceEvent) -> str:
+    """What stands before keys, so that ids of two accounts, or of tests and the real thing, never meet."""
+    account = event.account or "-"
+    return f"{route.adapter.name}:{account}{'~test' if event.test else ''}:"
+
+
+def _key(prefix: str, key: str) -> str:
+    return _fitting(prefix + key)
+
+
+def _memory_name(prefix: str, key: MemoryKey) -> str:
+    return _fitting(f"{prefix}{key.kind}:{key.id}")
+
+
+def _fitting(name: str) -> str:
+    if len(name) <= LONGEST_NAME and name.isprintable():
+        return name
+    return f"{name[:40].encode('ascii', 'replace').decode()}:sha256:{_digest(name)}"
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()

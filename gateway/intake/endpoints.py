@@ -1,0 +1,136 @@
+"""The door: /webhooks/<source>, and which HTTP status each case is answered with."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from flask import Blueprint, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+from prometheus_client import Counter, Histogram
+
+from gateway.errors import LedgerUnavailableError, SignatureError
+from gateway.intake.accept import Receipt, accept
+from gateway.intake.body import BodyTooLargeError, BodyUnreadableError, read_body
+from gateway.intake.refusals import Refusals
+from gateway.intake.route import Route
+from gateway.ledger.commit import Committer
+from gateway.ledger.database import Ledger
+from gateway.ledger.remembering import reader
+from gateway.translation.webhook import Headers, Webhook
+
+RETRY_AFTER = 5
+
+WEBHOOKS = Counter("gateway_webhooks", "Requests to sources by outcome.", ["source", "outcome"])
+WEBHOOK_SECONDS = Histogram(
+    "gateway_webhook_seconds",
+    "From the whole request read to its receipt.",
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Door:
+    """What the endpoints work with; one a process."""
+
+    ledger: Ledger
+    routes: Mapping[str, Route]
+    committer: Committer
+    refusals: Refusals
+    public_url: str
+    max_body_bytes: int
+
+
+def endpoints(door: Door) -> Blueprint:
+    """The blueprint that answers for every source."""
+    blueprint = Blueprint("door", __name__)
+
+    @blueprint.route("/webhooks/<source>", methods=["GET", "HEAD"])
+    def probe(source: str) -> ResponseReturnValue:
+        """Providers look whether an endpoint is there before they save it."""
+        return _unknown(door, source) if source not in door.routes else Response(status=200)
+
+    @blueprint.post("/webhooks/<source>")
+    def receive(source: str) -> ResponseReturnValue:
+        route = door.routes.get(source)
+        if route is None:
+            return _unknown(door, source)
+        started = time.perf_counter()
+        try:
+            body = read_body(
+                request.stream,  # type: ignore[arg-type]  # werkzeug types it as IO[bytes]
+                request.content_length,
+                request.headers.get("Content-Encoding", ""),
+                door.max_body_bytes,
+            )
+        except BodyTooLargeError:
+            return _turned_away(door, route, 413, "too_large", f"larger than {door.max_body_bytes} bytes", started)
+        except BodyUnreadableError as error:
+            return _turned_away(door, route, 400, "unreadable", str(error), started)
+        webhook = Webhook(
+            source=source,
+            url=_public_url(door),
+            headers=Headers(request.headers.items()),
+            body=body,
+            received_at=datetime.now(UTC),
+        )
+        try:
+            receipt = accept(route, webhook, door.committer, reader(door.ledger, route.source.destination))
+        except SignatureError as error:
+            return _turned_away(door, route, 401, error.cause.value, error.detail, started)
+        except LedgerUnavailableError as error:
+            _note(route, "unavailable", started, error=str(error))
+            return Response(status=503, headers={"Retry-After": str(RETRY_AFTER)})
+        _note_receipt(route, receipt, started)
+        return jsonify(receipt.as_json())
+
+    return blueprint
+
+
+def _unknown(door: Door, source: str) -> ResponseReturnValue:
+    door.refusals.count(None, request.path, "unknown_source")
+    return jsonify(
+        error=f"no source named {source[:100]!r}: compare the URL with the sources of the configuration"
+    ), 404
+
+
+def _turned_away(door: Door, route: Route, status: int, cause: str, detail: str, started: float) -> ResponseReturnValue:
+    door.refusals.count(route.source.name, request.path, cause, detail)
+    _note(route, "rejected", started, cause=cause)
+    return jsonify(error=f"{cause}: {detail}"), status
+
+
+def _note_receipt(route: Route, receipt: Receipt, started: float) -> None:
+    one = receipt.recorded
+    _note(
+        route,
+        "duplicate" if one.duplicate and not one.events else one.word,
+        started,
+        webhook=one.webhook,
+        events=len(one.events),
+        merged=one.merged,
+        taught=one.taught,
+        ignored=one.ignored,
+        quarantined=one.quarantined,
+    )
+
+
+def _note(route: Route, outcome: str, started: float, **details: object) -> None:
+    seconds = time.perf_counter() - started
+    WEBHOOKS.labels(route.source.name, outcome).inc()
+    WEBHOOK_SECONDS.observe(seconds)
+    _log.info(
+        "webhook.received",
+        source=route.source.name,
+        outcome=outcome,
+        ms=round(seconds * 1000, 1),
+        **details,
+    )
+
+
+def _public_url(door: Door) -> str:
+    query = request.query_string.decode("latin-1")
+    return f"{door.public_url}{request.path}{'?' + query if query else ''}"

@@ -1,0 +1,70 @@
+"""Counts what the door turns away in memory, so that a stranger's request costs no write of its own."""
+
+import threading
+from collections import Counter
+
+import structlog
+
+from gateway.errors import LedgerUnavailableError
+from gateway.ledger import refusals
+from gateway.ledger.database import Ledger
+from gateway.ledger.refusals import Refused
+
+FLUSH_EVERY = 3.0
+MOST_KINDS = 500
+"""Different paths and causes counted between two flushes; what comes above is counted together."""
+
+_log = structlog.get_logger()
+
+_Kind = tuple[str | None, str, str, str]
+
+
+class Refusals:
+    """One a process; its thread starts with the first refusal, after any fork."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self._counts: Counter[_Kind] = Counter()
+        self._thread: threading.Thread | None = None
+        self._ends = threading.Event()
+
+    def count(self, source: str | None, path: str, cause: str, detail: str = "") -> None:
+        kind = (source, _printable(path), cause, _printable(detail))
+        with self._lock:
+            if kind not in self._counts and len(self._counts) >= MOST_KINDS:
+                kind = (source, "(many paths)", cause, "")
+            self._counts[kind] += 1
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="refusals", daemon=True)
+                self._thread.start()
+
+    def flush(self) -> None:
+        """Write what was counted; kept for the next time where the ledger is away."""
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        if not counts:
+            return
+        try:
+            with self._ledger.write() as connection:
+                refusals.add(
+                    connection,
+                    [Refused(*kind, count) for kind, count in counts.items()],
+                    self._ledger.now(connection),
+                )
+        except LedgerUnavailableError as error:
+            _log.warning("refusals.not_written", error=str(error))
+            with self._lock:
+                self._counts.update(counts)
+
+    def close(self) -> None:
+        self._ends.set()
+        self.flush()
+
+    def _run(self) -> None:
+        while not self._ends.wait(FLUSH_EVERY):
+            self.flush()
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "�" for character in text[:200])

@@ -1,0 +1,29 @@
+"""A source made ready: its adapter, its signature scheme and the names of its secrets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.config import Config, Source
+from gateway.ledger.identity import fingerprint
+from gateway.translation.adapter import Adapter
+from gateway.translation.signature import Scheme
+
+
+@dataclass(frozen=True)
+class Route:
+    """What /webhooks/<source> needs to know; `secrets` are the fingerprints, in the order of the configuration."""
+
+    source: Source
+    adapter: Adapter
+    scheme: Scheme
+    secrets: tuple[str, ...]
+
+
+def routes(config: Config, adapters: Mapping[str, Adapter]) -> dict[str, Route]:
+    """One route a source that is enabled."""
+    made = {}
+    for name, source in config.sources.items():
+        adapter = adapters[source.adapter]
+        marks = tuple(fingerprint(secret) for secret in source.secrets)
+        made[name] = Route(source, adapter, adapter.scheme(source.options), marks)
+    return made
