@@ -1,0 +1,18 @@
+"""The configuration: gateway.yaml and the environment become one frozen Config; nobody else reads the environment."""
+
+from gateway.config.environment import Flags, child_environ, with_dotenv
+from gateway.config.loading import load
+from gateway.config.model import AdapterTerms, Config, Destination, Source
+from gateway.config.sandbox import signing_secret
+
+__all__ = [
+    "AdapterTerms",
+    "Config",
+    "Destination",
+    "Flags",
+    "Source",
+    "child_environ",
+    "load",
+    "signing_secret",
+    "with_dotenv",
+]

@@ -1,0 +1,82 @@
+"""What the configuration says once it is read: frozen, checked, free of references."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from marshmallow import Schema
+
+from gateway.events import DEFAULT_FORWARDED, EventType
+
+
+@dataclass(frozen=True)
+class Destination:
+    """One Lumail organization. `requests_per_minute` is the plan's limit, or the number given in its place."""
+
+    name: str
+    base_url: str
+    api_token: str = field(repr=False)
+    requests_per_minute: int
+    doubt_seconds_money: int = 600
+    doubt_seconds_other: int = 120
+
+
+@dataclass(frozen=True)
+class Source:
+    """One endpoint, /webhooks/<name>. `max_age` None leaves the age of a signature to the scheme.
+
+    `options` are the adapter's own, defaults filled in; a URL among them may hold a password.
+    """
+
+    name: str
+    adapter: str
+    destination: str
+    secrets: tuple[str, ...] = field(repr=False)
+    forward: frozenset[EventType] = DEFAULT_FORWARDED
+    settle_seconds: int = 5
+    accept_test_events: bool = False
+    max_age: timedelta | None = None
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that an operator decides.
+
+    `redis_url` None asks for the private Redis in `data`. `sandbox_url` is the base URL of every destination in the
+    sandbox, and None outside it.
+    """
+
+    file: Path
+    data: Path
+    sandbox: bool
+    public_url: str
+    trusted_proxies: int
+    max_body_bytes: int
+    destinations: Mapping[str, Destination]
+    sources: Mapping[str, Source]
+    disabled_sources: frozenset[str]
+    database_url: str = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    secret_key: str = field(repr=False)
+    metrics_token: str | None = field(repr=False)
+    host: str
+    port: int
+    sandbox_url: str | None = None
+
+
+@dataclass(frozen=True)
+class AdapterTerms:
+    """What an adapter asks of its sources; whoever knows the adapters makes one of each.
+
+    `options` is the schema of the adapter's own options.
+    `check_secret(options, secret)` says what is wrong with the form of a secret, never quoting it, or None.
+    `generate(options)` makes a secret for the sandbox: the verifying half and the signing half.
+    """
+
+    options: type[Schema]
+    check_secret: Callable[[Mapping[str, Any], str], str | None]
+    generate: Callable[[Mapping[str, Any]], tuple[str, str]]

@@ -1,0 +1,158 @@
+"""The kinds of values that a configuration holds, each with its limits and what is said of one that does not fit."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from marshmallow import ValidationError, fields, validate
+
+from gateway.config.faults import listed, nearest
+from gateway.events import WRITABLE_TYPES, EventType
+
+MAXIMUM_AGE = timedelta(days=3650)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class Whole(fields.Integer):
+    """A whole number within limits; as text too, since a reference gives text."""
+
+    def __init__(self, least: int, most: int, **options: Any) -> None:
+        self._limits = (least, most)
+        super().__init__(**options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> int:
+        least, most = self._limits
+        digits = isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value)
+        number = int(value) if digits else value
+        if isinstance(number, int) and not isinstance(number, bool) and least <= number <= most:
+            return number
+        raise ValidationError(f"must be a whole number from {least} to {most}")
+
+
+class Truth(fields.Boolean):
+    """`true` or `false`, and nothing else that YAML or Python takes for it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> bool:
+        if value is True or value is False:
+            return bool(value)
+        if value in ("true", "false"):
+            return bool(value == "true")
+        raise ValidationError("must be true or false")
+
+
+class Duration(fields.Field[timedelta]):
+    """`90s`, `15m`, `12h`, `30d`, or a bare number of seconds."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> timedelta:
+        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", text) if isinstance(text, str) else None
+        if match and int(match[1]) <= MAXIMUM_AGE.total_seconds():
+            duration = timedelta(**{_UNITS[match[2] or "s"]: int(match[1])})
+            if timedelta(0) < duration <= MAXIMUM_AGE:
+                return duration
+        raise ValidationError(f"must be a time such as 90s, 15m, 12h or 30d, from 1s to {MAXIMUM_AGE.days}d")
+
+
+class Text(fields.String):
+    """Text of at least one character. What does not fit is not quoted: it may be a secret in the wrong place."""
+
+    default_error_messages = {"invalid": "must be text; put quotes around it"}
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("validate", validate.Length(min=1, error="is empty"))
+        super().__init__(**options)
+
+
+class Secret(Text):
+    """Text without spaces around it, which only ever come from a copy gone wrong."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
+        text = super()._deserialize(value, attr, data)
+        if text != text.strip():
+            raise ValidationError("has spaces or line ends around it")
+        return text
+
+
+class Token(Secret):
+    """A secret that travels in a request header."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
+        text = super()._deserialize(value, attr, data)
+        if not re.fullmatch(r"[\x21-\x7e]*", text):
+            raise ValidationError("has characters that can't stand in a request header")
+        return text
+
+
+class Word(Text):
+    """One of a few words."""
+
+    def __init__(self, allowed: Sequence[str], **options: Any) -> None:
+        self._allowed = allowed
+        super().__init__(**options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
+        if isinstance(value, str) and value in self._allowed:
+            return value
+        raise ValidationError(f"must be one of {', '.join(self._allowed)}{_near(value, self._allowed)}")
+
+
+class Url(Text):
+    """An http or https address without user, query and fragment; a slash at its end is dropped."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
+        text = super()._deserialize(value, attr, data)
+        if not re.fullmatch(r"https?://[^\s/?#@\\]+(/[^\s?#@\\]*)?", text, re.ASCII) or not _has_host(text):
+            raise ValidationError("must be an address such as https://hooks.example.com, without user, ? and #")
+        return text.rstrip("/")
+
+
+class Forward(fields.Field[frozenset[EventType]]):
+    """A list of event types, or `all`: all that Lumail lists for writing."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> frozenset[EventType]:
+        if value == "all":
+            return WRITABLE_TYPES
+        if not isinstance(value, list) or not value:
+            raise ValidationError("must be `all` or a list of event types")
+        wrong = {
+            position: [f"not an event type; allowed: {listed(EventType)}{_near(word, EventType)}"]
+            for position, word in enumerate(value)
+            if not isinstance(word, str) or word not in list(EventType)
+        }
+        if wrong:
+            raise ValidationError(wrong)
+        return frozenset(EventType(word) for word in value)
+
+
+class DatabaseUrl(Text):
+    """SQLite in a file or PostgreSQL; the short names of PostgreSQL get the driver that is installed."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
+        text = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", super()._deserialize(value, attr, data))
+        if re.fullmatch(r"postgresql\+psycopg://\S+|sqlite:///(?!:memory:)\S.*", text):
+            return text
+        raise ValidationError("must be postgresql://user:password@host/name or sqlite:///path/to/file")
+
+
+class RedisUrl(Text):
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
+        text = super()._deserialize(value, attr, data)
+        if re.fullmatch(r"(rediss?|unix)://\S+", text):
+            return text
+        raise ValidationError("must be redis://host:6379/0, rediss://… or unix:///path/to/socket")
+
+
+def _near(value: object, allowed: Iterable[str]) -> str:
+    return nearest(value, allowed) if isinstance(value, str) else ""
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
