@@ -29,7 +29,7 @@ GATHER = 0.005
 
 THREADS = 32
 
-REMEMBER_ANSWERS = 300.0
+REMEMBER_ANSWERS = 60.0
 """Seconds that a drain keeps trying to write down what Lumail answered while the ledger is away."""
 
 _log = structlog.get_logger()
@@ -151,7 +151,7 @@ class _Drain:
                 send_before=claimed_at + claims.SEND_WITHIN.total_seconds(),
                 ends_by=claimed_at + claims.ENDS_WITHIN.total_seconds(),
             )
-        except Exception as error:  # a fault of ours: whether a byte left is unknown, and the drain must hear of it
+        except Exception as error:  # noqa: BLE001 - a fault of ours: whether a byte left is unknown, the drain must hear
             _log.error("delivery.failed", event=claimed.event, error=type(error).__name__, exc_info=error)
             answer = Answer(None, sent=True, duration=time.monotonic() - began, error=type(error).__name__)
         self._answers.put(_Answered(claimed, answer))

@@ -128,7 +128,7 @@ def _lock_key(name: str) -> int:
 
 
 def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, pool_size=16, max_overflow=48, pool_timeout=LOCK_SECONDS)
+    engine = create_engine(url, hide_parameters=True, pool_size=16, max_overflow=48, pool_timeout=LOCK_SECONDS)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
@@ -153,6 +153,7 @@ def _postgresql(url: str) -> Engine:
     milliseconds = int(LOCK_SECONDS * 1000)
     return create_engine(
         url,
+        hide_parameters=True,
         pool_size=16,
         max_overflow=48,
         pool_timeout=LOCK_SECONDS,

@@ -1,0 +1,89 @@
+"""The web process: the door, health and metrics put together around one ledger."""
+
+import atexit
+from collections.abc import Callable, Sequence
+
+import redis
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from gateway import embedded
+from gateway.bell import Bell, connect
+from gateway.config import Config
+from gateway.health import health
+from gateway.intake.endpoints import Door, endpoints
+from gateway.intake.refusals import Refusals
+from gateway.intake.route import routes
+from gateway.ledger import claims
+from gateway.ledger.commit import Committer
+from gateway.ledger.database import Ledger
+from gateway.ledger.identity import fingerprint
+from gateway.ledger.migration import migrate
+from gateway.ledger.recording import Recorded, Submission
+from gateway.translation.registry import adapters
+
+METRICS_FOLDER = "metrics"
+"""In the data folder: where the processes of one machine count together."""
+
+
+def prepare(config: Config) -> None:
+    """What has to stand before any process of the gateway starts: the ledger's tables and its destinations."""
+    ledger = Ledger(config.database_url)
+    try:
+        migrate(ledger)
+        with ledger.write(config.destinations) as connection:
+            marks = {
+                name: fingerprint(f"{destination.base_url} {destination.api_token}")
+                for name, destination in config.destinations.items()
+            }
+            claims.register(connection, marks)
+    finally:
+        ledger.close()
+
+
+def redis_url(config: Config) -> str:
+    """Where Redis is, or will be once it is started."""
+    return config.redis_url or embedded.url(config.data)
+
+
+def create_app(config: Config) -> Flask:
+    """The WSGI application. Made once in each web process, after any fork; `prepare` has run before."""
+    ledger = Ledger(config.database_url)
+    bell = Bell(redis_url(config))
+    refusals = Refusals(ledger)
+
+    def ring(done: Sequence[tuple[Submission, Recorded]]) -> None:
+        for destination in {one.destination for one, recorded in done if recorded.due_at is not None}:
+            bell.ring(destination)
+
+    committer = Committer(ledger, after_commit=ring)
+    app = Flask("gateway", static_folder=None)
+    app.secret_key = config.secret_key
+    door = Door(
+        ledger=ledger,
+        routes=routes(config, adapters()),
+        committer=committer,
+        refusals=refusals,
+        public_url=config.public_url.rstrip("/"),
+        max_body_bytes=config.max_body_bytes,
+    )
+    app.register_blueprint(endpoints(door))
+    app.register_blueprint(
+        health(ledger, _redis_question(redis_url(config)), config.data / METRICS_FOLDER, config.metrics_token)
+    )
+    if config.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies)  # type: ignore[method-assign]  # Flask's own way to add middleware
+    atexit.register(refusals.close)
+    return app
+
+
+def _redis_question(url: str) -> Callable[[], bool]:
+    connection = connect(url)
+
+    def answers() -> bool:
+        try:
+            return bool(connection.ping())
+        except redis.RedisError:
+            return False
+
+    return answers
