@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from gateway.ledger.database import Ledger
+from gateway.ledger.migration import migrate
+from tests.making import add_destinations
 from tests.services import Postgres, postgres_server, redis_server
 
 
@@ -46,3 +49,13 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """An empty database; a test that asks for it runs on each kind."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest.fixture
+def ledger(database_url: str) -> Iterator[Ledger]:
+    """A ledger with all tables and the destinations `main` and `other`; on each kind of database."""
+    opened = Ledger(database_url)
+    migrate(opened)
+    add_destinations(opened, "main", "other")
+    yield opened
+    opened.close()

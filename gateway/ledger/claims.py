@@ -8,14 +8,27 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, bindparam, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy import func as sql
 from sqlalchemy.exc import IntegrityError
 
 from gateway.events import EventType, Lane
 from gateway.ledger import lines
 from gateway.ledger.identity import new_id
-from gateway.ledger.schema import attempts, destinations, events, pauses
+from gateway.ledger.schema import Instant, attempts, destinations, events, pauses
 from gateway.ledger.schema import lines as line_rows
 
 LEASE = timedelta(seconds=10)
@@ -85,7 +98,7 @@ class Turn:
     """What a drain may do next. `leased` False: somebody else holds the destination now, send nothing new."""
 
     leased: bool
-    claimed: Sequence[Claimed] = ()
+    claimed: tuple[Claimed, ...] = ()
 
 
 def register(connection: Connection, names: Mapping[str, str]) -> None:
@@ -152,7 +165,9 @@ def turn(
     if wanted <= 0 or paused_until(connection, destination, now) is not None:
         return Turn(leased=True)
     places = min(wanted, limit - _places_taken(connection, destination, now))
-    return Turn(leased=True, claimed=_claim(connection, destination, now, places, compose) if places > 0 else ())
+    if places <= 0:
+        return Turn(leased=True)
+    return Turn(leased=True, claimed=tuple(_claim(connection, destination, now, places, compose)))
 
 
 def release(connection: Connection, destination: str, owner: str, now: datetime, limit: int) -> datetime | None:
@@ -264,7 +279,7 @@ def _claim(
         .values(
             status="delivering",
             attempt=bindparam("its_attempt"),
-            first_attempt_at=sql.coalesce(events.c.first_attempt_at, now),
+            first_attempt_at=sql.coalesce(events.c.first_attempt_at, literal(now, Instant)),
         ),
         [{"event": one.event, "its_attempt": one.attempt} for one in claimed],
     )
@@ -375,7 +390,8 @@ def _mark_delivered(connection: Connection, recorded: Mapping[str, str | None], 
         .where(
             events.c.id == bindparam("event"),
             or_(
-                events.c.status.in_(("delivering", "unknown")),
+                events.c.status == "delivering",
+                events.c.status == "unknown",
                 and_(events.c.status == "held", events.c.reason == ANSWER_LOST),
             ),
         )

@@ -2,12 +2,19 @@
 
 import hashlib
 import secrets
+import threading
 import time
+
+_lock = threading.Lock()
+_last = 0
 
 
 def new_id(kind: str) -> str:
-    """``<kind>_<48 bits of milliseconds><64 random bits>`` in hexadecimal."""
-    return f"{kind}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
+    """``<kind>_<microseconds><48 random bits>`` in hexadecimal; ids that one process makes grow."""
+    global _last
+    with _lock:
+        _last = max(_last + 1, time.time_ns() // 1000)
+        return f"{kind}_{_last:014x}{secrets.token_hex(6)}"
 
 
 def fingerprint(secret: str) -> str:

@@ -1,0 +1,216 @@
+"""How things stand: what waits at each destination, what each source brought, and what only a person can put right."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, text
+from sqlalchemy import func as sql
+
+from gateway.events import Lane
+from gateway.ledger.claims import WINDOW
+from gateway.ledger.schema import attempts, events, lines, pauses, rejections, webhooks
+
+DAY = timedelta(hours=24)
+
+UNSETTLED = ("waiting", "delivering", "unknown", "held", "failed")
+"""Statuses that somebody may still have to do something about; the others only grow."""
+
+
+@dataclass(frozen=True)
+class Halt:
+    """Why a destination or source rests; `until` None: until somebody resumes it."""
+
+    reason: str
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class DestinationState:
+    """`state` is running, paced (the plan is used up for the moment) or paused.
+
+    `backlog` counts waiting events by the lane's word, `oldest_due_at` is the due time of the one that is longest
+    overdue, None where none is.
+    """
+
+    name: str
+    state: str
+    halt: Halt | None
+    requests_per_minute: int | None
+    requests_last_minute: int
+    backlog: Mapping[str, int]
+    oldest_due_at: datetime | None
+    delivering: int
+    unknown: int
+    held: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """`outcomes` counts the webhooks of the last 24 hours by their word; `quarantined` all that still are."""
+
+    name: str
+    last_webhook_at: datetime | None
+    outcomes: Mapping[str, int]
+    rejected: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Requests of the last 24 hours to a path that no source has."""
+
+    path: str
+    count: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Overview:
+    at: datetime
+    destinations: tuple[DestinationState, ...]
+    sources: tuple[SourceState, ...]
+    unknown_paths: tuple[Unknown, ...] = field(default=())
+
+
+def overview(
+    connection: Connection, now: datetime, plans: Mapping[str, int], sources: Iterable[str]
+) -> Overview:
+    """How things stand. `plans` are the configured destinations with their requests a minute.
+
+    What the ledger holds of destinations and sources that are no longer configured is shown besides.
+    """
+    return Overview(
+        at=now,
+        destinations=destinations_now(connection, now, plans),
+        sources=_sources(connection, now, sources),
+        unknown_paths=_unknown_paths(connection, now),
+    )
+
+
+def destinations_now(connection: Connection, now: datetime, plans: Mapping[str, int]) -> tuple[DestinationState, ...]:
+    """Each destination as it stands; those no longer configured only while they have unsettled events."""
+    query = (
+        select(events.c.destination, events.c.status, events.c.lane, sql.count())
+        .where(events.c.status.in_(UNSETTLED))
+        .group_by(events.c.destination, events.c.status, events.c.lane)
+    )
+    counts = {(name, status, lane): count for name, status, lane, count in connection.execute(query)}
+    names = [*plans, *sorted({name for name, _, _ in counts} - plans.keys())]
+    return tuple(_destination(connection, now, name, plans.get(name), counts) for name in names)
+
+
+def _destination(
+    connection: Connection,
+    now: datetime,
+    name: str,
+    plan: int | None,
+    counts: Mapping[tuple[str, str, int], int],
+) -> DestinationState:
+    backlog = {lane.word: counts.get((name, "waiting", int(lane)), 0) for lane in Lane}
+
+    def total(status: str) -> int:
+        return sum(counts.get((name, status, int(lane)), 0) for lane in Lane)
+
+    taken = and_(attempts.c.destination == name, attempts.c.place_until > now)
+    halt = halted(connection, now, name, "destination")
+    oldest = _oldest_due(connection, now, name)
+    used_up = plan is not None and oldest is not None and _count(connection, attempts, taken) >= plan
+    return DestinationState(
+        name=name,
+        state="paused" if halt is not None else "paced" if used_up else "running",
+        halt=halt,
+        requests_per_minute=plan,
+        requests_last_minute=_count(connection, attempts, and_(taken, attempts.c.taken_at > now - WINDOW)),
+        backlog=backlog,
+        oldest_due_at=oldest,
+        delivering=total("delivering"),
+        unknown=total("unknown"),
+        held=total("held"),
+        failed=total("failed"),
+    )
+
+
+def halted(connection: Connection, now: datetime, destination: str, scope: str) -> Halt | None:
+    """The pause of this scope that lasts longest, None where there is none."""
+    query = select(pauses.c.reason, pauses.c.until).where(
+        pauses.c.destination == destination,
+        pauses.c.scope == scope,
+        pauses.c.ended_at.is_(None),
+        or_(pauses.c.until.is_(None), pauses.c.until > now),
+    )
+    found = [Halt(reason, until) for reason, until in connection.execute(query)]
+    return max(found, key=lambda halt: (halt.until is None, halt.until), default=None)
+
+
+def _oldest_due(connection: Connection, now: datetime, destination: str) -> datetime | None:
+    """Through the heads of lines and the index of the bulk lane, so that a long backlog costs nothing."""
+    heads = select(sql.min(lines.c.due_at)).where(lines.c.destination == destination, lines.c.due_at <= now)
+    bulk = select(sql.min(events.c.due_at)).where(
+        events.c.destination == destination,
+        text("events.status = 'waiting'"),
+        text("events.lane = 3"),
+        events.c.due_at <= now,
+    )
+    found = [connection.execute(query).scalar_one() for query in (heads, bulk)]
+    return min((instant for instant in found if instant is not None), default=None)
+
+
+def _sources(connection: Connection, now: datetime, configured: Iterable[str]) -> tuple[SourceState, ...]:
+    last = dict(
+        connection.execute(select(webhooks.c.source, sql.max(webhooks.c.received_at)).group_by(webhooks.c.source))
+        .tuples()
+        .all()
+    )
+    outcomes: dict[str, dict[str, int]] = {}
+    query = (
+        select(webhooks.c.source, webhooks.c.outcome, sql.count())
+        .where(webhooks.c.received_at > now - DAY)
+        .group_by(webhooks.c.source, webhooks.c.outcome)
+        .order_by(webhooks.c.outcome)
+    )
+    for source, outcome, count in connection.execute(query):
+        outcomes.setdefault(source, {})[outcome] = count
+    quarantined = dict(
+        connection.execute(
+            select(webhooks.c.source, sql.count()).where(text("quarantined > 0")).group_by(webhooks.c.source)
+        )
+        .tuples()
+        .all()
+    )
+    rejected = dict(
+        connection.execute(
+            select(rejections.c.source, sql.sum(rejections.c.count))
+            .where(rejections.c.source.is_not(None), rejections.c.at > now - DAY)
+            .group_by(rejections.c.source)
+        )
+        .tuples()
+        .all()
+    )
+    names = list(dict.fromkeys([*configured, *sorted(last)]))
+    return tuple(
+        SourceState(
+            name=name,
+            last_webhook_at=last.get(name),
+            outcomes=outcomes.get(name, {}),
+            rejected=int(rejected.get(name, 0)),
+            quarantined=quarantined.get(name, 0),
+        )
+        for name in names
+    )
+
+
+def _unknown_paths(connection: Connection, now: datetime) -> tuple[Unknown, ...]:
+    query = (
+        select(rejections.c.path, sql.sum(rejections.c.count), sql.max(rejections.c.at))
+        .where(rejections.c.source.is_(None), rejections.c.at > now - DAY)
+        .group_by(rejections.c.path)
+        .order_by(sql.sum(rejections.c.count).desc(), rejections.c.path)
+        .limit(5)
+    )
+    return tuple(Unknown(path or "", int(count), at) for path, count, at in connection.execute(query))
+
+
+def _count(connection: Connection, table: Table, condition: ColumnElement[bool]) -> int:
+    return int(connection.execute(select(sql.count()).select_from(table).where(condition)).scalar_one())

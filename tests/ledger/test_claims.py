@@ -1,0 +1,228 @@
+"""Who may send what, and when; what becomes of attempts."""
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from gateway.ledger import claims
+from gateway.ledger.claims import ANSWER_LOST, Claimed, Pause, Settlement, Turn
+from gateway.ledger.database import Ledger
+from gateway.ledger.schema import attempts, destinations, events, lines
+from tests.making import NOON, complained, opened, payment, record_facts, rows
+
+
+class Drain:
+    """A drain's half of the conversation with the ledger, at times of its own choosing."""
+
+    def __init__(self, ledger: Ledger, owner: str = "drain-1") -> None:
+        self.ledger = ledger
+        self.owner = owner
+
+    def lease(self, now: datetime) -> bool:
+        with self.ledger.write(["main"]) as connection:
+            return claims.take_lease(connection, "main", self.owner, now)
+
+    def turn(
+        self, now: datetime, *, wanted: int = 10, limit: int = 100, settlements: Sequence[Settlement] = ()
+    ) -> Turn:
+        with self.ledger.write(["main"]) as connection:
+            return claims.turn(
+                connection,
+                "main",
+                self.owner,
+                now,
+                settlements=settlements,
+                wanted=wanted,
+                limit=limit,
+                compose=lambda one: one.data,
+            )
+
+    def claimed(self, now: datetime, **given: int) -> list[Claimed]:
+        self.lease(now)
+        return list(self.turn(now, **given).claimed)
+
+    def release(self, now: datetime, limit: int = 100) -> datetime | None:
+        with self.ledger.write(["main"]) as connection:
+            return claims.release(connection, "main", self.owner, now, limit)
+
+
+def delivered(one: Claimed, lumail_id: str = "lum_1") -> Settlement:
+    return Settlement(one, "recorded", "delivered", lumail_event_id=lumail_id, http_status=200)
+
+
+@pytest.fixture
+def drain(ledger: Ledger) -> Drain:
+    return Drain(ledger)
+
+
+@pytest.fixture
+def soon(ledger: Ledger) -> datetime:
+    """A moment after everything that the test records, and in any case before it is due again."""
+    with ledger.read() as connection:
+        return ledger.now(connection) + timedelta(seconds=5)
+
+
+def test_only_one_drain_holds_the_lease_until_it_ends(ledger: Ledger, drain: Drain) -> None:
+    second = Drain(ledger, "drain-2")
+    assert (drain.lease(NOON), second.lease(NOON)) == (True, False)
+    assert second.lease(NOON + claims.LEASE) is True
+    assert drain.turn(NOON + claims.LEASE) == Turn(leased=False)
+
+
+def test_a_claim_leaves_an_attempt_row_before_anything_is_sent(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+    [event] = record_facts(ledger, payment("p:1"))
+    [one] = drain.claimed(soon)
+    assert rows(ledger, attempts, "id", "event", "send_before", "ends_by", "outcome", "sent") == [
+        (one.attempt, event, soon + timedelta(seconds=5), soon + timedelta(seconds=20), None, one.data)
+    ]
+    assert rows(ledger, events, "status", "attempt") == [("delivering", one.attempt)]
+
+
+def test_an_event_is_claimed_once(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+    record_facts(ledger, payment("p:1"), opened("o:1"))
+    assert len(drain.claimed(soon)) == 2
+    assert drain.claimed(soon) == []
+
+
+def test_the_most_urgent_leaves_first(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+    bulk, money, urgent = record_facts(
+        ledger, opened("o:1"), payment("p:1"), complained("c:1", subscriber="bo@example.com")
+    )
+    assert [one.event for one in drain.claimed(soon)] == [urgent, money, bulk]
+
+
+def test_the_events_of_a_line_leave_one_after_the_other_by_their_time(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
+    third, first, second = record_facts(
+        ledger,
+        *(complained(f"c:{minute}", occurred_at=NOON + timedelta(minutes=minute)) for minute in (3, 1, 2)),
+    )
+    order = []
+    for number in range(3):
+        [one] = drain.claimed(soon)
+        order.append(one.event)
+        drain.turn(soon, wanted=0, settlements=[delivered(one, f"lum_{number}")])
+    assert order == [first, second, third]
+    assert rows(ledger, lines, "subscriber") == []
+
+
+def test_an_event_that_joins_while_the_line_is_closed_waits(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+    record_facts(ledger, complained("c:1"))
+    [one] = drain.claimed(soon)
+    [earlier] = record_facts(ledger, complained("c:0", occurred_at=NOON - timedelta(days=1)))
+    assert drain.claimed(soon) == []
+    [next_one] = drain.turn(soon, settlements=[delivered(one)]).claimed
+    assert next_one.event == earlier
+
+
+def test_no_more_is_claimed_than_the_plan_allows_in_any_minute(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+    record_facts(ledger, *(opened(f"o:{number}") for number in range(8)))
+    first = drain.claimed(soon, limit=3)
+    assert len(first) == 3
+    answered = soon + timedelta(seconds=1)
+    drain.turn(answered, wanted=0, settlements=[delivered(one, one.event) for one in first])
+    assert drain.claimed(answered + timedelta(seconds=59), limit=3) == []
+    assert len(drain.claimed(answered + timedelta(seconds=60), limit=3)) == 3
+
+
+def test_an_unanswered_attempt_holds_its_place_until_a_minute_after_its_end(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
+    record_facts(ledger, opened("o:1"), opened("o:2"))
+    drain.claimed(soon, limit=1)
+    assert drain.claimed(soon + timedelta(seconds=79), limit=1) == []
+    assert len(drain.claimed(soon + timedelta(seconds=80), limit=1)) == 1
+
+
+def test_an_event_whose_sender_died_is_held_and_its_line_goes_on(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+    lost, following = record_facts(ledger, complained("c:1"), complained("c:2", occurred_at=NOON + timedelta(hours=1)))
+    drain.claimed(soon)
+    [one] = Drain(ledger, "drain-2").claimed(soon + timedelta(seconds=20))
+    assert one.event == following
+    assert rows(ledger, events, "id", "status", "reason")[0] == (lost, "held", ANSWER_LOST)
+
+
+def test_a_late_success_settles_an_event_that_was_given_up(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+    record_facts(ledger, payment("p:1"))
+    [one] = drain.claimed(soon)
+    later = soon + timedelta(seconds=30)
+    other = Drain(ledger, "drain-2")
+    other.claimed(later)
+    assert drain.turn(later, settlements=[delivered(one)]) == Turn(leased=False)
+    assert rows(ledger, events, "status", "lumail_event_id") == [("delivered", "lum_1")]
+
+
+def test_a_retry_waits_and_counts_a_try(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+    record_facts(ledger, payment("p:1"))
+    [one] = drain.claimed(soon)
+    due = soon + timedelta(seconds=30)
+    drain.turn(soon, wanted=0, settlements=[Settlement(one, "not_sent", "waiting", due_at=due, error="refused")])
+    assert drain.claimed(due - timedelta(seconds=1)) == []
+    [again] = drain.claimed(due)
+    assert (again.event, again.tries, again.first_attempt_at) == (one.event, 1, soon)
+
+
+def test_a_paused_destination_sends_nothing_until_the_pause_ends(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+    record_facts(ledger, payment("p:1"), opened("o:1"))
+    [one] = drain.claimed(soon, wanted=1)
+    until = soon + timedelta(seconds=8)
+    pause = Pause(until, "Lumail answered 429")
+    settled = Settlement(one, "rate_limited", "waiting", due_at=soon, counts_try=False, pause=pause)
+    assert drain.turn(soon, settlements=[settled]).claimed == ()
+    assert drain.release(soon) == until
+    assert [again.tries for again in drain.claimed(until)] == [0, 0]
+
+
+def test_an_event_id_that_lumail_gave_before_is_not_believed_but_the_success_is(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
+    record_facts(ledger, opened("o:1"), opened("o:2"))
+    first, second = drain.claimed(soon)
+    drain.turn(soon, wanted=0, settlements=[delivered(first, "same"), delivered(second, "same")])
+    assert rows(ledger, events, "status", "lumail_event_id") == [("delivered", None), ("delivered", None)]
+
+
+def test_a_drain_notes_when_the_next_is_of_use(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+    record_facts(ledger, payment("p:1", settle=timedelta(minutes=5)))
+    with ledger.read() as connection:
+        assert claims.due(connection, soon) == []
+        assert claims.due(connection, soon + timedelta(minutes=6)) == ["main"]
+    drain.lease(soon)
+    assert drain.turn(soon).claimed == ()
+    settles = rows(ledger, events, "due_at")[0][0]
+    assert drain.release(soon) == settles
+    assert rows(ledger, destinations, "name", "wake_at", "lease_until") == [
+        ("main", settles, None),
+        ("other", None, None),
+    ]
+
+
+def test_a_drain_without_a_free_place_is_called_when_one_gets_free(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
+    record_facts(ledger, opened("o:1"), opened("o:2"))
+    [one] = drain.claimed(soon, limit=1)
+    drain.turn(soon, limit=1, settlements=[delivered(one)])
+    assert drain.release(soon, limit=1) == soon + claims.WINDOW
+
+
+def test_racing_claims_never_share_an_event(ledger: Ledger, soon: datetime) -> None:
+    record_facts(ledger, *(opened(f"o:{number}") for number in range(60)))
+    got: list[str] = []
+
+    def race() -> None:
+        drain = Drain(ledger, "shared")
+        for _ in range(10):
+            got.extend(one.event for one in drain.turn(soon, wanted=3).claimed)
+
+    Drain(ledger, "shared").lease(soon)
+    threads = [threading.Thread(target=race) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 60
+    assert len(set(got)) == 60

@@ -1,0 +1,98 @@
+"""Short ways to make what the ledger takes, for tests that look at one thing of it."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Table, insert, select
+
+from gateway.events import EventType, encode_data, lane_of
+from gateway.ledger.commit import record_group
+from gateway.ledger.database import Ledger
+from gateway.ledger.recording import Fact, Lesson, Recorded, Submission, Telling
+from gateway.ledger.schema import destinations
+
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def payment(*keys: str, subscriber: str | None = "ana@example.com", **given: Any) -> Fact:
+    """A payment of 49.99 at noon, due at once; `given` replaces fields of the Fact, `amount` and `product` its data."""
+    data = {"amount": given.pop("amount", 49.99), "product": given.pop("product", "Course")}
+    return fact(EventType.SUBSCRIBER_PAYMENT, data, *keys, subscriber=subscriber, **given)
+
+
+def opened(key: str, subscriber: str = "ana@example.com", **given: Any) -> Fact:
+    return fact(EventType.EMAIL_OPENED, {"emailId": key, "subject": ""}, key, subscriber=subscriber, **given)
+
+
+def complained(key: str, subscriber: str = "ana@example.com", **given: Any) -> Fact:
+    return fact(EventType.EMAIL_COMPLAINED, {"emailId": key, "subject": ""}, key, subscriber=subscriber, **given)
+
+
+def fact(event_type: EventType, data: Mapping[str, Any], *keys: str, **given: Any) -> Fact:
+    fields: dict[str, Any] = {
+        "subscriber": "ana@example.com",
+        "occurred_at": NOON,
+        "waits_for": None,
+        "richness": 0,
+        "settle": timedelta(0),
+        **given,
+    }
+    return Fact(type=event_type, data=encode_data(data), lane=lane_of(event_type, data), keys=keys, **fields)
+
+
+def told(*facts: Fact, links: tuple[tuple[str, ...], ...] = (), lessons: tuple[Lesson, ...] = ()) -> Telling:
+    return Telling("translated" if facts else "taught", "test.event", facts, lessons, links)
+
+
+def submission(*tellings: Telling, delivery_id: str | None = None, **given: Any) -> Submission:
+    fields: dict[str, Any] = {
+        "source": "stripe",
+        "adapter": "stripe",
+        "destination": "main",
+        "received_at": NOON,
+        "url": "https://hooks.example.com/webhooks/stripe",
+        "headers": {},
+        "body": b"{}",
+        "secret": "0123456789abcdef",
+        **given,
+    }
+    return Submission(delivery_id=delivery_id, tellings=tellings, **fields)
+
+
+def record(ledger: Ledger, *submissions: Submission) -> list[Recorded]:
+    """Record them as one group."""
+    with ledger.write({one.destination for one in submissions}) as connection:
+        return record_group(connection, ledger, submissions)
+
+
+def record_facts(ledger: Ledger, *facts: Fact) -> list[str]:
+    """Each fact in a webhook of its own, all in one group; the ids of the new events."""
+    return [event for one in record(ledger, *(submission(told(fact)) for fact in facts)) for event in one.events]
+
+
+def add_destinations(ledger: Ledger, *names: str) -> None:
+    with ledger.write(names) as connection:
+        connection.execute(insert(destinations), [{"name": name, "fingerprint": "test"} for name in names])
+
+
+def rows(ledger: Ledger, table: Table, *columns: str) -> list[tuple[Any, ...]]:
+    """All rows of a table, in the order of its primary key."""
+    with ledger.read() as connection:
+        query = select(*(table.c[name] for name in columns)).order_by(*table.primary_key.columns)
+        return [tuple(row) for row in connection.execute(query)]
+
+
+def again(telling: Callable[[Mapping[str, Any] | None], Telling], key: str, read: Mapping[str, Any] | None) -> Telling:
+    """A telling that rests on what memory holds under `key`, as far as it was read as `read`."""
+    first = telling(read)
+    return Telling(
+        first.word,
+        first.type,
+        first.facts,
+        first.lessons,
+        first.links,
+        first.reason,
+        reads={key: read},
+        again=lambda recall: telling(recall(key)),
+    )
