@@ -54,7 +54,7 @@ class _Reading:
         self._count += 1
         if self._count > MOST_VALUES or id(node) in self._above:
             if self._count <= MOST_VALUES + 1:
-                self._faults.at(path, "an alias that holds itself, or too many values")
+                self._refuse(path, "an alias that holds itself, or too many values")
             return None
         self._above.append(id(node))
         try:
@@ -72,7 +72,7 @@ class _Reading:
             return value
         if isinstance(node, yaml.ScalarNode) and node.tag in _TEXT:
             return self._text(node, path)
-        self._faults.at(path, "YAML tags are not read here; write the plain value")
+        self._refuse(path, "YAML tags are not read here; write the plain value")
         return None
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, object]:
@@ -97,6 +97,11 @@ class _Reading:
     def _text(self, node: yaml.ScalarNode, path: Path) -> str | None:
         text: str = node.value
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-            self._faults.at(path, "half of a surrogate pair is no text")
+            self._refuse(path, "half of a surrogate pair is no text")
             return None
         return text
+
+    def _refuse(self, path: Path, text: str) -> None:
+        """Nothing more is to be said of a value that is not there."""
+        self._faults.at(path, text)
+        self._faults.mute(path)

@@ -31,7 +31,7 @@ def load(flags: Flags, environ: Mapping[str, str], adapters: Mapping[str, Adapte
     nothing is written. Raises ConfigError with every fault.
     """
     file = configuration_file(flags, environ)
-    inputs = _Inputs(file, _content(file), flags, flags.over(environ), adapters)
+    inputs = _Inputs(file, _content(file), flags, environ, adapters)
     reading = _Reading(inputs, generated={})
     reading.judge()
     if reading.wanted:
@@ -201,7 +201,7 @@ class _Reading:
 
     def _judge_secret_key(self) -> None:
         name = "GATEWAY_SECRET_KEY"
-        if name in self._inputs.environ or name in self._generated:
+        if self._inputs.environ.get(name) or name in self._generated:
             return
         if self.settings["sandbox"]:
             self.wanted[name] = _token
