@@ -46,7 +46,7 @@ def page() -> Response:
             people=sandbox.store.people(_PEOPLE_SHOWN),
             event_count=events,
             people_count=people,
-            requests=sorted(sandbox.store.request_counts.items(), key=str),
+            requests=sorted(sandbox.store.request_counts().items(), key=str),
             faults=sandbox.faults.shown(),
             settings=sandbox.settings.shown(),
         )

@@ -127,9 +127,9 @@ class Store:
         self._connection.executescript(_SCHEMA)
         self._lock = threading.Lock()
         self._logged = 0
-        self.request_counts: Counter[tuple[int | None, str | None]] = Counter()
+        self._request_counts: Counter[tuple[int | None, str | None]] = Counter()
         for row in self._all("SELECT status, fault, count(*) AS n FROM requests GROUP BY status, fault"):
-            self.request_counts[row["status"], row["fault"]] = row["n"]
+            self._request_counts[row["status"], row["fault"]] = row["n"]
 
     def close(self) -> None:
         with self._lock:
@@ -138,7 +138,7 @@ class Store:
     def clear(self) -> None:
         with self._lock:
             self._connection.executescript("DELETE FROM events; DELETE FROM subscribers; DELETE FROM requests;")
-            self.request_counts.clear()
+            self._request_counts.clear()
 
     def person(self, organization: str, subscriber: str) -> Person | None:
         """By id or e-mail address."""
@@ -243,12 +243,17 @@ class Store:
             (row.time, row.organization, row.method, row.path, row.status, row.fault, row.event_id),
         )
         with self._lock:
-            self.request_counts[row.status, row.fault] += 1
+            self._request_counts[row.status, row.fault] += 1
             self._logged += 1
             if self._logged % _TRIM_EVERY == 0:
                 self._connection.execute(
                     "DELETE FROM requests WHERE seq <= (SELECT max(seq) FROM requests) - ?", (REQUESTS_KEPT,)
                 )
+
+    def request_counts(self) -> dict[tuple[int | None, str | None], int]:
+        """How many requests there were of each status and fault."""
+        with self._lock:
+            return dict(self._request_counts)
 
     def requests(self, after: int = 0, limit: int = -1) -> list[dict[str, Any]]:
         """The oldest first, as they are shown."""
