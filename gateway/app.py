@@ -1,7 +1,9 @@
 """The web process: the door, health and metrics put together around one ledger."""
 
 import atexit
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import redis
 from flask import Flask
@@ -9,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway import embedded
 from gateway.bell import Bell, connect
-from gateway.config import Config
+from gateway.config import AdapterTerms, Config, Flags, load
 from gateway.health import health
 from gateway.intake.endpoints import Door, endpoints
 from gateway.intake.refusals import Refusals
@@ -20,10 +22,27 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.identity import fingerprint
 from gateway.ledger.migration import migrate
 from gateway.ledger.recording import Recorded, Submission
+from gateway.translation.adapter import Adapter
 from gateway.translation.registry import adapters
 
 METRICS_FOLDER = "metrics"
 """In the data folder: where the processes of one machine count together."""
+
+
+def configured(flags: Flags, environ: Mapping[str, str]) -> Config:
+    """The configuration, judged with all adapters that there are. Raises ConfigError with every fault."""
+    return load(flags, environ, {name: _terms(adapter) for name, adapter in adapters().items()})
+
+
+def _terms(adapter: Adapter) -> AdapterTerms:
+    def check_secret(options: Mapping[str, Any], secret: str) -> str | None:
+        return adapter.scheme(options).check_secret(secret)
+
+    def generate(options: Mapping[str, Any]) -> tuple[str, str]:
+        pair = adapter.scheme(options).generate()
+        return pair.verifying, pair.signing
+
+    return AdapterTerms(adapter.options, check_secret, generate)
 
 
 def prepare(config: Config) -> None:
@@ -44,6 +63,11 @@ def prepare(config: Config) -> None:
 def redis_url(config: Config) -> str:
     """Where Redis is, or will be once it is started."""
     return config.redis_url or embedded.url(config.data)
+
+
+def application() -> Flask:
+    """The WSGI application of a web process that was started with its settings in the environment."""
+    return create_app(configured(Flags(), os.environ))
 
 
 def create_app(config: Config) -> Flask:

@@ -152,7 +152,7 @@ class _Drain:
                 ends_by=claimed_at + claims.ENDS_WITHIN.total_seconds(),
             )
         except Exception as error:  # noqa: BLE001 - a fault of ours: whether a byte left is unknown, the drain must hear
-            _log.error("delivery.failed", event=claimed.event, error=type(error).__name__, exc_info=error)
+            _log.error("delivery.failed", event_id=claimed.event, error=type(error).__name__, exc_info=error)
             answer = Answer(None, sent=True, duration=time.monotonic() - began, error=type(error).__name__)
         self._answers.put(_Answered(claimed, answer))
 
@@ -183,7 +183,7 @@ class _Drain:
             "delivery.attempted",
             destination=self._destination.name,
             source=one.claimed.source,
-            event=one.claimed.event,
+            event_id=one.claimed.event,
             webhook=one.claimed.webhook,
             attempt=one.claimed.attempt,
             type=one.claimed.type.value,

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from gateway.errors import PayloadError
@@ -64,7 +64,7 @@ def submission(route: Route, verified: VerifiedWebhook, recall: Recall, known_as
         delivery_id=_delivery_id(route, verified),
         received_at=webhook.received_at,
         url=webhook.url,
-        headers=without_secrets(webhook.headers),
+        headers=without_secrets(webhook.headers, route.scheme.proof_headers),
         body=webhook.body,
         secret=route.secrets[verified.secret] if known_as is None else None,
         tellings=tellings(route, verified, recall),
@@ -83,16 +83,21 @@ def tellings(route: Route, verified: VerifiedWebhook, recall: Recall) -> tuple[T
     return tuple(_telling(route, verified.webhook, one, recall) for one in split)
 
 
-def without_secrets(headers: Headers) -> dict[str, str]:
-    """Headers as they may be kept: credentials and signatures stand as fingerprints, enough to see two alike."""
+def without_secrets(headers: Headers, proof_headers: Sequence[str]) -> dict[str, str]:
+    """Headers as they may be kept: credentials and signatures stand as fingerprints, enough to see two alike.
+
+    `proof_headers` are those of the scheme; what looks like a credential by its name is masked besides.
+    """
+    proof = {name.lower() for name in proof_headers}
     return {
-        name: f"sha256:{hashlib.sha256(value.encode()).hexdigest()[:16]}" if _is_secret(name) else value
+        name: f"sha256:{_digest(value)[:16]}" if name in proof or _is_credential(name) else value
         for name, value in headers.items()
     }
 
 
-def _is_secret(name: str) -> bool:
-    return any(word in name.lower() for word in _SECRET_WORDS)
+@lru_cache(maxsize=1000)
+def _is_credential(name: str) -> bool:
+    return any(word in name for word in _SECRET_WORDS)
 
 
 def _delivery_id(route: Route, verified: VerifiedWebhook) -> str | None:

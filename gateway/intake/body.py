@@ -11,7 +11,7 @@ class BodyTooLargeError(Exception):
 
 
 class BodyUnreadableError(Exception):
-    """The body is not what its Content-Encoding says."""
+    """The body is not what its headers say."""
 
 
 def read_body(stream: BinaryIO, declared: int | None, encoding: str, most: int) -> bytes:
@@ -27,6 +27,8 @@ def read_body(stream: BinaryIO, declared: int | None, encoding: str, most: int) 
     if len(body) > most:
         _throw_away(stream, 4 * most)
         raise BodyTooLargeError
+    if declared is not None and len(body) < declared:
+        raise BodyUnreadableError(f"the body ended after {len(body)} of {declared} bytes")
     return _decompressed(body, encoding.strip().lower(), most)
 
 

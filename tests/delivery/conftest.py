@@ -1,0 +1,52 @@
+"""A ledger, a sandbox over real HTTP, and a courier between them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from gateway.config import Destination
+from gateway.delivery.drain import Courier, drain
+from gateway.ledger.database import Ledger
+from gateway.ledger.schema import events
+from gateway.lumail.sandbox import Sandbox, SandboxServer, SandboxSettings, create_sandbox, sandbox_of
+from tests.making import rows
+
+TOKEN = "lum_for_tests"
+
+
+@dataclass(frozen=True)
+class Road:
+    """Everything between a recorded event and Lumail."""
+
+    ledger: Ledger
+    sandbox: Sandbox
+    courier: Courier
+
+    def drain(self) -> int:
+        return drain(self.courier, "main")
+
+    def statuses(self) -> list[tuple[str, str | None]]:
+        """Status and reason of every event, in the order in which they were recorded."""
+        return [(status, reason) for status, reason in rows(self.ledger, events, "status", "reason")]
+
+    def recorded(self) -> list[dict[str, Any]]:
+        return self.sandbox.events()
+
+
+@pytest.fixture
+def sandbox_server() -> Iterator[tuple[Sandbox, str]]:
+    app = create_sandbox(SandboxSettings(api_tokens=(TOKEN,)))
+    with SandboxServer(app) as server:
+        yield sandbox_of(app), server.base_url
+    sandbox_of(app).close()
+
+
+@pytest.fixture
+def road(ledger: Ledger, sandbox_server: tuple[Sandbox, str]) -> Iterator[Road]:
+    sandbox, base_url = sandbox_server
+    destination = Destination("main", base_url, TOKEN, requests_per_minute=1000)
+    courier = Courier(ledger, {"main": destination}, threads=8)
+    yield Road(ledger, sandbox, courier)
+    courier.close()
