@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from marshmallow import EXCLUDE, Schema, ValidationError
+from marshmallow import Schema
 
 from gateway.errors import AdapterError, PayloadError
 from gateway.events import LumailEvent, MemoryKey, faults_of
+from gateway.translation import payload
 from gateway.translation.signature import Scheme
 from gateway.translation.webhook import VerifiedWebhook
 
@@ -99,13 +100,6 @@ def ignored(reason: str) -> Translation:
     return Translation(ignored=reason)
 
 
-class PayloadSchema(Schema):
-    """The part of a provider's payload that a handler uses: unknown keys are dropped."""
-
-    class Meta:
-        unknown = EXCLUDE
-
-
 Handler = Callable[[SourceEvent, Context], Translation]
 """What `translate` calls; it raises PayloadError for a payload that it does not understand."""
 
@@ -126,7 +120,8 @@ class Handlers(dict[str, Handler]):
 
         def register(handler: PayloadHandler) -> PayloadHandler:
             def loaded(event: SourceEvent, context: Context) -> Translation:
-                return handler(_load(loader, event.payload), event, context)
+                told = event.payload if loader is None else payload.load(loader, event.payload)
+                return handler(told, event, context)
 
             for event_type in types:
                 if event_type in self:
@@ -135,15 +130,6 @@ class Handlers(dict[str, Handler]):
             return handler
 
         return register
-
-
-def _load(schema: Schema | None, payload: Mapping[str, Any]) -> Any:
-    if schema is None:
-        return payload
-    try:
-        return schema.load(payload)
-    except ValidationError as error:
-        raise PayloadError(f"payload does not fit: {error.messages}") from error
 
 
 @dataclass(frozen=True)
@@ -161,8 +147,9 @@ class Adapter:
     `scheme` makes the signature scheme from the source's options (most need none and give a constant).
     `split` cuts a verified webhook into its source events; it raises PayloadError when the body as a whole can't
     be read, and gives an `Unreadable` for a single item that can't.
-    `delivery_id` is the provider's id of the request, equal in its retries; None where it has none.
-    `ignored` names the types that are left out on purpose, each with the reason; a name may end in `*`.
+    `delivery_id` is the provider's id of the request, equal in its retries; None where it has none. It never raises.
+    `ignored` names the types that are left out on purpose, each with the reason; a name may end in `*`, but never
+    covers a type that has a handler.
     `options` is the schema of the adapter's own options of a source.
     """
 
@@ -175,6 +162,19 @@ class Adapter:
     ignored: Mapping[str, str] = field(default_factory=dict)
     options: type[Schema] = Schema
     delivery_id: Callable[[VerifiedWebhook], str | None] = lambda verified: None
+
+
+def split(adapter: Adapter, verified: VerifiedWebhook) -> Sequence[SourceEvent | Unreadable]:
+    """The source events of a webhook. Raises PayloadError where the body as a whole can't be read.
+
+    Whatever else an adapter raises is its bug and told as a PayloadError too, as in `translate`.
+    """
+    try:
+        return adapter.split(verified)
+    except PayloadError:
+        raise
+    except Exception as error:  # an adapter's bug must cost no webhook: it is quarantined with its cause
+        raise PayloadError(f"adapter {adapter.name} failed to split: {type(error).__name__}") from error
 
 
 def translate(adapter: Adapter, event: SourceEvent, context: Context) -> Translation:
@@ -201,6 +201,11 @@ def translate(adapter: Adapter, event: SourceEvent, context: Context) -> Transla
 
 def _left_out(adapter: Adapter, event_type: str) -> Translation:
     for pattern, reason in adapter.ignored.items():
-        if event_type == pattern or (pattern.endswith("*") and event_type.startswith(pattern[:-1])):
+        if covers(pattern, event_type):
             return ignored(reason)
     raise PayloadError(f"unknown type {event_type[:80]!r}: adapter {adapter.name} neither translates nor ignores it")
+
+
+def covers(pattern: str, event_type: str) -> bool:
+    """Whether a name among `Adapter.ignored` means this source event type."""
+    return event_type == pattern or (pattern.endswith("*") and event_type.startswith(pattern[:-1]))

@@ -1,10 +1,11 @@
-"""How a webhook proves where it comes from: schemes as data, each able to verify and to sign."""
+"""How a webhook is proven genuine: what a signature scheme is, and the one function that believes a signature."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from gateway.errors import RejectionCause, SignatureError
 from gateway.translation.webhook import VerifiedWebhook, Webhook
 
 
@@ -27,16 +28,26 @@ class Signed:
 
 
 class Scheme(Protocol):
-    """One way of signing. `tolerance` is how far a signed time may lie from now; None where no time is signed."""
+    """One way of signing. `gateway.translation.schemes` has the common ones; an adapter may bring its own class.
+
+    `tolerance` is how far a signed time may lie from now; None where no time is signed.
+    `proof_headers` are the header fields that hold signature or credential: they are masked where webhooks are kept.
+    """
 
     @property
     def tolerance(self) -> timedelta | None: ...
+
+    @property
+    def proof_headers(self) -> tuple[str, ...]: ...
 
     def check_secret(self, secret: str) -> str | None:
         """What is wrong with the form of a secret (never quoting it), or None."""
 
     def verify(self, webhook: Webhook, secret: str) -> Signed:
-        """Raise SignatureError unless the webhook is signed with this secret; age is not judged here."""
+        """Raise SignatureError unless the webhook is signed with this secret; age is not judged here.
+
+        Compares in constant time, and calls whatever can't be read MALFORMED.
+        """
 
     def sign(self, webhook: Webhook, signing: str, at: datetime) -> Webhook:
         """The webhook with the headers (or body) that the provider would have sent at that time."""
@@ -44,11 +55,51 @@ class Scheme(Protocol):
     def generate(self) -> KeyPair: ...
 
 
+# The first is the most telling: a right signature that is too old says more than a wrong one.
+_TELLING = (RejectionCause.STALE, RejectionCause.WRONG, RejectionCause.MALFORMED, RejectionCause.MISSING)
+
+
 def verify(
     scheme: Scheme, webhook: Webhook, secrets: Sequence[str], max_age: timedelta | None = None
 ) -> VerifiedWebhook:
-    """Prove a webhook with any of `secrets`.
+    """Prove a webhook with any of `secrets`; age is judged at `webhook.received_at`, both ways.
 
-    `max_age` replaces the scheme's own tolerance, where the scheme signs a time at all. Raises SignatureError.
+    `max_age` replaces the scheme's own tolerance, where the scheme signs a time at all. Raises SignatureError with
+    the most telling cause.
     """
-    raise NotImplementedError
+    tolerance = scheme.tolerance if max_age is None else max_age
+    failures = []
+    for position, secret in enumerate(secrets):
+        if not secret.strip():
+            continue  # with an empty key anybody could sign
+        try:
+            signed = _verified(scheme, webhook, secret)
+            _judge_age(signed.at, webhook.received_at, tolerance)
+        except SignatureError as error:
+            failures.append(error)
+        else:
+            return VerifiedWebhook(webhook, position, signed.at)
+    if not failures:
+        raise SignatureError(RejectionCause.WRONG, "the source has no secret")
+    raise min(failures, key=lambda failure: _TELLING.index(failure.cause))
+
+
+def _verified(scheme: Scheme, webhook: Webhook, secret: str) -> Signed:
+    try:
+        return scheme.verify(webhook, secret)
+    except SignatureError:
+        raise
+    except Exception as error:  # a scheme that fails on forged input must refuse it, not break the door
+        raise SignatureError(RejectionCause.MALFORMED, f"unreadable ({type(error).__name__})") from error
+
+
+def _judge_age(at: datetime | None, now: datetime, tolerance: timedelta | None) -> None:
+    if at is None or tolerance is None:
+        return
+    age = now - at
+    if abs(age) > tolerance:
+        seconds = round(abs(age).total_seconds())
+        where = "old" if age > timedelta(0) else "in the future"
+        raise SignatureError(
+            RejectionCause.STALE, f"signed {seconds} s {where}; {round(tolerance.total_seconds())} s are allowed"
+        )

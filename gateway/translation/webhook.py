@@ -1,8 +1,14 @@
 """One request as it came, and the proof that it is genuine."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+from gateway.errors import PayloadError
+from gateway.translation import json_body
 
 
 class Headers(Mapping[str, str]):
@@ -41,6 +47,10 @@ class Webhook:
     body: bytes
     received_at: datetime
 
+    def with_headers(self, fields: Mapping[str, str]) -> "Webhook":
+        """The same webhook with some header fields added or replaced."""
+        return replace(self, headers=Headers({**self.headers, **Headers(fields)}))
+
 
 @dataclass(frozen=True)
 class VerifiedWebhook:
@@ -61,3 +71,17 @@ class VerifiedWebhook:
     @property
     def headers(self) -> Headers:
         return self.webhook.headers
+
+    @cached_property
+    def json(self) -> Any:
+        """The body as JSON, read once, see `json_body.load`; to be read and not changed. Raises PayloadError."""
+        return json_body.load(self.body)
+
+    @cached_property
+    def form(self) -> Mapping[str, str]:
+        """The fields of a URL-encoded form; of a repeated one the last value counts. Raises PayloadError."""
+        try:
+            pairs = parse_qsl(self.body.decode(), keep_blank_values=True, errors="strict")
+        except ValueError as error:
+            raise PayloadError("the body is not a URL-encoded form in UTF-8") from error
+        return {name: value.replace("\0", "\ufffd") for name, value in pairs}  # NUL: no database takes it as text

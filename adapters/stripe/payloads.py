@@ -1,0 +1,154 @@
+"""What of Stripe's objects is read, in all generations of its API: later ones only add to or take from these fields."""
+
+from marshmallow import fields
+
+from gateway.translation.payload import Email, Flag, Part, PayloadSchema, Reference, Text, UnixTime, Whole
+
+
+class EnvelopeSchema(PayloadSchema):
+    id = Text(required=True)
+    type = Text(required=True)
+    created = UnixTime(required=True)
+    livemode = Flag(required=True)
+    account = Text()  # Connect: the connected account
+    context = Text()  # organizations: the path to the account
+    data = fields.Dict(required=True)
+
+
+class PersonSchema(PayloadSchema):
+    email = Email()
+
+
+class PresentmentSchema(PayloadSchema):
+    presentment_amount = Whole()
+    presentment_currency = Text()
+
+
+class ConversionSchema(PayloadSchema):
+    amount_total = Whole()
+    source_currency = Text()
+
+
+class SessionSchema(PayloadSchema):
+    payment_status = Text(required=True)
+    amount_total = Whole()
+    currency = Text()
+    payment_intent = Reference()
+    invoice = Reference()
+    customer = Reference()
+    customer_details = Part(PersonSchema)
+    customer_email = Email()
+    metadata = fields.Dict(load_default=dict, allow_none=True)
+    presentment_details = Part(PresentmentSchema)
+    currency_conversion = Part(ConversionSchema)
+
+
+class PriceDetailsSchema(PayloadSchema):
+    price = Reference()
+    product = Reference()
+
+
+class PricingSchema(PayloadSchema):
+    price_details = Part(PriceDetailsSchema)
+
+
+class NamedSchema(PayloadSchema):
+    """Before 2025-03-31 a line holds its price, and its plan, whole."""
+
+    id = Text()
+    product = Reference()
+    nickname = Text()
+
+
+class LineSchema(PayloadSchema):
+    amount = Whole()
+    description = Text()
+    metadata = fields.Dict(load_default=dict, allow_none=True)
+    pricing = Part(PricingSchema)
+    price = Part(NamedSchema)
+    plan = Part(NamedSchema)
+
+
+class LinesSchema(PayloadSchema):
+    data = fields.List(fields.Nested(LineSchema), load_default=list)
+
+
+class InvoiceSchema(PayloadSchema):
+    id = Text(required=True)
+    status = Text()
+    amount_paid = Whole(required=True)
+    amount_due = Whole()
+    amount_overpaid = Whole()
+    paid_out_of_band = Flag()
+    currency = Text(required=True)
+    payment_intent = Reference()
+    charge = Reference()
+    customer = Reference()
+    customer_email = Email()
+    description = Text()
+    metadata = fields.Dict(load_default=dict, allow_none=True)
+    lines = Part(LinesSchema)
+
+
+class ChargeSchema(PayloadSchema):
+    id = Text(required=True)
+    amount = Whole(required=True)
+    amount_captured = Whole()
+    amount_refunded = Whole()
+    captured = Flag()
+    currency = Text(required=True)
+    payment_intent = Reference()
+    invoice = Reference()
+    customer = Reference()
+    receipt_email = Email()
+    billing_details = Part(PersonSchema)
+    description = Text()
+    metadata = fields.Dict(load_default=dict, allow_none=True)
+    source_transfer = Reference()
+
+
+class BeforeSchema(PayloadSchema):
+    amount_refunded = Whole()
+
+
+class RefundedChargeSchema(ChargeSchema):
+    previous_attributes = Part(BeforeSchema)
+
+
+class IntentSchema(PayloadSchema):
+    id = Text(required=True)
+    invoice = Reference()
+    latest_charge = Reference()
+    customer = Reference()
+    receipt_email = Email()
+
+
+class PaidBySchema(PayloadSchema):
+    payment_intent = Reference()
+    charge = Reference()
+
+
+class InvoicePaymentSchema(PayloadSchema):
+    invoice = Reference(required=True)
+    payment = Part(PaidBySchema)
+
+
+class RefundSchema(PayloadSchema):
+    charge = Reference()
+    payment_intent = Reference()
+
+
+class CustomerSchema(PayloadSchema):
+    id = Text(required=True)
+    email = Email()
+
+
+class ProductSchema(PayloadSchema):
+    id = Text(required=True)
+    name = Text()
+
+
+class PriceSchema(PayloadSchema):
+    id = Text(required=True)
+    product = Reference()
+    nickname = Text()

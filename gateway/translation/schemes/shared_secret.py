@@ -1,0 +1,103 @@
+"""Schemes without a signature: the secret itself stands in a header."""
+
+import base64
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.errors import RejectionCause, SignatureError
+from gateway.translation.schemes import reading
+from gateway.translation.signature import KeyPair, Signed
+from gateway.translation.webhook import Webhook
+
+
+@dataclass(frozen=True)
+class Basic:
+    """HTTP basic authentication, as a provider sends it that has ``https://user:password@…`` for URL.
+
+    The secret is ``user:password``.
+    """
+
+    @property
+    def tolerance(self) -> None:
+        return None
+
+    @property
+    def proof_headers(self) -> tuple[str, ...]:
+        return ("Authorization",)
+
+    def check_secret(self, secret: str) -> str | None:
+        return None if re.fullmatch(r"[^:]+:.+", secret) else "should be user:password"
+
+    def verify(self, webhook: Webhook, secret: str) -> Signed:
+        given = reading.decoded(_authorization(webhook, "basic"), "base64")
+        reading.match(secret.encode(), [given], "Authorization")
+        return Signed()
+
+    def sign(self, webhook: Webhook, signing: str, at: datetime) -> Webhook:
+        return webhook.with_headers({"Authorization": "Basic " + base64.b64encode(signing.encode()).decode()})
+
+    def generate(self) -> KeyPair:
+        return reading.symmetric("gateway:" + secrets.token_urlsafe(24))
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """``Authorization: Bearer <secret>``."""
+
+    @property
+    def tolerance(self) -> None:
+        return None
+
+    @property
+    def proof_headers(self) -> tuple[str, ...]:
+        return ("Authorization",)
+
+    def check_secret(self, secret: str) -> str | None:
+        return reading.check_text(secret)
+
+    def verify(self, webhook: Webhook, secret: str) -> Signed:
+        reading.match(secret.encode(), [reading.octets(_authorization(webhook, "bearer"))], "Authorization")
+        return Signed()
+
+    def sign(self, webhook: Webhook, signing: str, at: datetime) -> Webhook:
+        return webhook.with_headers({"Authorization": f"Bearer {signing}"})
+
+    def generate(self) -> KeyPair:
+        return reading.symmetric(secrets.token_urlsafe(32))
+
+
+@dataclass(frozen=True)
+class HeaderToken:
+    """The secret as the value of a header that the operator chose at the provider."""
+
+    header: str
+
+    @property
+    def tolerance(self) -> None:
+        return None
+
+    @property
+    def proof_headers(self) -> tuple[str, ...]:
+        return (self.header,)
+
+    def check_secret(self, secret: str) -> str | None:
+        return reading.check_text(secret)
+
+    def verify(self, webhook: Webhook, secret: str) -> Signed:
+        reading.match(secret.encode(), [reading.octets(reading.header(webhook, self.header))], self.header)
+        return Signed()
+
+    def sign(self, webhook: Webhook, signing: str, at: datetime) -> Webhook:
+        return webhook.with_headers({self.header: signing})
+
+    def generate(self) -> KeyPair:
+        return reading.symmetric(secrets.token_urlsafe(32))
+
+
+def _authorization(webhook: Webhook, kind: str) -> str:
+    word, _, credentials = reading.header(webhook, "Authorization").partition(" ")
+    if word.lower() != kind:
+        raise SignatureError(RejectionCause.MALFORMED, f"Authorization is not of the kind {kind}")
+    return credentials.strip()
