@@ -12,7 +12,7 @@ from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, encode_data, lan
 from gateway.intake.route import Route
 from gateway.ledger.commit import Committer
 from gateway.ledger.recording import Fact, Lesson, Recall, Recorded, Submission, Telling
-from gateway.translation.adapter import Context, SourceEvent, Translation, Unreadable, translate
+from gateway.translation.adapter import Context, SourceEvent, Translation, Unreadable, split, translate
 from gateway.translation.signature import verify
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
@@ -75,12 +75,10 @@ def submission(route: Route, verified: VerifiedWebhook, recall: Recall, known_as
 def tellings(route: Route, verified: VerifiedWebhook, recall: Recall) -> tuple[Telling, ...]:
     """Every source event of a webhook, each judged alone."""
     try:
-        split: Sequence[SourceEvent | Unreadable] = route.adapter.split(verified)
+        found = split(route.adapter, verified)
     except PayloadError as error:
-        split = [Unreadable(str(error))]
-    except Exception as error:  # noqa: BLE001 - an adapter's bug must cost no webhook: it is kept with its cause
-        split = [Unreadable(f"adapter {route.adapter.name} could not split it: {type(error).__name__}")]
-    return tuple(_telling(route, verified.webhook, one, recall) for one in split)
+        found = [Unreadable(str(error))]
+    return tuple(_telling(route, verified.webhook, one, recall) for one in found)
 
 
 def without_secrets(headers: Headers, proof_headers: Sequence[str]) -> dict[str, str]:
@@ -101,10 +99,7 @@ def _is_credential(name: str) -> bool:
 
 
 def _delivery_id(route: Route, verified: VerifiedWebhook) -> str | None:
-    try:
-        identity = route.adapter.delivery_id(verified)
-    except Exception:  # noqa: BLE001 - without an id the webhook's facts still merge by their keys
-        return None
+    identity = route.adapter.delivery_id(verified)
     return None if identity is None else _fitting(identity)
 
 
