@@ -1,19 +1,19 @@
 """What people and tests see and steer: the sandbox's page, its faults, settings, log and all recorded events."""
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flask import Blueprint, Response, jsonify, render_template, request
 
 from gateway.errors import ConfigError
-from gateway.events import encode_data
 from gateway.lumail.sandbox.faults import read_fault
 from gateway.lumail.sandbox.state import this_sandbox
 from gateway.lumail.sandbox.store import Record
 
 control = Blueprint("control", __name__)
 
-_EVENTS_SHOWN = 50
+_EVENTS_SHOWN = 30
 _PEOPLE_SHOWN = 20
 _CONTENT_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -25,7 +25,7 @@ class _Row:
     time: str
     type: str
     subscriber: str
-    data: str
+    data: tuple[tuple[str, str], ...]
     id: str
 
 
@@ -115,6 +115,8 @@ def _row(record: Record) -> _Row:
         time=moment.strftime("%Y-%m-%d %H:%M:%S"),
         type=record.type,
         subscriber=record.person.email,
-        data=encode_data(record.received),
+        data=tuple(
+            (name, value if isinstance(value, str) else json.dumps(value)) for name, value in record.received.items()
+        ),
         id=record.id,
     )
