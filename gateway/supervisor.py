@@ -1,0 +1,298 @@
+"""The processes of one installation: started in stages, replaced when they die, ended in the opposite order."""
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import structlog
+
+from gateway.errors import CommandError
+
+PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
+"""Seconds before a child is started again, by how often it has died; the last holds for every further death."""
+
+STEADY = 30.0
+"""Seconds alive after which earlier deaths are forgotten."""
+
+READY_WITHIN = 5.0
+"""Seconds that the next stage waits for this one; later it starts all the same and has to wait by itself."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process to keep running.
+
+    `ends_within`: seconds from SIGTERM until it is killed; whatever it may still have to finish fits into them.
+    `listener` is inherited by the child, and closed here once the child is told to end, so that nobody queues there.
+    `ready` tells whether the next stage may start.
+    """
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(repr=False)
+    ends_within: float = 5.0
+    listener: socket.socket | None = None
+    ready: Callable[[], bool] | None = None
+
+
+@dataclass
+class _Life:
+    """A child's present process and what came before it."""
+
+    child: Child
+    process: "subprocess.Popen[bytes] | None" = None
+    started: float = 0.0
+    deaths: int = 0
+    start_at: float | None = None
+
+    @property
+    def runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+
+class OnlyOne:
+    """The right to run the processes of a data folder, held by the first `up` and by each child that it starts.
+
+    So it is free again when the last of them has ended, also where the supervisor was killed and a child outlives it.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self.fileno = file.fileno()
+
+    def write(self, pids: Mapping[str, int]) -> None:
+        """Whom to name to the next who asks."""
+        self._file.seek(0)
+        self._file.truncate()
+        json.dump({"up": os.getpid(), **pids}, self._file)
+        self._file.flush()
+
+
+@contextmanager
+def only_one(data: Path, wait: float = 25.0) -> Iterator[OnlyOne]:
+    """Raises CommandError where another `up` runs on this folder.
+
+    Waits for the children of one that was killed, which end by themselves: a worker after its last request.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait
+    with (data / "up.lock").open("a+") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                file.seek(0)
+                holders = _holders(file.read())
+                if _alive(holders.get("up")):
+                    raise CommandError(
+                        f"{data} is in use: `lumail-gateway up` runs there with pid {holders['up']}. "
+                        f"End it with `kill {holders['up']}`, or choose another folder with --data."
+                    ) from None
+                if time.monotonic() > deadline:
+                    left = " ".join(str(pid) for pid in holders.values() if _alive(pid))
+                    raise CommandError(
+                        f"{data} is in use by processes of an earlier `lumail-gateway up` that was killed. "
+                        f"End them with `kill {left}`."
+                    ) from None
+                time.sleep(0.1)
+        yield OnlyOne(file)
+
+
+def run(stages: Sequence[Sequence[Child]], lock: OnlyOne | None = None) -> None:
+    """Keeps all children running until SIGTERM or SIGINT, then ends them, the last stage first.
+
+    To be called in the main thread. A second signal ends nothing sooner: a request may be under way whose answer
+    must not be lost, and the longest takes as long as `ends_within` says.
+    """
+    _Supervisor(stages, lock).run()
+
+
+class _Supervisor:
+    def __init__(self, stages: Sequence[Sequence[Child]], lock: OnlyOne | None) -> None:
+        self._stages = [[_Life(child) for child in stage] for stage in stages]
+        self._lives = [life for stage in self._stages for life in stage]
+        self._lock = lock
+        self._ending = False
+
+    def run(self) -> None:
+        with _signals() as wait:
+            self._wait = wait
+            try:
+                for stage in self._stages:
+                    for life in stage:
+                        self._start(life)
+                    self._until(partial(self._ready, stage), READY_WITHIN)
+                self._until(lambda: False, None)
+            finally:
+                self._ending = True
+                log.info("up.ends")
+                for stage in reversed(self._stages):
+                    self._end(stage)
+
+    def _until(self, done: Callable[[], bool], seconds: float | None) -> None:
+        """Looks after the children until it is done, the time is over or the end is asked for."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while not self._ending and not done() and (deadline is None or time.monotonic() < deadline):
+            due = [life.start_at for life in self._lives if life.start_at is not None]
+            pause = min(due) - time.monotonic() if due else None
+            if deadline is not None:
+                pause = 0.02
+            self._ending = self._wait(pause) or self._ending
+            for life in self._lives:
+                self._look_after(life)
+
+    def _look_after(self, life: _Life) -> None:
+        if self._ending:
+            return
+        now = time.monotonic()
+        if life.start_at is not None:
+            if life.start_at <= now:
+                self._start(life)
+        elif life.process is not None and not life.runs:
+            if now - life.started >= STEADY:
+                life.deaths = 0
+            self._again(life, died=_death(life.process.returncode))
+
+    def _again(self, life: _Life, died: str) -> None:
+        pause = PAUSES[min(life.deaths, len(PAUSES) - 1)]
+        life.deaths += 1
+        life.process = None
+        life.start_at = time.monotonic() + pause
+        log.warning("child.died", child=life.child.name, died=died, again_in_seconds=pause)
+        if pause == 0:
+            self._start(life)
+
+    def _start(self, life: _Life) -> None:
+        child = life.child
+        inherited = [child.listener.fileno()] if child.listener is not None else []
+        if self._lock is not None:
+            inherited.append(self._lock.fileno)
+        life.start_at = None
+        life.started = time.monotonic()
+        try:
+            life.process = subprocess.Popen(  # noqa: S603 - the command line is ours
+                child.argv,
+                env=dict(child.env),
+                stdin=subprocess.DEVNULL,
+                pass_fds=inherited,
+                start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to pass on
+                preexec_fn=_end_with_parent,
+            )
+        except OSError as error:
+            self._again(life, died=f"could not be started: {error}")
+            return
+        log.info("child.started", child=child.name, pid=life.process.pid)
+        if self._lock is not None:
+            self._lock.write({one.child.name: one.process.pid for one in self._lives if one.process is not None})
+
+    def _ready(self, stage: list[_Life]) -> bool:
+        return all(life.child.ready is None or (life.runs and life.child.ready()) for life in stage)
+
+    def _end(self, stage: list[_Life]) -> None:
+        ends = time.monotonic() + max((life.child.ends_within for life in stage), default=0.0)
+        for life in stage:
+            if life.child.listener is not None:
+                life.child.listener.close()
+            if life.process is not None and life.runs:
+                life.process.terminate()
+        while running := [life for life in stage if life.runs]:
+            left = ends - time.monotonic()
+            if left <= 0:
+                break
+            if self._wait(left):
+                log.info(
+                    "up.waits",
+                    children=[life.child.name for life in running],
+                    seconds_at_most=round(left),
+                    why="what was begun is finished first; nothing is interrupted",
+                )
+        for life in stage:
+            if life.process is None:
+                continue
+            if life.runs:
+                log.warning("child.killed", child=life.child.name, after_seconds=life.child.ends_within)
+                life.process.kill()
+            life.process.wait()
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[float | None], bool]]:
+    """A function that waits for a signal, or so many seconds, and tells whether one of those asked for the end."""
+    reading, writing = socket.socketpair()
+    reading.setblocking(False)
+    writing.setblocking(False)
+    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)}
+    wakeup = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    for number in former:
+        signal.signal(number, lambda *_: None)
+    with selectors.DefaultSelector() as selector:
+        selector.register(reading, selectors.EVENT_READ)
+
+        def wait(seconds: float | None) -> bool:
+            selector.select(None if seconds is None else max(seconds, 0.0))
+            with contextlib.suppress(BlockingIOError):
+                return any(number in (signal.SIGTERM, signal.SIGINT) for number in reading.recv(4096))
+            return False
+
+        try:
+            yield wait
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in former.items():
+                signal.signal(number, handler)
+            reading.close()
+            writing.close()
+
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def _end_with_parent() -> None:
+    """Run in the child before it becomes the other program: a supervisor that is killed takes it along.
+
+    Only Linux has that. Elsewhere the child goes on, and the lock that it holds tells of it.
+    """
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _death(status: int) -> str:
+    return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
+
+
+def _holders(text: str) -> dict[str, int]:
+    try:
+        holders: dict[str, int] = json.loads(text)
+    except ValueError:  # being written just now
+        return {}
+    return holders
+
+
+def _alive(pid: int | None) -> bool:
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
