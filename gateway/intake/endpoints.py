@@ -77,6 +77,9 @@ def endpoints(door: Door) -> Blueprint:
             body=body,
             received_at=datetime.now(UTC),
         )
+        if route.adapter.probe(webhook, route.source.secrets):
+            _note(route, "probe", started)
+            return Response(status=200)
         try:
             receipt = accept(route, webhook, door.committer, reader(door.ledger, route.source.destination))
         except SignatureError as error:

@@ -16,7 +16,7 @@ from gateway.errors import AdapterError, PayloadError
 from gateway.events import LumailEvent, MemoryKey, faults_of
 from gateway.translation import payload
 from gateway.translation.signature import Scheme
-from gateway.translation.webhook import VerifiedWebhook
+from gateway.translation.webhook import VerifiedWebhook, Webhook
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,8 @@ class Adapter:
     `ignored` names the types that are left out on purpose, each with the reason; a name may end in `*`, but never
     covers a type that has a handler.
     `options` is the schema of the adapter's own options of a source.
+    `probe` tells whether a request (not proven yet) is only the provider's look at the URL, given the source's
+    secrets: such a one is answered 200 and kept nowhere. It never raises.
     """
 
     name: str
@@ -162,6 +164,7 @@ class Adapter:
     ignored: Mapping[str, str] = field(default_factory=dict)
     options: type[Schema] = Schema
     delivery_id: Callable[[VerifiedWebhook], str | None] = lambda verified: None
+    probe: Callable[[Webhook, Sequence[str]], bool] = lambda webhook, secrets: False
 
 
 def split(adapter: Adapter, verified: VerifiedWebhook) -> Sequence[SourceEvent | Unreadable]:

@@ -32,6 +32,7 @@ class Scheme(Protocol):
 
     `tolerance` is how far a signed time may lie from now; None where no time is signed.
     `proof_headers` are the header fields that hold signature or credential: they are masked where webhooks are kept.
+    `signs_body` is False where the proof would fit another body just as well.
     """
 
     @property
@@ -39,6 +40,9 @@ class Scheme(Protocol):
 
     @property
     def proof_headers(self) -> tuple[str, ...]: ...
+
+    @property
+    def signs_body(self) -> bool: ...
 
     def check_secret(self, secret: str) -> str | None:
         """What is wrong with the form of a secret (never quoting it), or None."""

@@ -53,6 +53,10 @@ class Hmac:
         )
 
     @property
+    def signs_body(self) -> bool:
+        return True
+
+    @property
     def proof_headers(self) -> tuple[str, ...]:
         return (self.header,)
 
@@ -108,6 +112,10 @@ class StandardWebhooks:
 
     prefix: str = "webhook-"
     tolerance: timedelta | None = SIGNED_AFRESH
+
+    @property
+    def signs_body(self) -> bool:
+        return True
 
     @property
     def proof_headers(self) -> tuple[str, ...]:

@@ -34,6 +34,10 @@ class Ecdsa:
         reading.check_template(self.signed, self.timestamp_header, None, self.tolerance)
 
     @property
+    def signs_body(self) -> bool:
+        return True
+
+    @property
     def proof_headers(self) -> tuple[str, ...]:
         return (self.header,)
 
@@ -77,6 +81,10 @@ class Rsa:
         if self.digest not in _RSA_DIGESTS:
             raise AdapterError(f"digest {self.digest!r} is neither sha1 nor sha256")
         reading.check_template(self.signed, self.timestamp_header, None, self.tolerance)
+
+    @property
+    def signs_body(self) -> bool:
+        return True
 
     @property
     def proof_headers(self) -> tuple[str, ...]:

@@ -24,6 +24,10 @@ class Basic:
         return None
 
     @property
+    def signs_body(self) -> bool:
+        return False
+
+    @property
     def proof_headers(self) -> tuple[str, ...]:
         return ("Authorization",)
 
@@ -49,6 +53,10 @@ class Bearer:
     @property
     def tolerance(self) -> None:
         return None
+
+    @property
+    def signs_body(self) -> bool:
+        return False
 
     @property
     def proof_headers(self) -> tuple[str, ...]:
@@ -77,6 +85,10 @@ class HeaderToken:
     @property
     def tolerance(self) -> None:
         return None
+
+    @property
+    def signs_body(self) -> bool:
+        return False
 
     @property
     def proof_headers(self) -> tuple[str, ...]:
