@@ -8,6 +8,7 @@ is sent without its body. More than 99 headers, or headers past HTTP's limit, ar
 
 import signal
 import sys
+import threading
 from importlib import import_module
 from typing import Any
 
@@ -49,9 +50,12 @@ def serve(application: str, descriptor: int, threads: int) -> None:
     )
     loop = loops.get(Loops.asyncio)
     end = native.WorkerSignal()
+    ended = threading.Event()
+    end.add_cb(ended.set)
     worker.serve_mtr(futures._new_cbscheduler(loop, answer, impl_asyncio=True), loop, end)
     signal.sigwait(ENDING)
     end.set()
+    ended.wait()
 
 
 if __name__ == "__main__":
