@@ -3,6 +3,7 @@
 import atexit
 import os
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import redis
 from flask import Flask
@@ -10,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway import embedded
 from gateway.bell import Bell, connect
-from gateway.config import Config, Flags, load
+from gateway.config import AdapterTerms, Config, Flags, load
 from gateway.health import health
 from gateway.intake.endpoints import Door, endpoints
 from gateway.intake.refusals import Refusals
@@ -21,8 +22,8 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.identity import fingerprint
 from gateway.ledger.migration import migrate
 from gateway.ledger.recording import Recorded, Submission
+from gateway.translation.adapter import Adapter
 from gateway.translation.registry import adapters
-from gateway.translation.terms import terms
 
 METRICS_FOLDER = "metrics"
 """In the data folder: where the processes of one machine count together."""
@@ -30,7 +31,18 @@ METRICS_FOLDER = "metrics"
 
 def configured(flags: Flags, environ: Mapping[str, str]) -> Config:
     """The configuration, judged with all adapters that there are. Raises ConfigError with every fault."""
-    return load(flags, environ, terms(adapters()))
+    return load(flags, environ, {name: _terms(adapter) for name, adapter in adapters().items()})
+
+
+def _terms(adapter: Adapter) -> AdapterTerms:
+    def check_secret(options: Mapping[str, Any], secret: str) -> str | None:
+        return adapter.scheme(options).check_secret(secret)
+
+    def generate(options: Mapping[str, Any]) -> tuple[str, str]:
+        pair = adapter.scheme(options).generate()
+        return pair.verifying, pair.signing
+
+    return AdapterTerms(adapter.options, check_secret, generate)
 
 
 def prepare(config: Config) -> None:
@@ -72,7 +84,6 @@ def create_app(config: Config) -> Flask:
     app = Flask("gateway", static_folder=None)
     app.secret_key = config.secret_key
     door = Door(
-        ledger=ledger,
         routes=routes(config, adapters()),
         committer=committer,
         refusals=refusals,

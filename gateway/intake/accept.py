@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.errors import PayloadError
 from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, encode_data, lane_of
+from gateway.intake.guesses import Guesses
 from gateway.intake.route import Route
 from gateway.ledger.commit import Committer
 from gateway.ledger.recording import Fact, Lesson, Recall, Recorded, Submission, Telling
@@ -44,18 +45,22 @@ class Receipt:
         }
 
 
-def accept(route: Route, webhook: Webhook, committer: Committer, recall: Recall) -> Receipt:
+def accept(route: Route, webhook: Webhook, committer: Committer, guesses: Guesses) -> Receipt:
     """Take one request in.
 
-    `recall` reads memory as it is now. Raises SignatureError where the request is not proven, and
-    LedgerUnavailableError where it could not be made durable in time; then nothing is kept.
+    Raises SignatureError where the request is not proven, and LedgerUnavailableError where it could not be made
+    durable in time; then nothing is kept.
     """
     verified = verify(route.scheme, webhook, route.source.secrets, route.source.max_age)
-    return Receipt(committer.submit(submission(route, verified, recall), COMMIT_WITHIN))
+    told = guesses.corrected_by(submission(route, verified, guesses.recall))
+    return Receipt(committer.submit(told, COMMIT_WITHIN))
 
 
 def submission(route: Route, verified: VerifiedWebhook, recall: Recall, known_as: str | None = None) -> Submission:
-    """What the ledger is to record of a verified webhook; with `known_as`, of one that it holds already."""
+    """What the ledger is to record of a verified webhook; with `known_as`, of one that it holds already.
+
+    `recall` tells what memory holds, or what it probably does.
+    """
     webhook = verified.webhook
     return Submission(
         source=route.source.name,

@@ -13,11 +13,10 @@ from prometheus_client import Counter, Histogram
 from gateway.errors import LedgerUnavailableError, SignatureError
 from gateway.intake.accept import Receipt, accept
 from gateway.intake.body import BodyTooLargeError, BodyUnreadableError, read_body
+from gateway.intake.guesses import Guesses
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import Route
 from gateway.ledger.commit import Committer
-from gateway.ledger.database import Ledger
-from gateway.ledger.remembering import reader
 from gateway.translation.webhook import Headers, Webhook
 
 RETRY_AFTER = 5
@@ -36,7 +35,6 @@ _log = structlog.get_logger()
 class Door:
     """What the endpoints work with; one a process."""
 
-    ledger: Ledger
     routes: Mapping[str, Route]
     committer: Committer
     refusals: Refusals
@@ -47,6 +45,7 @@ class Door:
 def endpoints(door: Door) -> Blueprint:
     """The blueprint that answers for every source."""
     blueprint = Blueprint("door", __name__)
+    guesses = {route.source.destination: Guesses() for route in door.routes.values()}
 
     @blueprint.route("/webhooks/<source>", methods=["GET", "HEAD"])
     def probe(source: str) -> ResponseReturnValue:
@@ -81,7 +80,7 @@ def endpoints(door: Door) -> Blueprint:
             _note(route, "probe", started)
             return Response(status=200)
         try:
-            receipt = accept(route, webhook, door.committer, reader(door.ledger, route.source.destination))
+            receipt = accept(route, webhook, door.committer, guesses[route.source.destination])
         except SignatureError as error:
             return _turned_away(door, route, 401, error.cause.value, error.detail, started)
         except LedgerUnavailableError as error:

@@ -50,7 +50,7 @@ def complained(payload: Mapping[str, Any], event: SourceEvent, context: Context)
     return translated(
         LumailEvent(
             EventType.EMAIL_COMPLAINED,
-            payload.get("email") or (known and known["email"]),
+            payload.get("email") or (known["email"] if known else None),
             {"emailId": payload["id"], "subject": ""},
             event.occurred_at,
             keys=(f"complaint:{payload['id']}",),
@@ -129,7 +129,7 @@ def shop(ledger: Ledger) -> Iterator[Shop]:
     route = Route(source, SHOP, SCHEME, (fingerprint(SECRET), fingerprint(FORMER)))
     committer = Committer(ledger)
     refusals = Refusals(ledger)
-    door = Door(ledger, {"shop": route}, committer, refusals, "https://hooks.example.com", max_body_bytes=50_000)
+    door = Door({"shop": route}, committer, refusals, "https://hooks.example.com", max_body_bytes=50_000)
     app = Flask("test")
     app.register_blueprint(endpoints(door))
     yield Shop(app.test_client(), ledger, door)

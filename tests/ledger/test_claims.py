@@ -39,9 +39,9 @@ class Drain:
                 compose=lambda one: one.data,
             )
 
-    def claimed(self, now: datetime, **given: int) -> list[Claimed]:
+    def claimed(self, now: datetime, *, wanted: int = 10, limit: int = 100) -> list[Claimed]:
         self.lease(now)
-        return list(self.turn(now, **given).claimed)
+        return list(self.turn(now, wanted=wanted, limit=limit).claimed)
 
     def release(self, now: datetime, limit: int = 100) -> datetime | None:
         with self.ledger.write(["main"]) as connection:
