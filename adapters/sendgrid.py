@@ -13,11 +13,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
 from gateway.errors import PayloadError
-from gateway.events import EventType, LumailEvent
-from gateway.translation import bounce, moment, schemes
+from gateway.translation import bounce, mail, moment, schemes
 from gateway.translation.adapter import (
     Adapter,
     Context,
@@ -26,7 +25,6 @@ from gateway.translation.adapter import (
     SourceEvent,
     Translation,
     Unreadable,
-    translated,
 )
 from gateway.translation.payload import Email, Flag, Part, PayloadSchema, Text
 from gateway.translation.webhook import VerifiedWebhook
@@ -109,42 +107,29 @@ handlers = Handlers()
 
 
 @handlers.on("processed", schema=MailSchema)
-def processed(mail: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return _told(EventType.EMAIL_SENT, mail, event, campaignId=_campaign(mail) or context.source)
+def processed(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    return mail.sent(_mail(told, event), context)
 
 
 @handlers.on("delivered", schema=MailSchema)
-def delivered(mail: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return _told(
-        EventType.EMAIL_RECEIVED,
-        mail,
-        event,
-        campaignId=_campaign(mail) or context.source,
-        receivedAt=moment.to_iso(event.occurred_at),
-    )
+def delivered(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    return mail.delivered(_mail(told, event), context)
 
 
 @handlers.on("deferred", schema=MailSchema)
-def deferred(mail: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return _told(EventType.EMAIL_DELIVERY_DELAYED, mail, event, campaignId=_campaign(mail))
+def deferred(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    return mail.delayed(_mail(told, event), context)
 
 
 @handlers.on("open", schema=OpenSchema)
-def opened(mail: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    machine = True if mail["sg_machine_open"] else None  # Apple Mail Privacy Protection
-    return _told(EventType.EMAIL_OPENED, mail, event, campaignId=_campaign(mail), machine=machine)
+def opened(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    # a machine open is Apple Mail Privacy Protection's
+    return mail.opened(_mail(told, event), context, machine=bool(told["sg_machine_open"]))
 
 
 @handlers.on("click", schema=ClickSchema)
-def clicked(mail: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return _told(
-        EventType.EMAIL_CLICKED,
-        mail,
-        event,
-        campaignId=_campaign(mail),
-        targetUrl=mail["url"],
-        linkId=mail["url_offset"]["index"],
-    )
+def clicked(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    return mail.clicked(_mail(told, event), context, told["url"], link=told["url_offset"]["index"])
 
 
 # Bounces of `type` bounce, which the reference calls permanent; what is not here says no more than that.
@@ -160,17 +145,15 @@ CLASSIFICATIONS = {
 
 
 @handlers.on("bounce", schema=BounceSchema)
-def bounced(mail: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    blocked = mail["type"] == "blocked"  # refused for now; SendGrid goes on sending to such an address
-    label = bounce.SOFT if blocked else CLASSIFICATIONS.get((mail["bounce_classification"] or "").lower(), bounce.HARD)
-    return _told(
-        EventType.EMAIL_BOUNCED,
-        mail,
-        event,
-        campaignId=_campaign(mail),
-        reason=bounce.reason(mail["reason"], mail["status"]) or mail["bounce_classification"] or "no reason told",
-        bounceType=bounce.judge(label, mail["status"], mail["reason"]),
-        bounceStage="blocked" if blocked else "sent",
+def bounced(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    blocked = told["type"] == "blocked"  # refused for now; SendGrid goes on sending to such an address
+    label = bounce.SOFT if blocked else CLASSIFICATIONS.get((told["bounce_classification"] or "").lower(), bounce.HARD)
+    return mail.bounced(
+        _mail(told, event),
+        context,
+        kind=bounce.judge(label, told["status"], told["reason"]),
+        reason=bounce.reason(told["reason"], told["status"]) or told["bounce_classification"],
+        stage="blocked" if blocked else "sent",
     )
 
 
@@ -186,37 +169,35 @@ DROP_REASONS = {
 
 
 @handlers.on("dropped", schema=BounceSchema)
-def dropped(mail: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return _told(
-        EventType.EMAIL_BOUNCED,
-        mail,
-        event,
-        campaignId=_campaign(mail),
-        reason=bounce.reason(mail["reason"], mail["status"]) or "no reason told",
-        bounceType=DROP_REASONS.get((mail["reason"] or "").lower(), bounce.UNDETERMINED),
-        bounceStage="rejected",
+def dropped(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    return mail.bounced(
+        _mail(told, event),
+        context,
+        kind=DROP_REASONS.get((told["reason"] or "").lower(), bounce.UNDETERMINED),
+        reason=bounce.reason(told["reason"], told["status"]),
+        stage="rejected",
     )
 
 
 @handlers.on("spamreport", schema=MailSchema)
-def complained(mail: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return _told(EventType.EMAIL_COMPLAINED, mail, event, campaignId=_campaign(mail))
+def complained(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    return mail.complained(_mail(told, event), context)
 
 
-@handlers.on("unsubscribe", "group_unsubscribe", schema=GroupSchema)
-def unsubscribed(mail: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    group = mail["asm_group_id"] if event.type == "group_unsubscribe" else None
-    data = {
-        "reason": f"unsubscribe group {group}" if group else None,
-        "campaignId": _campaign(mail),
-        "campaignName": mail["singlesend_name"] or mail["marketing_campaign_name"],
-    }
-    return translated(_event(EventType.UNSUBSCRIBED, mail, event, data))
+@handlers.on("unsubscribe", schema=MailSchema)
+def unsubscribed(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    return mail.unsubscribed(_mail(told, event), context)
+
+
+@handlers.on("group_unsubscribe", schema=GroupSchema)
+def left_group(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    group = told["asm_group_id"]
+    return mail.unsubscribed(_mail(told, event), context, f"unsubscribe group {group}" if group else None)
 
 
 @handlers.on("group_resubscribe", schema=MailSchema)
-def resubscribed(mail: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return translated(_event(EventType.SUBSCRIBED, mail, event, {}))
+def resubscribed(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    return mail.subscribed(_mail(told, event), context)
 
 
 IGNORED = {
@@ -224,28 +205,24 @@ IGNORED = {
 }
 
 
-def _told(kind: EventType, mail: Mapping[str, Any], event: SourceEvent, **data: Any) -> Translation:
-    """One event about an e-mail; members of `data` that are None are left out."""
-    named = {"emailId": _email_id(mail, event), "subject": mail["subject"] or ""}
-    return translated(_event(kind, mail, event, named | data))
-
-
-def _event(kind: EventType, mail: Mapping[str, Any], event: SourceEvent, data: Mapping[str, Any]) -> LumailEvent:
-    return LumailEvent(
-        type=kind,
-        subscriber=mail["email"],
-        data={name: value for name, value in data.items() if value is not None},
+def _mail(told: Mapping[str, Any], event: SourceEvent) -> mail.Mail:
+    return mail.Mail(
+        subscriber=told["email"],
+        email_id=_email_id(told, event),
+        key=_key(told, event),
         occurred_at=event.occurred_at,
-        keys=(_key(mail, event),),
+        campaign=told["singlesend_id"] or told["marketing_campaign_id"] or told["category"] or None,
+        campaign_name=told["singlesend_name"] or told["marketing_campaign_name"],
+        subject=told["subject"],
     )
 
 
-def _key(mail: Mapping[str, Any], event: SourceEvent) -> str:
+def _key(told: Mapping[str, Any], event: SourceEvent) -> str:
     """`sg_event_id` names the happening in every repetition; old accounts leave it out, then its content does."""
     if event.id:
         return f"event:{event.id}"
-    told = (event.type, mail["email"], event.occurred_at.isoformat(), mail["sg_message_id"], mail.get("url"))
-    return "event:" + hashlib.sha256(repr(told).encode()).hexdigest()[:32]
+    content = (event.type, told["email"], event.occurred_at.isoformat(), told["sg_message_id"], told.get("url"))
+    return "event:" + hashlib.sha256(repr(content).encode()).hexdigest()[:32]
 
 
 # `14c5d75ce93.dfd.64b469.filter0001.16648.5515E0B88.0`, `euo2iKxdSayPF4YE4--I7A.recvd-5f54b5d587-pczjm-1-67BADEEA-6.0`:
@@ -253,19 +230,14 @@ def _key(mail: Mapping[str, Any], event: SourceEvent) -> str:
 _MACHINE = re.compile(r"\.[a-z]*(?:filter|recvd|recv|ismtpd)")
 
 
-def _email_id(mail: Mapping[str, Any], event: SourceEvent) -> str:
+def _email_id(told: Mapping[str, Any], event: SourceEvent) -> str:
     """The message's id. An asynchronous bounce has none (see the reference), at most that of the SMTP conversation."""
-    full: str | None = mail["sg_message_id"]
+    full: str | None = told["sg_message_id"]
     if full:
         machine = _MACHINE.search(full)
         return full[: machine.start()] if machine else full.partition(".")[0]
-    smtp_id: str = mail["smtp_id"] or ""
-    return smtp_id.strip("<>").partition("@")[0] or event.id or _key(mail, event)
-
-
-def _campaign(mail: Mapping[str, Any]) -> str | None:
-    campaign: str | None = mail["singlesend_id"] or mail["marketing_campaign_id"] or mail["category"]
-    return campaign or None
+    smtp_id: str = told["smtp_id"] or ""
+    return smtp_id.strip("<>").partition("@")[0] or event.id or _key(told, event)
 
 
 adapter = Adapter(
@@ -279,5 +251,5 @@ adapter = Adapter(
     split=split,
     handlers=handlers,
     ignored=IGNORED,
-    options=Schema,
+    options=mail.MailOptions,
 )
