@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -143,6 +143,35 @@ class _Known:
     new: bool = False
 
 
+# Built once: SQLAlchemy takes longer to put a statement together than SQLite to carry it out.
+_ASKED: BindParameter[Any] = bindparam("asked", expanding=True)
+_OF_DESTINATION: BindParameter[Any] = bindparam("its_destination")
+_EARLIER = select(webhooks.c.id, webhooks.c.source, webhooks.c.delivery_id, webhooks.c.quarantined).where(
+    webhooks.c.delivery_id.in_(_ASKED)
+)
+_REMEMBERED = select(memory).where(memory.c.destination == _OF_DESTINATION, memory.c.key.in_(_ASKED))
+_GROUPS_OF_KEYS = select(keys.c.key, keys.c.group).where(keys.c.destination == _OF_DESTINATION, keys.c.key.in_(_ASKED))
+_EVENTS_OF_GROUPS = (
+    select(*(events.c[name] for name in (*_Known.__dataclass_fields__, "group") if name != "new"))
+    .where(events.c.group.in_(_ASKED))
+    .order_by(events.c.id)
+)
+_ADD_WEBHOOKS = insert(webhooks)
+_ADD_EVENTS = insert(events)
+_ADD_KEYS = {
+    "sqlite": sqlite_insert(keys).on_conflict_do_nothing(),
+    "postgresql": postgresql_insert(keys).on_conflict_do_nothing(),
+}
+_WAKE = (
+    update(destinations)
+    .where(
+        destinations.c.name == _OF_DESTINATION,
+        destinations.c.wake_at.is_(None) | (destinations.c.wake_at > bindparam("at")),
+    )
+    .values(wake_at=bindparam("at"))
+)
+
+
 class _Book:
     """The work of one group of webhooks: reads first, decides in memory, writes last."""
 
@@ -193,9 +222,8 @@ class _Book:
     def _earlier(self, submissions: Sequence[Submission]) -> dict[tuple[str, str | None], Mapping[str, Any]]:
         asked = {one.delivery_id for one in submissions if one.delivery_id is not None and one.known_as is None}
         found: dict[tuple[str, str | None], Mapping[str, Any]] = {}
-        columns = (webhooks.c.id, webhooks.c.source, webhooks.c.delivery_id, webhooks.c.quarantined)
         for chunk in _chunks(asked):
-            for row in self._connection.execute(select(*columns).where(webhooks.c.delivery_id.in_(chunk))).mappings():
+            for row in self._connection.execute(_EARLIER, {"asked": chunk}).mappings():
                 found[row["source"], row["delivery_id"]] = dict(row)
         return found
 
@@ -208,8 +236,7 @@ class _Book:
         for key in missing:
             self._memory[key] = None
         for chunk in _chunks(missing):
-            query = select(memory).where(memory.c.destination == self._destination, memory.c.key.in_(chunk))
-            for row in self._connection.execute(query).mappings():
+            for row in self._connection.execute(_REMEMBERED, self._asking(chunk)).mappings():
                 self._memory[row["key"]] = (row["values"], row["at"])
 
     def _recall(self, key: str) -> Mapping[str, Any] | None:
@@ -241,23 +268,21 @@ class _Book:
         for key in asked:
             self._group_of[key] = None
         for chunk in _chunks(asked):
-            query = select(keys.c.key, keys.c.group).where(
-                keys.c.destination == self._destination, keys.c.key.in_(chunk)
-            )
-            for key, group in self._connection.execute(query):
+            for key, group in self._connection.execute(_GROUPS_OF_KEYS, self._asking(chunk)):
                 self._group_of[key] = group
         self._read_groups({group for group in self._group_of.values() if group is not None})
 
     def _read_groups(self, asked: set[str]) -> None:
         for group in asked:
             self._groups[group] = []
-        columns = [events.c[name] for name in (*_Known.__dataclass_fields__, "group") if name != "new"]
         for chunk in _chunks(asked):
-            query = select(*columns).where(events.c.group.in_(chunk)).order_by(events.c.id)
-            for row in self._connection.execute(query).mappings():
+            for row in self._connection.execute(_EVENTS_OF_GROUPS, {"asked": chunk}).mappings():
                 self._groups[row["group"]].append(
                     _Known(**{name: value for name, value in row.items() if name != "group"})
                 )
+
+    def _asking(self, chunk: list[str]) -> dict[str, Any]:
+        return {"its_destination": self._destination, "asked": chunk}
 
     # What follows from it
 
@@ -414,15 +439,15 @@ class _Book:
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
         if rows:
-            self._connection.execute(insert(webhooks), rows)
+            self._connection.execute(_ADD_WEBHOOKS, rows)
         if self._new_events:
-            self._connection.execute(insert(events), list(self._new_events.values()))
+            self._connection.execute(_ADD_EVENTS, list(self._new_events.values()))
         if self._new_keys:
             wanted = [
                 {"destination": self._destination, "key": key, "group": group}
                 for key, group in sorted(self._new_keys.items())
             ]
-            self._connection.execute(self._insert(keys).on_conflict_do_nothing(), wanted)
+            self._connection.execute(_ADD_KEYS[self._connection.dialect.name], wanted)
         self._write_memory()
         waiting = [row for row in self._new_events.values() if row["status"] == "waiting"]
         lines.join(self._connection, [row for row in waiting if row["lane"] != Lane.BULK])
@@ -468,14 +493,7 @@ class _Book:
 
 def wake(connection: Connection, destination: str, at: datetime) -> None:
     """See to it that the destination is drained from `at` on."""
-    connection.execute(
-        update(destinations)
-        .where(
-            destinations.c.name == destination,
-            destinations.c.wake_at.is_(None) | (destinations.c.wake_at > at),
-        )
-        .values(wake_at=at)
-    )
+    connection.execute(_WAKE, {"its_destination": destination, "at": at})
 
 
 def _memory_keys(told: Telling) -> list[str]:
