@@ -22,7 +22,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 @lru_cache(maxsize=1)
 def adapters() -> Mapping[str, Adapter]:
     """All adapters by name. Raises AdapterError, which names the module at fault."""
-    return collect([*_in_package("adapters"), *_offered(entry_points(group=ENTRY_POINTS))])
+    return collect([*in_package("adapters"), *offered(entry_points(group=ENTRY_POINTS))])
 
 
 def collect(found: Iterable[tuple[str, object]]) -> Mapping[str, Adapter]:
@@ -66,7 +66,7 @@ def _sample_directories() -> Iterator[Path]:
     yield package.parent / "tests" / "fixtures"  # in a checkout
 
 
-def _in_package(package: str) -> Iterator[tuple[str, object]]:
+def in_package(package: str) -> Iterator[tuple[str, object]]:
     """What the modules of a package export; those that begin with an underscore are parts of others."""
     for module in iter_modules(import_module(package).__path__, f"{package}."):
         if module.name.rpartition(".")[2].startswith("_"):
@@ -77,7 +77,8 @@ def _in_package(package: str) -> Iterator[tuple[str, object]]:
             raise AdapterError(f"{module.name} can't be used: {error}") from error
 
 
-def _offered(points: Iterable[EntryPoint]) -> Iterator[tuple[str, object]]:
+def offered(points: Iterable[EntryPoint]) -> Iterator[tuple[str, object]]:
+    """What entry points lead to."""
     for point in points:
         place = f"entry point {point.name} ({point.value})"
         try:

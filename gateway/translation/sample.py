@@ -23,6 +23,11 @@ from gateway.translation import json_body, moment
 from gateway.translation.webhook import Headers, Webhook
 
 
+def _one_or_several(value: object) -> None:
+    if not isinstance(value, str | list):
+        raise ValidationError("a text, or a list of texts for the items of a batch")
+
+
 class _ExpectedSchema(Schema):
     eventType = fields.String(required=True)  # noqa: N815 - the word that Lumail reads
     subscriber = fields.String(required=True, allow_none=True)
@@ -54,7 +59,7 @@ class _CaseSchema(Schema):
     account = fields.String()
     test = fields.Boolean()
     ignored = fields.String()
-    quarantine = fields.Raw(validate=lambda value: isinstance(value, str | list))
+    quarantine = fields.Raw(validate=_one_or_several)
 
 
 _BODIES = {"body": "application/json", "body_text": "application/json", "form": "application/x-www-form-urlencoded"}

@@ -1,0 +1,198 @@
+"""What every adapter promises. A new one is tested by these without a line being written: its fixtures are enough."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gateway.errors import RejectionCause, SignatureError
+from gateway.events import LumailEvent, encode_data, faults_of
+from gateway.translation.adapter import Adapter, covers
+from gateway.translation.moment import to_iso
+from gateway.translation.registry import default_sample, samples
+from gateway.translation.sample import Sample, freshen
+from gateway.translation.signature import verify
+from gateway.translation.webhook import Webhook
+from tests.adapters.cases import (
+    ADAPTERS,
+    CASES,
+    NOW,
+    Remembered,
+    every_source_event,
+    keys_of,
+    options_of,
+    tell,
+    tell_after,
+    verified,
+    webhook_of,
+)
+
+each_adapter = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+each_case = pytest.mark.parametrize(
+    ("adapter", "sample"), CASES, ids=[f"{adapter.name}/{sample.case}" for adapter, sample in CASES]
+)
+
+
+@each_case
+def test_a_case_becomes_what_its_fixture_says(adapter: Adapter, sample: Sample) -> None:
+    told, outcome = tell_after(adapter, sample), sample.outcome
+    assert [shown(event, like) for event, like in pairs(told.events, outcome["expect"])] == outcome["expect"]
+    assert len(told.events) == len(outcome["expect"])
+    expected_reasons = outcome.get("quarantine", [])
+    expected_reasons = [expected_reasons] if isinstance(expected_reasons, str) else expected_reasons
+    assert len(told.quarantined) == len(expected_reasons), told.quarantined
+    for reason, expected in zip(told.quarantined, expected_reasons, strict=True):
+        assert expected in reason
+
+
+@each_case
+def test_a_case_teaches_and_leaves_out_what_its_fixture_says(adapter: Adapter, sample: Sample) -> None:
+    told, outcome = tell_after(adapter, sample), sample.outcome
+    said = {name: outcome[name] for name in ("teaches", "links") if name in outcome}
+    assert {"teaches": told.taught, "links": told.links} | said == {"teaches": told.taught, "links": told.links}
+    assert bool(told.ignored) or "ignored" not in outcome
+    assert all(outcome.get("ignored", "") in reason for reason in told.ignored)
+    assert {event.account for event in told.source_events} <= {outcome.get("account")}
+    assert all(event.test is outcome.get("test", event.test) for event in told.source_events)
+
+
+@each_case
+def test_a_case_told_again_names_the_same_facts(adapter: Adapter, sample: Sample) -> None:
+    first, again = tell_after(adapter, sample), tell_after(adapter, sample)
+    assert [event.keys for event in first.events] == [event.keys for event in again.events]
+
+
+@each_case
+def test_an_event_is_one_that_lumail_would_take(adapter: Adapter, sample: Sample) -> None:
+    for event in tell_after(adapter, sample).events:
+        assert faults_of(event) == {}
+        assert all(":" in key for key in event.keys)
+        assert encode_data(event.data).encode()
+
+
+@each_case
+def test_the_id_of_a_delivery_is_the_same_in_a_retry(adapter: Adapter, sample: Sample) -> None:
+    first = adapter.delivery_id(verified(adapter, sample))
+    again = adapter.delivery_id(verified(adapter, sample))
+    assert first == again
+    assert first is None or first
+
+
+@each_adapter
+def test_there_is_a_fixture_for_every_handler_and_everything_left_out(adapter: Adapter) -> None:
+    seen = {event.type for event in every_source_event(adapter)}
+    assert set(adapter.handlers) - seen == set()
+    assert [pattern for pattern in adapter.ignored if not any(covers(pattern, name) for name in seen)] == []
+
+
+@each_adapter
+def test_an_adapter_says_where_it_was_written_from(adapter: Adapter) -> None:
+    assert adapter.title
+    assert adapter.docs.events.startswith("https://")
+    assert adapter.docs.security.startswith("https://")
+
+
+@each_adapter
+def test_a_sample_can_be_sent_again_and_again(adapter: Adapter) -> None:
+    sample = default_sample(adapter.name)
+    first, second = (tell(adapter, freshen(sample, NOW, token), Remembered()) for token in ("one", "two"))
+    assert len(first.events) > 0
+    assert {key for event in first.events for key in event.keys}.isdisjoint(
+        key for event in second.events for key in event.keys
+    )
+    assert all(abs(event.occurred_at - NOW) <= timedelta(days=1) for event in first.events)
+
+
+@each_adapter
+def test_what_a_fixture_declares_as_fresh_is_in_it(adapter: Adapter) -> None:
+    for sample in samples(adapter.name).values():
+        written = sample.body.decode() + " ".join(sample.headers.values())
+        assert [text for text in (*sample.fresh_ids, *sample.fresh_times) if text not in written] == []
+
+
+@each_adapter
+def test_an_unsigned_webhook_is_refused(adapter: Adapter) -> None:
+    scheme, sample = scheme_of(adapter), default_sample(adapter.name)
+    assert refusal(adapter, webhook_of(sample), keys_of(scheme).verifying) in (
+        RejectionCause.MISSING,
+        RejectionCause.MALFORMED,
+    )
+
+
+@each_adapter
+def test_a_webhook_signed_with_another_key_is_refused(adapter: Adapter) -> None:
+    scheme = scheme_of(adapter)
+    assert refusal(adapter, signed(adapter), keys_of(scheme, 1).verifying) is RejectionCause.WRONG
+
+
+@each_adapter
+def test_a_tampered_webhook_is_refused_where_the_body_is_signed(adapter: Adapter) -> None:
+    scheme, genuine = scheme_of(adapter), signed(adapter)
+    tampered = replace(genuine, body=re.sub(rb"(?i)example\.com", b"example.net", genuine.body))
+    assert tampered.body != genuine.body, "people in samples live at example.com"
+    cause = refusal(adapter, tampered, keys_of(scheme).verifying)
+    assert cause is (RejectionCause.WRONG if scheme.signs_body else None)
+
+
+@each_adapter
+@pytest.mark.parametrize("direction", [1, -1], ids=["old", "future"])
+def test_a_stale_webhook_is_refused_where_a_time_is_signed(adapter: Adapter, direction: int) -> None:
+    scheme, genuine = scheme_of(adapter), signed(adapter)
+    limit = scheme.tolerance or timedelta(days=400)
+    late = replace(genuine, received_at=NOW + direction * (limit + timedelta(seconds=2)))
+    just = replace(genuine, received_at=NOW + direction * (limit - timedelta(seconds=2)))
+    assert refusal(adapter, late, keys_of(scheme).verifying) is (RejectionCause.STALE if scheme.tolerance else None)
+    assert refusal(adapter, just, keys_of(scheme).verifying) is None
+
+
+@each_adapter
+def test_the_former_secret_is_taken_while_it_is_being_replaced(adapter: Adapter) -> None:
+    scheme = scheme_of(adapter)
+    secrets = [keys_of(scheme, 1).verifying, keys_of(scheme).verifying]
+    assert verify(scheme, signed(adapter), secrets).secret == 1
+
+
+@each_adapter
+def test_a_generated_secret_has_the_form_that_is_asked_for(adapter: Adapter) -> None:
+    scheme = scheme_of(adapter)
+    assert scheme.check_secret(keys_of(scheme).verifying) is None
+    assert scheme.check_secret("") is not None
+
+
+def shown(event: LumailEvent, like: dict[str, Any]) -> dict[str, Any]:
+    """An event in the words of a fixture: the optional ones only where the fixture has them."""
+    waits_for = f"{event.waits_for.kind}:{event.waits_for.id}" if event.waits_for else None
+    whole = {
+        "eventType": event.type.value,
+        "subscriber": event.subscriber,
+        "data": dict(event.data),
+        "occurredAt": to_iso(event.occurred_at),
+        "keys": list(event.keys),
+    }
+    told = {name: value for name, value in whole.items() if name in like or name in ("eventType", "subscriber", "data")}
+    return told | ({"waitsFor": waits_for} if waits_for else {})
+
+
+def pairs(events: list[LumailEvent], expected: list[dict[str, Any]]) -> list[tuple[LumailEvent, dict[str, Any]]]:
+    return [(event, expected[place] if place < len(expected) else {}) for place, event in enumerate(events)]
+
+
+def scheme_of(adapter: Adapter) -> Any:
+    return adapter.scheme(options_of(adapter, default_sample(adapter.name)))
+
+
+def signed(adapter: Adapter) -> Webhook:
+    scheme, sample = scheme_of(adapter), default_sample(adapter.name)
+    webhook: Webhook = scheme.sign(webhook_of(sample), keys_of(scheme).signing, NOW)
+    return webhook
+
+
+def refusal(adapter: Adapter, webhook: Webhook, secret: str) -> RejectionCause | None:
+    """Why a webhook is refused, or None."""
+    try:
+        verify(scheme_of(adapter), webhook, [secret])
+    except SignatureError as error:
+        return error.cause
+    return None

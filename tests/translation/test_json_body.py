@@ -1,0 +1,48 @@
+"""JSON is read exactly, or not understood."""
+
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import PayloadError
+from gateway.translation import json_body
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'{"id": 9007199254740993}', {"id": 9007199254740993}),
+        (b"[0.1, 1.10, 1e2]", [Decimal("0.1"), Decimal("1.10"), Decimal("1E+2")]),
+        (b'"a\\u0026b\\/c"\r\n', "a&b/c"),
+        ("\ufeff{}".encode(), {}),
+        ('"🧂"'.encode(), "🧂"),
+        (b'"\\ud83e\\uddc2"', "🧂"),
+        (b'{"a\\u0000": ["\\ud800", "\\u0000"]}', {"a\ufffd": ["\ufffd", "\ufffd"]}),
+    ],
+)
+def test_a_body_is_read_exactly(body: bytes, value: Any) -> None:
+    assert json_body.load(body) == value
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"NaN", b"[Infinity]", b"[-Infinity]", b"\xff", b"[1e999999999]", b"[" * 100_000, b"1" * 5000, b"{}{}"],
+)
+def test_what_is_not_json_is_not_understood(body: bytes) -> None:
+    with pytest.raises(PayloadError):
+        json_body.load(body)
+
+
+def test_a_body_that_must_be_an_object_is_nothing_else() -> None:
+    with pytest.raises(PayloadError, match="the body is not a JSON object"):
+        json_body.load_object(b"[]")
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_or_not_understood(body: bytes) -> None:
+    with suppress(PayloadError):
+        json_body.load(body)
