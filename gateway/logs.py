@@ -1,8 +1,9 @@
 """What a log line looks like: one line on stderr, for a program as JSON, for a person at a terminal in colour.
 
-Everything goes one way, the standard library's loggers too (RQ, granian, SQLAlchemy). From INFO on nothing is
-dropped, and a traceback is the plain one, without the variables of its frames: no payload, e-mail address or secret
-is ever logged (write its id, its kind or its count), and a frame's variables would be all of them.
+Everything goes one way, the standard library's loggers too (RQ, granian, SQLAlchemy). From INFO on nothing of ours is
+dropped; of the libraries that tell each step, only what is below WARNING. A traceback is the plain one, without the
+variables of its frames: no payload, e-mail address or secret is ever logged (write its id, its kind or its count), and
+a frame's variables would be all of them.
 """
 
 import logging
@@ -13,6 +14,9 @@ import structlog
 from structlog.typing import Processor
 
 LEVEL = logging.INFO
+
+TALKATIVE = ("alembic", "granian", "_granian", "rq", "urllib3", "werkzeug")
+"""Libraries that tell what they do at INFO; only their warnings are news."""
 
 EVERY_LINE: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -41,6 +45,8 @@ def configure_logs(json: bool | None = None) -> None:
     )
     logging.basicConfig(level=LEVEL, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _for_programs() -> list[Processor]:
