@@ -33,10 +33,10 @@ def command(data: Path) -> list[str]:
 
     Raises RedisMissingError where the machine has no binary.
     """
-    binary = _binary()
+    program = binary()
     folder = _private_folder(data / "redis")
     return [
-        binary,
+        program,
         *("--port", "0"),
         *("--unixsocket", str(_socket(data)), "--unixsocketperm", "700"),
         *("--daemonize", "no", "--dir", str(folder), "--logfile", str(folder / "redis.log"), "--loglevel", "warning"),
@@ -62,7 +62,8 @@ def running_url(data: Path) -> str | None:
     return url(data)
 
 
-def _binary() -> str:
+def binary() -> str:
+    """The program that is run. Raises RedisMissingError."""
     for name in BINARIES:
         if found := shutil.which(name):
             return found

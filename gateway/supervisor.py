@@ -115,13 +115,17 @@ def only_one(data: Path, wait: float = 25.0) -> Iterator[OnlyOne]:
         yield OnlyOne(file)
 
 
-def run(stages: Sequence[Sequence[Child]], lock: OnlyOne | None = None) -> None:
+def run(
+    stages: Sequence[Sequence[Child]], lock: OnlyOne | None = None, started: Callable[[], None] | None = None
+) -> None:
     """Keeps all children running until SIGTERM or SIGINT, then ends them, the last stage first.
+
+    `started` is called once, when all of them stand or have had their time to.
 
     To be called in the main thread. A second signal ends nothing sooner: a request may be under way whose answer
     must not be lost, and the longest takes as long as `ends_within` says.
     """
-    _Supervisor(stages, lock).run()
+    _Supervisor(stages, lock).run(started)
 
 
 class _Supervisor:
@@ -131,7 +135,7 @@ class _Supervisor:
         self._lock = lock
         self._ending = False
 
-    def run(self) -> None:
+    def run(self, started: Callable[[], None] | None) -> None:
         with _signals() as wait:
             self._wait = wait
             try:
@@ -139,6 +143,8 @@ class _Supervisor:
                     for life in stage:
                         self._start(life)
                     self._until(partial(self._ready, stage), READY_WITHIN)
+                if started is not None and not self._ending:
+                    started()
                 self._until(lambda: False, None)
             finally:
                 self._ending = True

@@ -33,6 +33,19 @@ def migrate(ledger: Ledger) -> None:
         command.upgrade(config, "head")
 
 
+def require_current(ledger: Ledger) -> None:
+    """Raise LedgerError where the database has not the schema that this version works with."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    with ledger.read() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    if current != head:
+        found = f"at schema {current}" if current else "empty"
+        raise LedgerError(
+            f"the database is {found}, this version works with schema {head}: "
+            "`lumail-gateway up` (or `worker`) brings it there"
+        )
+
+
 def differences(ledger: Ledger) -> list[object]:
     """How the database differs from the tables in `schema`; empty when the migrations are complete."""
     with ledger.read() as connection:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, or_, select, text
 from sqlalchemy import func as sql
 
 from gateway.events import Lane
@@ -74,9 +75,7 @@ class Overview:
     unknown_paths: tuple[Unknown, ...] = field(default=())
 
 
-def overview(
-    connection: Connection, now: datetime, plans: Mapping[str, int], sources: Iterable[str]
-) -> Overview:
+def overview(connection: Connection, now: datetime, plans: Mapping[str, int], sources: Iterable[str]) -> Overview:
     """How things stand. `plans` are the configured destinations with their requests a minute.
 
     What the ledger holds of destinations and sources that are no longer configured is shown besides.
@@ -158,37 +157,20 @@ def _oldest_due(connection: Connection, now: datetime, destination: str) -> date
 
 
 def _sources(connection: Connection, now: datetime, configured: Iterable[str]) -> tuple[SourceState, ...]:
-    last = dict(
-        connection.execute(select(webhooks.c.source, sql.max(webhooks.c.received_at)).group_by(webhooks.c.source))
-        .tuples()
-        .all()
-    )
+    source = webhooks.c.source
+    last = _by_source(connection, select(source, sql.max(webhooks.c.received_at)).group_by(source))
+    quarantined = _by_source(connection, select(source, sql.count()).where(text("quarantined > 0")).group_by(source))
+    turned_away = select(rejections.c.source, sql.sum(rejections.c.count)).group_by(rejections.c.source)
+    rejected = _by_source(connection, turned_away.where(rejections.c.source.is_not(None), rejections.c.at > now - DAY))
     outcomes: dict[str, dict[str, int]] = {}
     query = (
-        select(webhooks.c.source, webhooks.c.outcome, sql.count())
+        select(source, webhooks.c.outcome, sql.count())
         .where(webhooks.c.received_at > now - DAY)
-        .group_by(webhooks.c.source, webhooks.c.outcome)
+        .group_by(source, webhooks.c.outcome)
         .order_by(webhooks.c.outcome)
     )
-    for source, outcome, count in connection.execute(query):
-        outcomes.setdefault(source, {})[outcome] = count
-    quarantined = dict(
-        connection.execute(
-            select(webhooks.c.source, sql.count()).where(text("quarantined > 0")).group_by(webhooks.c.source)
-        )
-        .tuples()
-        .all()
-    )
-    rejected = dict(
-        connection.execute(
-            select(rejections.c.source, sql.sum(rejections.c.count))
-            .where(rejections.c.source.is_not(None), rejections.c.at > now - DAY)
-            .group_by(rejections.c.source)
-        )
-        .tuples()
-        .all()
-    )
-    names = list(dict.fromkeys([*configured, *sorted(last)]))
+    for name, outcome, count in connection.execute(query):
+        outcomes.setdefault(name, {})[outcome] = count
     return tuple(
         SourceState(
             name=name,
@@ -197,8 +179,13 @@ def _sources(connection: Connection, now: datetime, configured: Iterable[str]) -
             rejected=int(rejected.get(name, 0)),
             quarantined=quarantined.get(name, 0),
         )
-        for name in names
+        for name in dict.fromkeys([*configured, *sorted(last)])
     )
+
+
+def _by_source(connection: Connection, query: Select[Any]) -> dict[str, Any]:
+    """What a query of two columns says of each source."""
+    return {name: value for name, value in connection.execute(query)}
 
 
 def _unknown_paths(connection: Connection, now: datetime) -> tuple[Unknown, ...]:

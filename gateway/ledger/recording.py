@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, case, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -540,6 +540,8 @@ def _row(one: Submission, receipt: Recorded, notes: list[dict[str, Any]]) -> dic
 def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns that a second translation changes; events made by the first are counted still."""
     changed = {name: row[name] for name in ("outcome", "merged", "taught", "ignored", "quarantined", "notes")}
+    if changed["outcome"] != "quarantined":
+        changed["outcome"] = case((webhooks.c.events_made > 0, "translated"), else_=row["outcome"])
     return {**changed, "events_made": webhooks.c.events_made + row["events_made"]}
 
 

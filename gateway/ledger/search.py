@@ -5,9 +5,10 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, or_, select
 
 from gateway.events import Lane
+from gateway.ledger import schema
 from gateway.ledger.schema import attempts, events, groups, keys, webhooks
 
 Row = Mapping[str, Any]
@@ -104,6 +105,10 @@ def incident_of(connection: Connection, group: str) -> str | None:
         select(groups.c.incident).where(groups.c.id == group)
     ).scalar_one_or_none()
     return incident
+
+
+def destinations(connection: Connection) -> list[Row]:
+    return _rows(connection, select(schema.destinations).order_by(schema.destinations.c.name))
 
 
 def _said(filters: Filters) -> dict[str, Any]:

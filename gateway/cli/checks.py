@@ -1,0 +1,140 @@
+"""The command `check`: whether everything stands that the gateway needs, tried one by one."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import redis
+from sqlalchemy import make_url
+
+from gateway import embedded
+from gateway.bell import connect
+from gateway.cli.display import as_plain, counted, printable, show_document
+from gateway.cli.settings import Said, installation, installation_options, json_option
+from gateway.config import Config, Destination
+from gateway.errors import ConfigError, GatewayError, LumailError
+from gateway.ledger.database import Ledger
+from gateway.ledger.migration import require_current
+from gateway.lumail.client import Lumail, LumailResponseError, Timeouts
+from gateway.translation.registry import adapters, samples
+
+FAULTS_FOUND = 1
+
+ASKED_FOR = "gateway-check@example.com"
+"""A subscriber that nobody has: asking for it needs a good token and shows nobody's data."""
+
+_REFUSALS = {
+    401: "the API token is refused: compare it with the one in Lumail's settings",
+    403: "the API token lacks a permission that the gateway needs",
+    429: "too many requests just now; the token is right",
+}
+
+
+@dataclass(frozen=True)
+class Checked:
+    name: str
+    ok: bool
+    detail: str
+
+
+@click.command()
+@installation_options
+@json_option
+@click.pass_context
+def check(context: click.Context, said: Said, as_json: bool) -> None:
+    """Look whether all that the gateway needs is right.
+
+    That is configuration, adapters, database, Redis and Lumail. Lumail is asked for one subscriber at each
+    destination; nothing is changed anywhere. Exit status 1 where something is wrong.
+
+    \b
+    Example:
+      lumail-gateway check --config /etc/lumail-gateway/gateway.yaml
+    """
+    found = []
+    for one in _checks(said):
+        found.append(one)
+        if not as_json:
+            click.echo(f"{'ok   ' if one.ok else 'fault'}  {one.name}: {printable(one.detail)}")
+    if as_json:
+        show_document({"checks": as_plain(found), "ok": all(one.ok for one in found)})
+    context.exit(0 if all(one.ok for one in found) else FAULTS_FOUND)
+
+
+def _checks(said: Said) -> Iterator[Checked]:
+    yield _tried("adapters", _adapters)
+    try:
+        config = installation(said).config
+    except ConfigError as error:
+        yield from (Checked("configuration", ok=False, detail=fault) for fault in error.faults)
+        return
+    except GatewayError as error:
+        yield Checked("configuration", ok=False, detail=str(error))
+        return
+    yield Checked("configuration", ok=True, detail=_told(config))
+    yield _tried("database", lambda: _database(config))
+    yield _tried("redis", lambda: _redis(config))
+    for destination in config.destinations.values():
+        yield _tried(f"destination {destination.name}", lambda one=destination: _lumail(one))  # type: ignore[misc]  # the default binds the loop's value
+
+
+def _tried(name: str, attempt: Callable[[], str]) -> Checked:
+    try:
+        return Checked(name, ok=True, detail=attempt())
+    except GatewayError as error:
+        return Checked(name, ok=False, detail=str(error))
+
+
+def _told(config: Config) -> str:
+    off = f" ({len(config.disabled_sources)} off)" if config.disabled_sources else ""
+    kind = "sandbox, " if config.sandbox else ""
+    return f"{config.file}: {kind}{counted(len(config.sources), 'source')}{off}, " + counted(
+        len(config.destinations), "destination"
+    )
+
+
+def _adapters() -> str:
+    for name in adapters():
+        samples(name)
+    return ", ".join(adapters())
+
+
+def _database(config: Config) -> str:
+    url = make_url(config.database_url)
+    told = url.render_as_string(hide_password=True)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return f"{told}: not made yet, the first start makes it"
+    ledger = Ledger(config.database_url)
+    try:
+        require_current(ledger)
+    finally:
+        ledger.close()
+    return f"{told}: answers, its schema is current"
+
+
+def _redis(config: Config) -> str:
+    if config.redis_url is not None:
+        try:
+            connect(config.redis_url).ping()
+        except (redis.RedisError, OSError) as error:
+            raise ConfigError(
+                f"REDIS_URL: no answer ({type(error).__name__}); webhooks are taken all the same"
+            ) from error
+        return "answers"
+    if embedded.running_url(config.data) is not None:
+        return "the private one of this data folder runs"
+    return f"a private one, which `lumail-gateway up` starts with {embedded.binary()}"
+
+
+def _lumail(destination: Destination) -> str:
+    lumail = Lumail(destination.base_url, destination.api_token, timeouts=Timeouts(send=5, total=10))
+    try:
+        lumail.subscriber(ASKED_FOR)
+    except LumailResponseError as error:
+        raise LumailError(f"{destination.base_url}: {_REFUSALS.get(error.status or 0, str(error))}") from error
+    except LumailError as error:
+        raise LumailError(f"{destination.base_url}: {error}") from error
+    finally:
+        lumail.close()
+    return f"{destination.base_url} takes the API token"

@@ -1,0 +1,139 @@
+"""The commands `events list` and `events show`: what goes to Lumail, where it stands and why."""
+
+from typing import Any
+
+import click
+
+from gateway.cli.display import Column, at_length, local, pretty, show_block, show_document, show_fields, show_table
+from gateway.cli.filters import filter_options, tell_more
+from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
+from gateway.errors import CommandError
+from gateway.events import Lane, decode_data
+from gateway.ledger import search
+from gateway.ledger.search import Filters, Row
+
+STATUSES = ("waiting", "delivering", "delivered", "unknown", "held", "failed", "dropped")
+
+
+@click.group()
+def events() -> None:
+    """What goes to Lumail, where it stands and why."""
+
+
+@events.command("list")
+@installation_options
+@filter_options(STATUSES)
+@json_option
+def list_events(said: Said, filters: Filters, limit: int, after: str | None, as_json: bool) -> None:
+    """The newest events.
+
+    \b
+    Example:
+      lumail-gateway events list --status held --since 2h
+    """
+    with opened_ledger(installation(said).config) as ledger, ledger.read() as connection:
+        now = ledger.now(connection)
+        page = search.list_events(connection, filters, limit, after)
+    if as_json:
+        show_document({"events": [as_document(row) for row in page.rows], "after": page.after})
+        return
+    show_table(
+        [
+            Column("event", keeps=True),
+            Column("made", keeps=True),
+            Column("status", keeps=True),
+            Column("type"),
+            Column("subscriber"),
+            Column("source"),
+            Column("reason"),
+        ],
+        [
+            (
+                row["id"],
+                local(row["created_at"], now),
+                row["status"],
+                row["type"],
+                row["subscriber"],
+                row["source"],
+                row["reason"] or row["last_error"],
+            )
+            for row in page.rows
+        ],
+        empty="No such event.",
+    )
+    tell_more(page.after)
+
+
+@events.command("show")
+@click.argument("identity", metavar="ID")
+@installation_options
+@json_option
+def show_event(said: Said, identity: str, as_json: bool) -> None:
+    """One event: its data, its keys and every request that was made for it.
+
+    \b
+    Example:
+      lumail-gateway events show ev_064428e6d4f2c01f0a9d3b2c4e5
+    """
+    with opened_ledger(installation(said).config) as ledger, ledger.read() as connection:
+        now = ledger.now(connection)
+        row = search.event(connection, identity)
+        if row is None:
+            raise CommandError(f"no event {identity}: `lumail-gateway events list` shows those that are kept")
+        attempts = search.attempts_of(connection, identity)
+        keys = search.keys_of(connection, row["group"])
+        incident = search.incident_of(connection, row["group"])
+    if as_json:
+        show_document({**as_document(row), "keys": keys, "incident": incident, "attempts": attempts})
+        return
+    settled = None if row["settled_at"] is None else at_length(row["settled_at"], now)
+    show_fields(
+        [
+            ("event", row["id"]),
+            ("type", row["type"]),
+            ("subscriber", row["subscriber"] or "not known yet"),
+            ("status", row["status"] + (f": {row['reason']}" if row["reason"] else "")),
+            ("Lumail's id", row["lumail_event_id"]),
+            ("last error", row["last_error"]),
+            ("incident", incident),
+            ("lane", Lane(row["lane"]).word),
+            ("waits for", row["waits_for"]),
+            ("due", at_length(row["due_at"], now) if row["status"] == "waiting" else None),
+            ("happened", at_length(row["occurred_at"], now)),
+            ("made", at_length(row["created_at"], now)),
+            ("settled", settled),
+            ("source", row["source"]),
+            ("destination", row["destination"]),
+            ("webhook", row["webhook"]),
+            ("keys", ", ".join(keys)),
+        ]
+    )
+    show_block("data", pretty(decode_data(row["data"])))
+    click.echo("\nattempts")
+    show_table(
+        [
+            Column("at", keeps=True),
+            Column("kind"),
+            Column("outcome"),
+            Column("status", right=True),
+            Column("ms", right=True),
+            Column("error"),
+        ],
+        [
+            (
+                local(one["taken_at"], now),
+                one["kind"],
+                one["outcome"] or "under way",
+                None if one["status"] is None else str(one["status"]),
+                None if one["duration_ms"] is None else str(one["duration_ms"]),
+                one["error"],
+            )
+            for one in attempts
+        ],
+        empty="  none yet",
+    )
+
+
+def as_document(row: Row) -> dict[str, Any]:
+    """A row of `events` with its data read and its lane in a word."""
+    return {**row, "data": decode_data(row["data"]), "lane": Lane(row["lane"]).word}

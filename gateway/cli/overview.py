@@ -1,0 +1,132 @@
+"""The command `status`: how things stand, and what needs a person."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+
+from gateway.cli.display import Column, as_plain, counted, distance, local, show_document, show_table, span
+from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
+from gateway.events import Lane
+from gateway.ledger.overview import DestinationState, Halt, Overview, SourceState, overview
+
+
+@click.command()
+@installation_options
+@json_option
+def status(said: Said, as_json: bool) -> None:
+    """How things stand, and what needs a person.
+
+    What waits at each destination, what each source brought in the last 24 hours.
+
+    \b
+    Example:
+      lumail-gateway status
+    """
+    config = installation(said).config
+    plans = {name: one.requests_per_minute for name, one in config.destinations.items()}
+    with opened_ledger(config) as ledger, ledger.read() as connection:
+        found = overview(connection, ledger.now(connection), plans, config.sources)
+    if as_json:
+        show_document({**as_plain(found), "needs_a_person": _counts(found)})
+        return
+    _show_destinations(found)
+    _show_sources(found)
+    _show_needs(found)
+
+
+def _show_destinations(found: Overview) -> None:
+    show_table(
+        [Column("destination", keeps=True), Column("state"), Column("last 60 s", keeps=True, right=True)]
+        + [Column(lane.word, keeps=True, right=True) for lane in Lane]
+        + [Column("oldest due", keeps=True, right=True)],
+        [
+            (
+                one.name,
+                _state(one, found.at),
+                _of_plan(one),
+                *(f"{one.backlog[lane.word]:,}" for lane in Lane),
+                None if one.oldest_due_at is None else span(found.at - one.oldest_due_at),
+            )
+            for one in found.destinations
+        ],
+        empty="No destination is configured.",
+    )
+
+
+def _show_sources(found: Overview) -> None:
+    click.echo()
+    show_table(
+        [Column("source", keeps=True), Column("last webhook", keeps=True), Column("in the last 24 hours")],
+        [
+            (
+                one.name,
+                "never" if one.last_webhook_at is None else distance(one.last_webhook_at, found.at),
+                ", ".join(f"{count:,} {word}" for word, count in _words(one).items()) or "none",
+            )
+            for one in found.sources
+        ],
+        empty="No source is configured.",
+    )
+    for unknown in found.unknown_paths:
+        click.echo(
+            f"{counted(unknown.count, 'request')} to {unknown.path!a}, which is no source "
+            f"({distance(unknown.at, found.at)}): compare the provider's URL with the sources above"
+        )
+
+
+def _show_needs(found: Overview) -> None:
+    counts = _counts(found)
+    told = [
+        (counts["held"], "event held", "events held", "lumail-gateway events list --status held"),
+        (counts["failed"], "event failed", "events failed", "lumail-gateway events list --status failed"),
+        (
+            counts["quarantined"],
+            "webhook in quarantine",
+            "webhooks in quarantine",
+            "lumail-gateway webhooks list --status quarantined",
+        ),
+    ]
+    click.echo()
+    if not any(count for count, *_ in told):
+        click.echo("Nothing needs a person.")
+        return
+    click.echo("This needs a person:")
+    for count, one, many, command in told:
+        if count:
+            click.echo(f"  {counted(count, one, many)}: {command}")
+
+
+def _state(one: DestinationState, now: datetime) -> str:
+    if one.halt is not None:
+        return _rests(one.halt, now)
+    if one.requests_per_minute is None:
+        return "not configured any more"
+    return "paced: the plan is used up for the moment" if one.state == "paced" else one.state
+
+
+def _rests(halt: Halt, now: datetime) -> str:
+    until = "somebody resumes it" if halt.until is None else local(halt.until, now)
+    return f"paused until {until}: {halt.reason}"
+
+
+def _of_plan(one: DestinationState) -> str:
+    plan = "" if one.requests_per_minute is None else f" of {one.requests_per_minute:,}"
+    return f"{one.requests_last_minute:,}{plan}"
+
+
+def _words(one: SourceState) -> Mapping[str, int]:
+    return {**one.outcomes, **({"rejected": one.rejected} if one.rejected else {})}
+
+
+def _counts(found: Overview) -> dict[str, Any]:
+    return {
+        "held": _total(one.held for one in found.destinations),
+        "failed": _total(one.failed for one in found.destinations),
+        "quarantined": _total(one.quarantined for one in found.sources),
+    }
+
+
+def _total(numbers: Iterable[int]) -> int:
+    return sum(numbers)

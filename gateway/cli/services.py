@@ -1,0 +1,233 @@
+"""The commands that keep running: everything at once (`up`), its parts alone, and Lumail's stand-in."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+import requests
+
+from gateway import embedded, supervisor
+from gateway import web as web_processes
+from gateway.app import METRICS_FOLDER, configured, prepare
+from gateway.cli.running import noted
+from gateway.cli.settings import Said, installation_options, local_url
+from gateway.config import Config, child_environ, with_dotenv
+from gateway.errors import RedisMissingError
+from gateway.ledger.claims import ENDS_WITHIN
+from gateway.logs import configure_logs
+from gateway.lumail.sandbox import SandboxSettings, create_sandbox, serve
+from gateway.supervisor import Child, only_one
+from gateway.worker import work
+
+WEB_PROCESSES = 2
+WORKERS = 1
+
+METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""What tells prometheus_client, before it is imported, where the processes of one machine count together."""
+
+WORKER_ENDS_WITHIN = ENDS_WITHIN.total_seconds() + 5
+"""Seconds: the longest request to Lumail, and the note of its answer."""
+
+_port = click.option(
+    "--port", type=click.IntRange(1, 65535), help="Where webhooks are taken. Default: PORT, else 8000."
+)
+_web = click.option(
+    "--web", "processes", type=click.IntRange(1, 64), default=WEB_PROCESSES, show_default=True, help="Web processes."
+)
+
+
+@click.command()
+@_port
+@_web
+@click.option("--workers", type=click.IntRange(1, 64), default=WORKERS, show_default=True, help="Worker processes.")
+@installation_options
+def up(said: Said, port: int | None, processes: int, workers: int) -> None:
+    """Run the gateway: web, workers and a private Redis in one.
+
+    With --sandbox, Lumail is a stand-in that runs beside it, and missing secrets are made up.
+
+    Ends with Ctrl-C or SIGTERM, after what was begun is finished. Reads the file `.env` beside the configuration.
+
+    \b
+    Examples:
+      lumail-gateway up --sandbox
+      lumail-gateway up --port 8080 --web 4 --workers 2
+    """
+    configure_logs()
+    config, environ = _read(said, port)
+    with only_one(config.data) as lock:
+        if config.sandbox_url is not None:
+            _sandbox_listens_at(config.sandbox_url, tried=True)
+        listener = web_processes.listen(config.host, config.port)
+        prepare(config)
+        _forget_metrics(config)
+        env = _child_env(config, environ)
+        url = local_url(config.host, config.port)
+        stages = [
+            _first(config, env),
+            [_child(f"worker-{number}", "worker", env, WORKER_ENDS_WITHIN) for number in range(1, workers + 1)],
+            web_processes.children(listener, processes, env),
+        ]
+        with noted(config, url):
+            supervisor.run(stages, lock, started=lambda: _greet(config, said))
+
+
+@click.command()
+@_port
+@_web
+@installation_options
+def web(said: Said, port: int | None, processes: int) -> None:
+    """Run the web processes alone.
+
+    Redis is that of REDIS_URL, else the private one of the data folder, if `up` runs it.
+
+    \b
+    Example:
+      lumail-gateway web --port 8080 --web 4
+    """
+    configure_logs()
+    config, environ = _read(said, port)
+    _require_redis(config)
+    prepare(config)
+    web_processes.serve(config.host, config.port, processes, _child_env(config, environ))
+
+
+@click.command()
+@installation_options
+def worker(said: Said) -> None:
+    """Run one worker alone, which delivers to Lumail.
+
+    `python worker.py` is the same.
+
+    Redis is that of REDIS_URL, else the private one of the data folder, if `up` runs it.
+
+    \b
+    Example:
+      lumail-gateway worker
+    """
+    config, environ = _read(said)
+    if METRICS_VARIABLE not in os.environ:
+        # That variable counts at the import, which is past: so begin again, as `up` begins a worker.
+        _require_redis(config)
+        os.execve(sys.executable, _command_line("worker"), _child_env(config, environ))  # noqa: S606 - ours
+    configure_logs()
+    work(config)
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Default: the port after the gateway's; 0 takes a free one."
+)
+@installation_options
+def sandbox(said: Said, port: int | None) -> None:
+    """Run Lumail's stand-in alone.
+
+    It has the API at /api/v1, a page at / that shows what arrived, and faults on demand at POST /faults.
+
+    Any bearer token is an organization of its own there. What arrives is kept in the data folder.
+
+    \b
+    Example:
+      lumail-gateway sandbox --port 8001
+    """
+    config, _ = _read(Said(said.file, said.data, sandbox=True))
+    host, usual = _sandbox_listens_at(config.sandbox_url or "")
+    plans = [destination.requests_per_minute for destination in config.destinations.values()]
+    settings = SandboxSettings(folder=config.data / "lumail", requests_per_minute=max(plans))
+
+    def tell(url: str) -> None:
+        click.echo(f"Lumail's stand-in: {url}/api/v1, and what arrived: {url}/")
+
+    by_up = METRICS_VARIABLE in os.environ
+    serve(create_sandbox(settings), host=host, port=usual if port is None else port, ready=None if by_up else tell)
+
+
+def _read(said: Said, port: int | None = None) -> tuple[Config, Mapping[str, str]]:
+    flags = said.flags(port=port)
+    environ = with_dotenv(flags, os.environ)
+    return configured(flags, environ), environ
+
+
+def _child_env(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
+    """What a process of this installation is started with."""
+    folder = config.data / METRICS_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    return {**child_environ(config, environ), METRICS_VARIABLE: str(folder)}
+
+
+def _forget_metrics(config: Config) -> None:
+    """Counters begin anew with the installation; while it runs they outlive each of its processes."""
+    for file in (config.data / METRICS_FOLDER).glob("*.db"):
+        file.unlink(missing_ok=True)
+
+
+def _command_line(*command: str) -> list[str]:
+    return [sys.executable, "-m", "gateway.cli", *command]
+
+
+def _child(name: str, command: str, env: Mapping[str, str], ends_within: float = 5.0) -> Child:
+    return Child(name, _command_line(command), env, ends_within=ends_within)
+
+
+def _first(config: Config, env: Mapping[str, str]) -> list[Child]:
+    """What the others need: the private Redis unless one is configured, and the sandbox."""
+    children = []
+    if config.redis_url is None:
+        argv = embedded.command(config.data)
+        children.append(Child("redis", argv, env, ready=lambda: embedded.running_url(config.data) is not None))
+    if config.sandbox_url is not None:
+        page = f"{config.sandbox_url.removesuffix('/api/v1')}/"
+        children.append(Child("sandbox", _command_line("sandbox"), env, ready=lambda: _answers(page)))
+    return children
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=1).ok
+    except requests.RequestException:
+        return False
+
+
+def _sandbox_listens_at(url: str, *, tried: bool = False) -> tuple[str, int]:
+    """Host and port of the sandbox; `tried`: raise CommandError where the port is taken."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "127.0.0.1", parts.port or 80
+    if tried:
+        web_processes.listen(host, port).close()
+    return host, port
+
+
+def _require_redis(config: Config) -> None:
+    if config.redis_url is None and embedded.running_url(config.data) is None:
+        raise RedisMissingError(
+            f"no Redis: set REDIS_URL, or run `lumail-gateway up` on {config.data}, which starts a private one"
+        )
+
+
+def _greet(config: Config, said: Said) -> None:
+    """What somebody who has just started it wants to know."""
+    lines = [
+        "",
+        "The gateway runs" + (", and Lumail is a stand-in: nothing leaves this machine." if config.sandbox else "."),
+    ]
+    lines += ["", "Webhooks are taken at"]
+    width = max(len(name) for name in (*config.sources, ""))
+    lines += [f"  {name:{width}}  {config.public_url.rstrip('/')}/webhooks/{name}" for name in config.sources]
+    next_line = "lumail-gateway status"
+    if config.sandbox_url is not None:
+        lines += ["What arrives at Lumail's stand-in", f"  {config.sandbox_url.removesuffix('/api/v1')}/"]
+        lines += ["Secrets that were made up", f"  {_short(config.data / 'secrets.env')}"]
+        next_line = f"lumail-gateway send {next(iter(config.sources), 'SOURCE')}"
+    else:
+        lines += ["Secrets are those that the configuration names", f"  {_short(config.file)}"]
+    where = "" if said.data is None else f" --data {said.data}"
+    click.echo("\n".join([*lines, "", "Now type, in another terminal:", f"  {next_line}{where}", ""]))
+    sys.stdout.flush()
+
+
+def _short(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,0 +1,148 @@
+"""Which installation a command works on: the flags that all of them take, and what follows where none is given."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import make_url
+
+from gateway.app import configured
+from gateway.cli import running
+from gateway.cli.running import Running
+from gateway.config import Config, Flags, with_dotenv
+from gateway.errors import CommandError, ConfigError
+from gateway.ledger.database import Ledger
+from gateway.ledger.migration import require_current
+
+USUAL_DATA = "./var"
+SANDBOX = "sandbox"
+"""The sandbox's folder within the data folder."""
+
+
+@dataclass
+class Said:
+    """What the command line says of the installation, filled in by click."""
+
+    file: Path | None = None
+    data: Path | None = None
+    sandbox: bool = False
+
+    def flags(self, host: str | None = None, port: int | None = None) -> Flags:
+        return Flags(self.file, self.data, host, port, self.sandbox)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The configuration that a command works with; `running` is the `up` on this machine that it belongs to."""
+
+    config: Config
+    running: Running | None
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches the door."""
+        return self.running.url if self.running is not None else local_url(self.config.host, self.config.port)
+
+
+def installation_options(command: Any) -> Any:
+    """Adds --config, --data and --sandbox; the command gets a `Said` as its first argument."""
+
+    def note(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+        return lambda context, _, value: setattr(context.ensure_object(Said), name, value)
+
+    path = click.Path(path_type=Path)
+    options = (
+        click.option(
+            "--config",
+            type=path,
+            callback=note("file"),
+            expose_value=False,
+            help="The configuration file. Default: GATEWAY_CONFIG, else config/gateway.yaml.",
+        ),
+        click.option(
+            "--data",
+            type=path,
+            callback=note("data"),
+            expose_value=False,
+            help="The data folder. Default: GATEWAY_DATA, else ./var.",
+        ),
+        click.option(
+            "--sandbox",
+            is_flag=True,
+            callback=note("sandbox"),
+            expose_value=False,
+            help="The sandbox: a data folder of its own, and a stand-in for Lumail.",
+        ),
+    )
+    decorated: Any = click.make_pass_decorator(Said, ensure=True)(command)
+    for option in reversed(options):
+        decorated = option(decorated)
+    return decorated
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
+
+
+def installation(said: Said) -> Installation:
+    """The installation that is meant.
+
+    With --sandbox the sandbox; else that of the `up` that runs on the data folder, live or sandbox; else what the
+    configuration says.
+    """
+    environ = with_dotenv(said.flags(), os.environ)
+    data = data_folder(said, environ)
+    for folder in (data / SANDBOX,) if said.sandbox else (data, data / SANDBOX):
+        found = running.find(folder)
+        if found is not None and _meant(said, environ, found):
+            if found.sandbox and not said.sandbox:
+                click.echo(f"sandbox in {folder} (`lumail-gateway up` runs there)", err=True)
+            return Installation(_as_running(found), found)
+    try:
+        return Installation(configured(said.flags(), environ), None)
+    except ConfigError as error:
+        if not said.sandbox and (data / SANDBOX).is_dir():
+            raise ConfigError(
+                *error.faults, f"There is a sandbox in {data / SANDBOX}: add --sandbox if you mean that."
+            ) from error
+        raise
+
+
+def data_folder(said: Said, environ: Mapping[str, str]) -> Path:
+    return Path(said.flags().over(environ).get("GATEWAY_DATA", USUAL_DATA)).expanduser()
+
+
+@contextmanager
+def opened_ledger(config: Config) -> Iterator[Ledger]:
+    """The installation's ledger, which has to be there already."""
+    url = make_url(config.database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        raise CommandError(
+            f"no ledger at {url.database}: nothing was started on this data folder yet (`lumail-gateway up`). "
+            "Where the gateway keeps its ledger elsewhere, name it with --data or DATABASE_URL."
+        )
+    ledger = Ledger(config.database_url)
+    try:
+        require_current(ledger)
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def local_url(host: str, port: int) -> str:
+    """An address at which this machine reaches a server that listens on `host`."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}"
+
+
+def _meant(said: Said, environ: Mapping[str, str], found: Running) -> bool:
+    """Whether no other configuration was named than the one that runs."""
+    named = said.flags().over(environ).get("GATEWAY_CONFIG")
+    return named is None or Path(named).absolute() == found.config
+
+
+def _as_running(found: Running) -> Config:
+    return configured(Flags(), {**with_dotenv(Flags(file=found.config), os.environ), **found.environ})

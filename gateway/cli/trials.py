@@ -1,0 +1,214 @@
+"""The commands that try an adapter out without a gateway: what there is, and what it makes of a webhook."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.display import Column, as_plain, pretty, printable, show_block, show_document, show_table
+from gateway.cli.settings import Said, installation_options, json_option
+from gateway.errors import CommandError, PayloadError
+from gateway.events import DEFAULT_FORWARDED, LumailEvent, MemoryKey, lane_of
+from gateway.translation import sample
+from gateway.translation.adapter import Adapter, Context, SourceEvent, Translation, Unreadable, split
+from gateway.translation.adapter import translate as translate_one
+from gateway.translation.registry import adapters as found_adapters
+from gateway.translation.registry import samples
+from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
+
+QUARANTINED = 1
+"""Exit status where something is not understood."""
+
+
+@click.group()
+def adapters() -> None:
+    """Providers that the gateway understands."""
+
+
+@adapters.command("list")
+@installation_options
+@json_option
+def list_adapters(said: Said, as_json: bool) -> None:
+    """Each adapter, what it translates and what it is written from.
+
+    \b
+    Example:
+      lumail-gateway adapters list
+    """
+    known = found_adapters().values()
+    if as_json:
+        show_document({"adapters": [_described(one) for one in known]})
+        return
+    show_table(
+        [
+            Column("adapter", keeps=True),
+            Column("provider"),
+            Column("types", right=True),
+            Column("ignored", right=True),
+            Column("documentation"),
+        ],
+        [(one.name, one.title, str(len(one.handlers)), str(len(one.ignored)), one.docs.events) for one in known],
+        empty="No adapter.",
+    )
+
+
+def _described(adapter: Adapter) -> dict[str, Any]:
+    return {
+        "name": adapter.name,
+        "title": adapter.title,
+        "docs_events": adapter.docs.events,
+        "docs_security": adapter.docs.security,
+        "types": sorted(adapter.handlers),
+        "ignored": dict(adapter.ignored),
+        "samples": sorted(samples(adapter.name)),
+    }
+
+
+@click.command()
+@click.argument("adapter_name", metavar="ADAPTER")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@installation_options
+@json_option
+@click.pass_context
+def translate(context: click.Context, said: Said, adapter_name: str, file: Path, as_json: bool) -> None:
+    """Show what a webhook would become, or why nothing.
+
+    Nothing is sent or kept. FILE holds the body as the provider posts it, or a case of the adapter's tests; `-` reads
+    a body from stdin. No signature is asked, and nothing is remembered from other webhooks. Exit status 1 where it is
+    not understood.
+
+    \b
+    Examples:
+      lumail-gateway translate stripe body.json
+      pbpaste | lumail-gateway translate sendgrid -
+    """
+    known = found_adapters()
+    if adapter_name not in known:
+        raise CommandError(f"no adapter {adapter_name}; there is {', '.join(known)}")
+    adapter = known[adapter_name]
+    tried = [one for case in _cases(adapter, file) for one in _try(adapter, case)]
+    if as_json:
+        show_document({"adapter": adapter.name, "source_events": tried})
+    else:
+        for one in tried:
+            _show_tried(one)
+        if not tried:
+            click.echo("an empty batch: nothing to translate")
+    context.exit(QUARANTINED if any(one.outcome == "quarantined" for one in tried) else 0)
+
+
+@dataclass(frozen=True)
+class _Case:
+    headers: Mapping[str, str]
+    body: bytes
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What a source event would become; `events` are as they would be sent, without the gateway's own additions."""
+
+    type: str
+    outcome: str
+    reason: str | None = None
+    test: bool = False
+    events: tuple[Mapping[str, Any], ...] = ()
+    teaches: tuple[Mapping[str, Any], ...] = ()
+
+
+class _NoMemory:
+    """Of a gateway to which nothing came before."""
+
+    def recall(self, key: MemoryKey) -> Mapping[str, Any] | None:
+        return None
+
+
+def _cases(adapter: Adapter, file: Path) -> Sequence[_Case]:
+    """One, or several where FILE is a case that stands for several types."""
+    try:
+        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise CommandError(f"{file}: can't be read: {error.strerror}") from error
+    if str(file) != "-" and _is_case(body):
+        return [_Case(one.headers, one.body, adapter.options().load(one.options)) for one in sample.read(file)]
+    return [_Case({}, body, adapter.options().load({}))]
+
+
+def _is_case(body: bytes) -> bool:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and "why" in document and bool({"body", "body_text", "form"} & document.keys())
+
+
+def _try(adapter: Adapter, case: _Case) -> list[_Tried]:
+    now = datetime.now(UTC)
+    webhook = Webhook(adapter.name, "https://localhost/", Headers(case.headers), case.body, now)
+    try:
+        events = split(adapter, VerifiedWebhook(webhook, secret=0, signed_at=None))
+    except PayloadError as error:
+        return [_Tried("", "quarantined", str(error))]
+    context = Context(adapter.name, now, _NoMemory(), case.options)
+    return [_try_one(adapter, event, context) for event in events]
+
+
+def _try_one(adapter: Adapter, event: SourceEvent | Unreadable, context: Context) -> _Tried:
+    if isinstance(event, Unreadable):
+        return _Tried("", "quarantined", event.reason)
+    try:
+        made = translate_one(adapter, event, context)
+    except PayloadError as error:
+        return _Tried(event.type, "quarantined", str(error), event.test)
+    if made.ignored is not None:
+        return _Tried(event.type, "ignored", made.ignored, event.test)
+    return _Tried(
+        event.type,
+        "translated" if made.events else "taught",
+        test=event.test,
+        events=tuple(_as_sent(one) for one in made.events),
+        teaches=_lessons(made),
+    )
+
+
+def _as_sent(event: LumailEvent) -> dict[str, Any]:
+    return {
+        "eventType": event.type,
+        "subscriber": event.subscriber,
+        "data": as_plain(event.data),
+        "occurred_at": event.occurred_at,
+        "lane": lane_of(event.type, event.data).word,
+        "keys": event.keys,
+        "waits_for": None if event.waits_for is None else f"{event.waits_for.kind}:{event.waits_for.id}",
+        "forwarded_by_default": event.type in DEFAULT_FORWARDED,
+    }
+
+
+def _lessons(made: Translation) -> tuple[Mapping[str, Any], ...]:
+    memos = [{"key": f"{memo.key.kind}:{memo.key.id}", "values": memo.values} for memo in made.memos]
+    return (*memos, *({"same_fact": link} for link in made.links))
+
+
+def _show_tried(one: _Tried) -> None:
+    test = " (a test event: it is delivered only where the source says accept_test_events)" if one.test else ""
+    reason = "" if one.reason is None else f": {one.reason}"
+    click.echo(f"{printable(one.type or 'an item')}: {one.outcome}{printable(reason)}{test}")
+    for event in one.events:
+        shown = {name: event[name] for name in ("eventType", "subscriber", "data")}
+        show_block(f"  would be sent{_but(event)}", pretty(shown))
+        click.echo(f"  lane {event['lane']}, told by {', '.join(map(printable, event['keys']))}")
+    for lesson in one.teaches:
+        click.echo(f"  remembers {printable(json.dumps(as_plain(lesson)))}")
+
+
+def _but(event: Mapping[str, Any]) -> str:
+    if event["subscriber"] is None:
+        return f", once it is known whose {printable(event['waits_for'] or 'it')} is"
+    if not event["forwarded_by_default"]:
+        return ", where the source's `forward` lists it"
+    return ""
