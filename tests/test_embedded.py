@@ -2,6 +2,7 @@
 
 import stat
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,12 @@ def test_it_listens_on_no_port_keeps_nothing_on_disk_and_is_bounded(tmp_path: Pa
     assert {name: settings[name] for name in wanted} == wanted
 
 
-def test_a_folder_whose_path_is_too_long_for_a_socket_gets_a_short_one_that_everybody_finds(tmp_path: Path) -> None:
+def test_a_folder_whose_path_is_too_long_for_a_socket_gets_a_short_one_that_everybody_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = tmp_path.parent.parent / "short"
+    short.mkdir(exist_ok=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(short))
     data = tmp_path / ("deep" * 30)
     with redis_server(data) as url:
         assert len(url) < 100
