@@ -1,0 +1,96 @@
+"""What an installation does while Redis or the database is away, and that a 200 is never said too early."""
+
+import re
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+import requests
+
+from gateway.ledger.database import Ledger
+from gateway.ledger.schema import events, webhooks
+from tests.crash.installation import Installation, Stripe, installation, signed_payment
+from tests.making import rows
+from tests.services import Postgres
+from tests.waiting import eventually
+
+STRACE = ("strace", "-f", "-y", "-s", "40", "-e", "trace=fsync,fdatasync,write,writev,sendto")
+
+
+def post(running: Installation, number: str) -> requests.Response:
+    webhook = signed_payment(number)
+    return requests.post(f"{running.url}/webhooks/stripe", data=webhook.body, headers=dict(webhook.headers), timeout=10)
+
+
+def test_without_redis_webhooks_are_taken_and_delivered_when_it_is_back(tmp_path: Path, sqlite_url: str) -> None:
+    with installation(tmp_path, sqlite_url, web=1, workers=1) as running:
+        [redis] = running.parts("redis")
+        redis.suspend()
+        stripe = Stripe(running.url)
+        stripe.post_all(range(20))
+        assert requests.get(f"{running.url}/readyz", timeout=10).json()["redis"].startswith("away")
+        redis.resume()
+        eventually(lambda: len(running.sandbox.events()) == 20, within=30, what="all are delivered")
+    assert stripe.refused == []
+
+
+def test_while_a_stranger_locks_the_database_webhooks_get_503_and_nothing_is_half_written(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    with installation(tmp_path, sqlite_url, web=1, workers=1) as running:
+        stranger = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+        stranger.execute("BEGIN EXCLUSIVE")
+        answer = post(running, "00001")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        stranger.execute("ROLLBACK")
+        stranger.close()
+        assert post(running, "00001").json()["duplicate"] is False
+        assert nothing_but_one_payment(sqlite_url)
+
+
+def test_while_postgresql_is_away_webhooks_get_503_and_nothing_is_half_written(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    with postgres.database() as name, installation(tmp_path, postgres.url(name), web=1, workers=1) as running:
+        with postgres.connect() as administrator:
+            administrator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            administrator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            answer = post(running, "00001")
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+            assert requests.get(f"{running.url}/readyz", timeout=10).status_code == 503
+            assert requests.get(f"{running.url}/healthz", timeout=10).status_code == 200
+            administrator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        eventually(lambda: post(running, "00001").ok, within=20)
+        assert nothing_but_one_payment(postgres.url(name))
+
+
+def nothing_but_one_payment(database_url: str) -> bool:
+    ledger = Ledger(database_url)
+    found = (len(rows(ledger, webhooks, "id")), len(rows(ledger, events, "id")))
+    ledger.close()
+    return found == (1, 1)
+
+
+@pytest.mark.timeout(60)
+def test_the_kernel_is_asked_to_write_to_disk_before_the_provider_is_told_200(tmp_path: Path, sqlite_url: str) -> None:
+    trace = tmp_path / "trace"
+    with installation(tmp_path, sqlite_url, web=1, workers=1) as running:
+        [process] = running.parts("web")
+        watching = subprocess.Popen(
+            [*STRACE, "-o", str(trace), "-p", str(process.pid)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert watching.stderr is not None
+        assert "attached" in watching.stderr.readline()
+        assert post(running, "00001").status_code == 200
+        eventually(lambda: "200 OK" in trace.read_text())
+        watching.terminate()
+        watching.wait()
+        watching.stderr.close()
+    lines = trace.read_text().splitlines()
+    synced = [at for at, line in enumerate(lines) if re.search(r"f(data)?sync\(.*ledger\.db-wal", line)]
+    [answered] = [at for at, line in enumerate(lines) if "HTTP/1.1 200 OK" in line]
+    assert synced
+    assert synced[0] < answered
