@@ -185,7 +185,7 @@ def _sources(connection: Connection, now: datetime, configured: Iterable[str]) -
 
 def _by_source(connection: Connection, query: Select[Any]) -> dict[str, Any]:
     """What a query of two columns says of each source."""
-    return {name: value for name, value in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _unknown_paths(connection: Connection, now: datetime) -> tuple[Unknown, ...]:
