@@ -7,7 +7,6 @@ A POST is tried again for 24 hours (…/tracking-events/troubleshooting), and wh
 said: so that long a signature is believed, and `sg_event_id` stops what comes twice.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -16,7 +15,7 @@ from typing import Any
 from marshmallow import fields
 
 from gateway.errors import PayloadError
-from gateway.translation import bounce, mail, moment, schemes
+from gateway.translation import bounce, key, mail, moment, schemes
 from gateway.translation.adapter import (
     Adapter,
     Context,
@@ -221,8 +220,8 @@ def _key(told: Mapping[str, Any], event: SourceEvent) -> str:
     """`sg_event_id` names the happening in every repetition; old accounts leave it out, then its content does."""
     if event.id:
         return f"event:{event.id}"
-    content = (event.type, told["email"], event.occurred_at.isoformat(), told["sg_message_id"], told.get("url"))
-    return "event:" + hashlib.sha256(repr(content).encode()).hexdigest()[:32]
+    at = event.occurred_at.isoformat()
+    return key.composed(event.type, told["email"], at, told["sg_message_id"], told.get("url"))
 
 
 # `14c5d75ce93.dfd.64b469.filter0001.16648.5515E0B88.0`, `euo2iKxdSayPF4YE4--I7A.recvd-5f54b5d587-pczjm-1-67BADEEA-6.0`:

@@ -110,8 +110,8 @@ class First(_Optional):
 class Part(fields.Nested):
     """An object inside the payload; missing, null or an empty array (as PHP writes it), it loads like an empty one."""
 
-    def __init__(self, nested: type[Schema]) -> None:
-        super().__init__(nested)
+    def __init__(self, nested: type[Schema], *, data_key: str | None = None) -> None:
+        super().__init__(nested, data_key=data_key)
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
         present = {} if value is None or value is missing or value == [] else value
