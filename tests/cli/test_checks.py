@@ -1,0 +1,86 @@
+"""`check`: what is right and what is wrong, each on a line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.ledger.database import Ledger
+from gateway.lumail.sandbox import Sandbox, SandboxServer, SandboxSettings, create_sandbox, sandbox_of
+from tests.cli.conftest import Terminal
+
+
+@pytest.fixture
+def lumail() -> Iterator[tuple[Sandbox, str]]:
+    app = create_sandbox(SandboxSettings(api_tokens=("lum_for_tests",)))
+    with SandboxServer(app) as server:
+        yield sandbox_of(app), server.base_url
+    sandbox_of(app).close()
+
+
+def found(terminal: Terminal, status: int) -> dict[str, tuple[bool, str]]:
+    document = terminal.document("check", status=status)
+    return {one["name"]: (one["ok"], one["detail"]) for one in document["checks"]}
+
+
+def test_where_all_is_right_every_line_says_so(
+    terminal: Terminal, redis_url: str, lumail: tuple[Sandbox, str], ledger: Ledger
+) -> None:
+    standing = Terminal({**terminal.environ, "REDIS_URL": redis_url, "LUMAIL_URL": lumail[1]})
+    checked = found(standing, status=0)
+    assert {name: ok for name, (ok, _) in checked.items()} == {
+        "adapters": True,
+        "configuration": True,
+        "database": True,
+        "redis": True,
+        "destination main": True,
+        "destination other": True,
+    }
+    assert checked["destination main"][1] == f"{lumail[1]} takes the API token"
+    assert [line.split()[0] for line in standing.lines("check")] == ["ok"] * 6
+
+
+def test_each_fault_is_told_for_itself(live_environ: dict[str, str], lumail: tuple[Sandbox, str]) -> None:
+    broken = Terminal(
+        {
+            **live_environ,
+            "DATABASE_URL": "postgresql://nobody:secret@127.0.0.1:9/none",
+            "REDIS_URL": "redis://127.0.0.1:9/0",
+            "LUMAIL_URL": lumail[1],
+            "LUMAIL_API_TOKEN": "lum_revoked",
+        }
+    )
+    checked = found(broken, status=1)
+    assert {name: ok for name, (ok, _) in checked.items() if not ok} == {
+        "database": False,
+        "redis": False,
+        "destination main": False,
+        "destination other": False,
+    }
+    assert checked["destination main"][1].endswith(
+        "the API token is refused: compare it with the one in Lumail's settings"
+    )
+    assert "secret" not in str(checked)
+    assert "lum_revoked" not in str(checked)
+
+
+def test_nobody_at_lumails_address_is_a_fault(terminal: Terminal) -> None:
+    ok, detail = found(terminal, status=1)["destination main"]
+    assert (ok, "no answer from Lumail (Connection refused)" in detail) == (False, True)
+
+
+def test_faults_of_the_configuration_are_told_all_at_once(live_environ: dict[str, str]) -> None:
+    environ = {**live_environ, "LUMAIL_API_TOKEN": " lum_x", "STRIPE_WEBHOOK_SECRET": "no_prefix"}
+    lines = [line for line in Terminal(environ).lines("check", status=1) if line.startswith("fault")]
+    place = f"fault  configuration: {live_environ['GATEWAY_CONFIG']}"
+    assert lines == [
+        f"{place}:3: destinations.main.api_token: has spaces or line ends around it",
+        f"{place}:7: destinations.other.api_token: has spaces or line ends around it",
+        f"{place}:13: sources.stripe.secrets: should begin with whsec_",
+    ]
+
+
+def test_a_ledger_that_is_not_made_yet_is_no_fault(live_environ: dict[str, str], tmp_path: Path) -> None:
+    ok, detail = found(Terminal(live_environ), status=1)["database"]
+    assert (ok, detail.endswith("not made yet, the first start makes it")) == (True, True)
+    assert not (tmp_path / "var" / "gateway.db").exists()

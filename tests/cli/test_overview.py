@@ -1,0 +1,168 @@
+"""`status` and `destinations list`: how things stand, told from a ledger with some of everything in it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert, update
+
+from gateway.ledger.database import Ledger
+from gateway.ledger.recording import Telling
+from gateway.ledger.refusals import Refused, add
+from gateway.ledger.schema import attempts, destinations, events, lines, pauses
+from tests.cli.conftest import NOWHERE, Terminal
+from tests.making import complained, opened, payment, record, record_facts, submission, told
+
+NOTHING = {"urgent": 0, "revenue": 0, "standard": 0, "bulk": 0}
+
+
+def requests_made(ledger: Ledger, *ago: float) -> None:
+    now = datetime.now(UTC)
+    with ledger.write(["main"]) as connection:
+        for number, seconds in enumerate(ago):
+            taken = now - timedelta(seconds=seconds)
+            connection.execute(
+                insert(attempts).values(
+                    id=f"at_{number}",
+                    destination="main",
+                    kind="event",
+                    taken_at=taken,
+                    send_before=taken,
+                    ends_by=taken,
+                    place_until=taken + timedelta(seconds=90),
+                )
+            )
+
+
+def pause(ledger: Ledger, **given: Any) -> None:
+    row = {"id": "pa_1", "scope": "destination", "destination": "main", "name": "main", "reason": "Lumail answered 429"}
+    with ledger.write(["main"]) as connection:
+        connection.execute(insert(pauses).values(**row, made_at=datetime.now(UTC), **given))
+
+
+def state_of_main(terminal: Terminal) -> dict[str, Any]:
+    state: dict[str, Any] = terminal.document("status")["destinations"][0]
+    return state
+
+
+def test_a_quiet_installation_is_running_and_needs_nobody(terminal: Terminal) -> None:
+    status = terminal.document("status")
+    assert status["destinations"][0] == {
+        "name": "main",
+        "state": "running",
+        "halt": None,
+        "requests_per_minute": 700,
+        "requests_last_minute": 0,
+        "backlog": NOTHING,
+        "oldest_due_at": None,
+        "delivering": 0,
+        "unknown": 0,
+        "held": 0,
+        "failed": 0,
+    }
+    assert status["sources"] == [
+        {"name": name, "last_webhook_at": None, "outcomes": {}, "rejected": 0, "quarantined": 0}
+        for name in ("stripe", "sendgrid")
+    ]
+    assert status["needs_a_person"] == {"held": 0, "failed": 0, "quarantined": 0}
+    assert terminal.lines("status")[-1] == "Nothing needs a person."
+
+
+def test_the_backlog_is_counted_by_lane_and_its_oldest_named(terminal: Terminal, ledger: Ledger) -> None:
+    record_facts(ledger, payment("p:1"), payment("p:2"), complained("m:1"), opened("m:2"))
+    due = datetime(2026, 11, 20, 11, 0, tzinfo=UTC)
+    with ledger.write(["main"]) as connection:
+        connection.execute(update(events).where(events.c.lane == 3).values(due_at=due + timedelta(hours=1)))
+        connection.execute(update(lines).where(lines.c.lane == 0).values(due_at=due))
+    state = state_of_main(terminal)
+    assert state["backlog"] == {"urgent": 1, "revenue": 2, "standard": 0, "bulk": 1}
+    assert state["oldest_due_at"] == "2026-11-20T11:00:00.000Z"
+
+
+def test_a_destination_whose_plan_is_used_up_is_paced(terminal: Terminal, ledger: Ledger) -> None:
+    requests_made(ledger, *[1.0] * 699, 70.0)
+    assert state_of_main(terminal)["state"] == "running"  # nothing waits
+    record_facts(ledger, payment("p:1"))
+    state = state_of_main(terminal)
+    assert (state["state"], state["requests_last_minute"]) == ("paced", 699)
+
+
+def test_a_pause_is_told_with_its_end_and_its_reason(terminal: Terminal, ledger: Ledger) -> None:
+    pause(ledger, until=datetime(2126, 11, 20, 12, 0, tzinfo=UTC))
+    state = state_of_main(terminal)
+    halt = {"reason": "Lumail answered 429", "until": "2126-11-20T12:00:00.000Z"}
+    assert (state["state"], state["halt"]) == ("paused", halt)
+    assert "paused until 2126-11-20 12:00:00: Lumail answered 429" in terminal.lines("status")[2]
+
+
+def test_a_pause_that_is_over_is_none(terminal: Terminal, ledger: Ledger) -> None:
+    pause(ledger, until=datetime(2020, 1, 1, tzinfo=UTC))
+    assert state_of_main(terminal)["state"] == "running"
+
+
+def test_a_pause_without_an_end_waits_for_somebody(terminal: Terminal, ledger: Ledger) -> None:
+    pause(ledger, until=None)
+    assert "paused until somebody resumes it: Lumail answered 429" in terminal.lines("status")[2]
+
+
+def test_what_each_source_brought_in_a_day_is_counted(terminal: Terminal, ledger: Ledger) -> None:
+    now = datetime.now(UTC)
+    record(
+        ledger,
+        submission(told(payment("p:1")), received_at=now - timedelta(hours=1)),
+        submission(told(payment("p:1")), received_at=now - timedelta(minutes=1)),
+        submission(Telling("quarantined", "x", reason="?"), received_at=now - timedelta(hours=30)),
+    )
+    with ledger.write() as connection:
+        add(connection, [Refused("stripe", "/webhooks/stripe", "wrong", "", 3)], now)
+        add(connection, [Refused(None, "/webhooks/strpe", "unknown_source", "", 12)], now)
+    status = terminal.document("status")
+    source = status["sources"][0]
+    assert {name: source[name] for name in ("name", "outcomes", "rejected", "quarantined")} == {
+        "name": "stripe",
+        "outcomes": {"merged": 1, "translated": 1},
+        "rejected": 3,
+        "quarantined": 1,
+    }
+    assert [(one["path"], one["count"]) for one in status["unknown_paths"]] == [("/webhooks/strpe", 12)]
+    text = terminal.run("status").stdout
+    assert "1 merged, 1 translated, 3 rejected" in text
+    assert "12 requests to '/webhooks/strpe', which is no source (now)" in text
+
+
+def test_what_needs_a_person_is_named_with_the_command_that_shows_it(terminal: Terminal, ledger: Ledger) -> None:
+    record_facts(ledger, payment("p:1", subscriber=None), payment("p:2", subscriber=None), complained("m:1"))
+    with ledger.write(["main"]) as connection:
+        connection.execute(update(events).where(events.c.lane == 0).values(status="failed"))
+    record(ledger, submission(Telling("quarantined", "x", reason="?")))
+    assert terminal.lines("status")[-4:] == [
+        "This needs a person:",
+        "  2 events held: lumail-gateway events list --status held",
+        "  1 event failed: lumail-gateway events list --status failed",
+        "  1 webhook in quarantine: lumail-gateway webhooks list --status quarantined",
+    ]
+
+
+def test_a_destination_that_is_gone_from_the_configuration_is_shown_while_something_waits(
+    terminal: Terminal, ledger: Ledger
+) -> None:
+    record(ledger, submission(told(payment("p:1")), destination="former"))
+    states = terminal.document("status")["destinations"]
+    assert [(one["name"], one["requests_per_minute"]) for one in states] == [
+        ("main", 700),
+        ("other", 100),
+        ("former", None),
+    ]
+    assert "former       not configured any more" in terminal.run("status").stdout
+
+
+def test_destinations_are_listed_with_plan_and_backlog(terminal: Terminal, ledger: Ledger) -> None:
+    record_facts(ledger, payment("p:1"))
+    main, other = terminal.document("destinations", "list")["destinations"]
+    assert (main["base_url"], main["backlog"]) == (NOWHERE, {**NOTHING, "revenue": 1})
+    assert {column.name for column in destinations.columns} <= set(other)
+    assert terminal.lines("destinations", "list") == [
+        "destination  state    a minute  Lumail at                  urgent  revenue  standard  bulk",
+        "─" * 90,
+        "main         running       700  http://127.0.0.1:9/api/v1       0        1         0     0",
+        "other        running       100  http://127.0.0.1:9/api/v1       0        0         0     0",
+    ]
