@@ -188,7 +188,7 @@ def signed_payment(number: str) -> Webhook:
     stripe = adapters()["stripe"]
     now = datetime.now(UTC)
     sample = freshen(default_sample("stripe"), now, number).webhook("stripe", "", now)
-    body = sample.body.replace(b"ana@example.com", f"s{number}@example.com".encode())
+    body = sample.body.replace(b"Ana@Example.com", f"s{number}@example.com".encode())
     return stripe.scheme({}).sign(replace(sample, body=body), SECRET, now)
 
 
