@@ -42,7 +42,7 @@ def _terms(adapter: Adapter) -> AdapterTerms:
         pair = adapter.scheme(options).generate()
         return pair.verifying, pair.signing
 
-    return AdapterTerms(adapter.options, check_secret, generate)
+    return AdapterTerms(adapter.options, check_secret, generate, adapter.needs_secret)
 
 
 def prepare(config: Config) -> None:

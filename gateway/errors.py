@@ -5,6 +5,7 @@
     ├── AdapterError         an adapter (a module or a YAML file) breaks the contract
     ├── SignatureError       the sender did not prove where the request comes from
     ├── PayloadError         a genuine payload that its adapter does not understand
+    ├── UnavailableError     what is needed outside to take a webhook can't be had now
     ├── LedgerError          the ledger refused or failed
     │   └── LedgerUnavailableError    it can't commit now; the sender may try again
     ├── LumailError          Lumail answered with something else than success, or not at all
@@ -56,6 +57,10 @@ class SignatureError(GatewayError):
 
 class PayloadError(GatewayError):
     """A genuine payload that is not understood: it is kept in quarantine with this text as reason."""
+
+
+class UnavailableError(GatewayError):
+    """What is needed outside to prove or confirm a webhook can't be had now; nothing was kept, the sender may try again."""
 
 
 class LedgerError(GatewayError):

@@ -120,6 +120,7 @@ class _Reading:
 
     def _source(self, name: str, raw: dict[str, Any]) -> dict[str, Any]:
         path = ("sources", name)
+        raw = self._with_secret_to_sign(name, raw)
         for position, text in enumerate(_as_list(raw.get("secrets"))):
             self._refuse_literal(text, (*path, "secrets", position))
         enabled = self._references.expand(raw.get("enabled"), (*path, "enabled"), Faults(""))
@@ -128,12 +129,22 @@ class _Reading:
         found = judge(SourceSchema(), {key: values[key] for key in values if key in common}, path, self._faults.at)
         found["destination"] = self._chosen_destination(found.get("destination"), path)
         terms = self._terms(found.get("adapter"), path)
+        if found.get("secrets") == [] and (terms is None or terms.needs_secret):
+            self._faults.at((*path, "secrets"), "is empty; an endpoint without a secret would take anybody's word")
         if terms is not None:
             found["options"] = self._options(terms, {key: values[key] for key in values if key not in common}, path)
             if found["options"] is not None and found.get("enabled"):
                 self._judge_secrets(terms, found["options"], values.get("secrets"), path)
                 self._want_secrets(terms, found["options"], raw.get("secrets"), path)
         return found
+
+    def _with_secret_to_sign(self, name: str, raw: dict[str, Any]) -> dict[str, Any]:
+        """A source that does without secrets gets one in the sandbox, where samples are signed by ourselves."""
+        adapter = raw.get("adapter")
+        terms = self._inputs.adapters.get(adapter) if isinstance(adapter, str) else None
+        if terms is None or terms.needs_secret or raw.get("secrets") != [] or not self.settings["sandbox"]:
+            return raw
+        return {**raw, "secrets": [f"${{SANDBOX_SECRET_{name.upper().replace('-', '_')}}}"]}
 
     def _expand(self, raw: object, path: Place, *, off: bool = False) -> Any:
         """The values with references replaced. In the sandbox unset secrets are no fault, nor is anything unset of a

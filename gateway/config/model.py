@@ -75,8 +75,10 @@ class AdapterTerms:
     `options` is the schema of the adapter's own options.
     `check_secret(options, secret)` says what is wrong with the form of a secret, never quoting it, or None.
     `generate(options)` makes a secret for the sandbox: the verifying half and the signing half.
+    `needs_secret` is False where a source may do without any.
     """
 
     options: type[Schema]
     check_secret: Callable[[Mapping[str, Any], str], str | None]
     generate: Callable[[Mapping[str, Any]], tuple[str, str]]
+    needs_secret: bool = True

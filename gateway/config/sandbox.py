@@ -49,7 +49,12 @@ def generate_secrets(folder: Path, wanted: Mapping[str, Callable[[], tuple[str, 
 
 
 def signing_secret(config: Config, source: Source) -> str:
-    """What signs a sample for `source`: the private half if the sandbox made one, else its first secret itself."""
+    """What signs a sample for `source`: the private half if the sandbox made one, else its first secret itself.
+
+    Raises ConfigError where there is no secret.
+    """
+    if not source.secrets:
+        raise ConfigError(f"sources.{source.name}: has no secret to sign with; a sandbox makes one")
     kept = kept_secrets(config.data) if config.sandbox else {}
     verifying = source.secrets[0]
     return next(

@@ -32,11 +32,8 @@ LATER = frozenset(
         "sources.*.machine_opens",
         "sources.*.auth",
         "sources.*.header",
-        "sources.*.url",
         "sources.*.path",
         "sources.*.path_token",
-        "sources.*.topics",
-        "sources.*.signing_certificates",
     }
 )
 """Keys that are promised but have no effect yet. Who brings the effect puts the key into a schema (this file's or an
@@ -68,7 +65,6 @@ class SourceSchema(Schema):
     secrets = fields.List(
         Secret,
         required=True,
-        validate=validate.Length(min=1, error="is empty; an endpoint without a secret would take anybody's word"),
         error_messages={"invalid": "must be a list; several secrets stand there while one is replaced"},
     )
     destination = Text()

@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.errors import PayloadError
 from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, encode_data, lane_of
+from gateway.intake.confirming import confirm
 from gateway.intake.guesses import Guesses
 from gateway.intake.route import Route
 from gateway.ledger.commit import Committer
@@ -48,10 +49,13 @@ class Receipt:
 def accept(route: Route, webhook: Webhook, committer: Committer, guesses: Guesses) -> Receipt:
     """Take one request in.
 
-    Raises SignatureError where the request is not proven, and LedgerUnavailableError where it could not be made
-    durable in time; then nothing is kept.
+    Raises SignatureError where the request is not proven, LedgerUnavailableError where it could not be made durable
+    in time, and UnavailableError where it could be neither proven nor refuted, or not confirmed; then nothing is kept.
     """
     verified = verify(route.scheme, webhook, route.source.secrets, route.source.max_age)
+    to_visit = route.adapter.confirm(verified)
+    if to_visit is not None:
+        confirm(to_visit)
     told = guesses.corrected_by(submission(route, verified, guesses.recall))
     return Receipt(committer.submit(told, COMMIT_WITHIN))
 
@@ -71,7 +75,7 @@ def submission(route: Route, verified: VerifiedWebhook, recall: Recall, known_as
         url=webhook.url,
         headers=without_secrets(webhook.headers, route.scheme.proof_headers),
         body=webhook.body,
-        secret=route.secrets[verified.secret] if known_as is None else None,
+        secret=None if known_as is not None or verified.secret is None else route.secrets[verified.secret],
         tellings=tellings(route, verified, recall),
         known_as=known_as,
     )

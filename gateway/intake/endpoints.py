@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import Counter, Histogram
 
-from gateway.errors import LedgerUnavailableError, SignatureError
+from gateway.errors import LedgerUnavailableError, SignatureError, UnavailableError
 from gateway.intake.accept import Receipt, accept
 from gateway.intake.body import BodyTooLargeError, BodyUnreadableError, read_body
 from gateway.intake.guesses import Guesses
@@ -20,6 +20,9 @@ from gateway.ledger.commit import Committer
 from gateway.translation.webhook import Headers, Webhook
 
 RETRY_AFTER = 5
+
+CHALLENGE = 'Basic realm="webhooks"'
+"""Amazon SNS, for one, sends the credentials of its URL only when it is asked for them."""
 
 WEBHOOKS = Counter("gateway_webhooks", "Requests to sources by outcome.", ["source", "outcome"])
 WEBHOOK_SECONDS = Histogram(
@@ -76,14 +79,17 @@ def endpoints(door: Door) -> Blueprint:
             body=body,
             received_at=datetime.now(UTC),
         )
-        if route.adapter.probe(webhook, route.source.secrets):
+        if route.adapter.probe(webhook, route.source.secrets, route.source.options):
             _note(route, "probe", started)
             return Response(status=200)
         try:
             receipt = accept(route, webhook, door.committer, guesses[route.source.destination])
         except SignatureError as error:
-            return _turned_away(door, route, 401, error.cause.value, error.detail, started)
-        except LedgerUnavailableError as error:
+            answer = _turned_away(door, route, 401, error.cause.value, error.detail, started)
+            if "Authorization" in route.scheme.proof_headers:
+                answer.headers["WWW-Authenticate"] = CHALLENGE
+            return answer
+        except (LedgerUnavailableError, UnavailableError) as error:
             _note(route, "unavailable", started, error=str(error))
             return Response(status=503, headers={"Retry-After": str(RETRY_AFTER)})
         _note_receipt(route, receipt, started)
@@ -99,10 +105,12 @@ def _unknown(door: Door, source: str) -> ResponseReturnValue:
     ), 404
 
 
-def _turned_away(door: Door, route: Route, status: int, cause: str, detail: str, started: float) -> ResponseReturnValue:
+def _turned_away(door: Door, route: Route, status: int, cause: str, detail: str, started: float) -> Response:
     door.refusals.count(route.source.name, request.path, cause, detail)
     _note(route, "rejected", started, cause=cause)
-    return jsonify(error=f"{cause}: {detail}"), status
+    answer = jsonify(error=f"{cause}: {detail}")
+    answer.status_code = status
+    return answer
 
 
 def _note_receipt(route: Route, receipt: Receipt, started: float) -> None:

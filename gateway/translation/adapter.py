@@ -152,7 +152,11 @@ class Adapter:
     covers a type that has a handler.
     `options` is the schema of the adapter's own options of a source.
     `probe` tells whether a request (not proven yet) is only the provider's look at the URL, given the source's
-    secrets: such a one is answered 200 and kept nowhere. It never raises.
+    secrets and options: such a one is answered 200 and kept nowhere. It never raises.
+    `confirm` is the address that has to be visited before a webhook is acknowledged, where it asks to confirm a
+    subscription; whoever calls it visits. It never raises.
+    `needs_secret` is False where requests can be proven without a secret of the source: its scheme then is a
+    `signature.SelfProving` too.
     """
 
     name: str
@@ -164,7 +168,9 @@ class Adapter:
     ignored: Mapping[str, str] = field(default_factory=dict)
     options: type[Schema] = Schema
     delivery_id: Callable[[VerifiedWebhook], str | None] = lambda verified: None
-    probe: Callable[[Webhook, Sequence[str]], bool] = lambda webhook, secrets: False
+    probe: Callable[[Webhook, Sequence[str], Mapping[str, Any]], bool] = lambda webhook, secrets, options: False
+    confirm: Callable[[VerifiedWebhook], str | None] = lambda verified: None
+    needs_secret: bool = True
 
 
 def split(adapter: Adapter, verified: VerifiedWebhook) -> Sequence[SourceEvent | Unreadable]:

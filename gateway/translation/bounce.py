@@ -24,6 +24,7 @@ _BY_CODE = {
     "552": SOFT,  # storage exceeded
 }
 _TEMPORARY = "4"
+_DIAGNOSTIC_TYPE = re.compile(r"\s*(?:smtp|x-[a-z0-9-]{1,30})\s*;\s*", re.IGNORECASE)
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?!\.?\d)", re.ASCII)
 _BASIC = re.compile(r"\s*\(?(4\d\d|552)\b", re.ASCII)
 
@@ -41,6 +42,11 @@ def judge(label: str, *texts: str | None) -> str:
         if code in _BY_CODE:
             return _BY_CODE[code]
     return label
+
+
+def diagnostic(field: str | None) -> str | None:
+    """The server's words in a Diagnostic-Code field (RFC 3464, section 2.3.6): ``smtp; 550 5.1.1 user unknown``."""
+    return _DIAGNOSTIC_TYPE.sub("", field, count=1) if field and _DIAGNOSTIC_TYPE.match(field) else field
 
 
 def reason(words: str | None, status: str | None = None) -> str:

@@ -1,12 +1,15 @@
 """How a webhook is proven genuine: what a signature scheme is, and the one function that believes a signature."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar, runtime_checkable
 
-from gateway.errors import RejectionCause, SignatureError
+from gateway.errors import RejectionCause, SignatureError, UnavailableError
 from gateway.translation.webhook import VerifiedWebhook, Webhook
+
+Proof = TypeVar("Proof")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,17 @@ class Scheme(Protocol):
     def generate(self) -> KeyPair: ...
 
 
+@runtime_checkable
+class SelfProving(Protocol):
+    """What a scheme keeps besides where a request can prove itself without a secret of the source."""
+
+    def prove(self, webhook: Webhook, secrets: Sequence[str]) -> Signed | None:
+        """As `Scheme.verify`; None leaves the judgement to the source's `secrets`.
+
+        Raises UnavailableError where what the proof needs can't be had now.
+        """
+
+
 # The first is the most telling: a right signature that is too old says more than a wrong one.
 _TELLING = (RejectionCause.STALE, RejectionCause.WRONG, RejectionCause.MALFORMED, RejectionCause.MISSING)
 
@@ -69,15 +83,20 @@ def verify(
     """Prove a webhook with any of `secrets`; age is judged at `webhook.received_at`, both ways.
 
     `max_age` replaces the scheme's own tolerance, where the scheme signs a time at all. Raises SignatureError with
-    the most telling cause.
+    the most telling cause, and UnavailableError where it can't be told now.
     """
     tolerance = scheme.tolerance if max_age is None else max_age
+    if isinstance(scheme, SelfProving):
+        proven = _read(lambda: scheme.prove(webhook, secrets))
+        if proven is not None:
+            _judge_age(proven.at, webhook.received_at, tolerance)
+            return VerifiedWebhook(webhook, None, proven.at)
     failures = []
     for position, secret in enumerate(secrets):
         if not secret.strip():
             continue  # with an empty key anybody could sign
         try:
-            signed = _verified(scheme, webhook, secret)
+            signed = _read(partial(scheme.verify, webhook, secret))
             _judge_age(signed.at, webhook.received_at, tolerance)
         except SignatureError as error:
             failures.append(error)
@@ -88,10 +107,10 @@ def verify(
     raise min(failures, key=lambda failure: _TELLING.index(failure.cause))
 
 
-def _verified(scheme: Scheme, webhook: Webhook, secret: str) -> Signed:
+def _read(judge: Callable[[], Proof]) -> Proof:
     try:
-        return scheme.verify(webhook, secret)
-    except SignatureError:
+        return judge()
+    except (SignatureError, UnavailableError):
         raise
     except Exception as error:  # a scheme that fails on forged input must refuse it, not break the door
         raise SignatureError(RejectionCause.MALFORMED, f"unreadable ({type(error).__name__})") from error

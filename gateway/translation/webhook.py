@@ -56,12 +56,12 @@ class Webhook:
 class VerifiedWebhook:
     """A webhook whose signature holds. Only `signature.verify` makes one, so that handlers never see forged bytes.
 
-    `secret` is the position of the secret that fitted in the source's list.
+    `secret` is the position of the secret that fitted in the source's list; None where none was needed.
     `signed_at` is the time that the signature covers, where the scheme has one.
     """
 
     webhook: Webhook
-    secret: int
+    secret: int | None
     signed_at: datetime | None
 
     @property

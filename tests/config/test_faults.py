@@ -236,8 +236,8 @@ def test_a_source_that_is_off_needs_no_secret_but_must_be_right(tmp_path: Path) 
 
 def test_an_adapter_that_knows_a_later_key_takes_it(tmp_path: Path) -> None:
     text = MINIMAL.replace("adapter: stripe", "adapter: postmark")
-    assert faults(tmp_path, text + "    auth: bearer\n    topics: []\n") == [
-        "gateway.yaml:9: sources.stripe.topics: comes with a later version; leave it out for now"
+    assert faults(tmp_path, text + "    auth: bearer\n    path_token: x\n") == [
+        "gateway.yaml:9: sources.stripe.path_token: comes with a later version; leave it out for now"
     ]
 
 
