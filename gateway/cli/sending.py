@@ -12,6 +12,7 @@ import requests
 
 from gateway.cli.display import Column, printable, show_document, show_table
 from gateway.cli.event_lists import as_document
+from gateway.cli.rehearsal import made_new
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.config import Config, signing_secret
 from gateway.errors import CommandError
@@ -21,7 +22,7 @@ from gateway.ledger.overview import halted
 from gateway.ledger.search import Row
 from gateway.translation.adapter import Adapter
 from gateway.translation.registry import adapters, default_sample, samples
-from gateway.translation.sample import Sample, freshen
+from gateway.translation.sample import Sample
 from gateway.translation.webhook import Webhook
 
 NOT_DELIVERED = 1
@@ -153,7 +154,7 @@ def _signed(config: Config, source: str, adapter: Adapter, wanted: Sample) -> Se
     url = f"{config.public_url.rstrip('/')}/webhooks/{source}"
 
     def signed(one: Sample) -> Sending:
-        unsigned = freshen(one, at, token).webhook(source, url, at)
+        unsigned = made_new(adapter, one, at, token).webhook(source, url, at)
         return Sending(source, one.case, one.why, scheme.sign(unsigned, signing, at))
 
     before = [samples(adapter.name)[case] for case in wanted.after]

@@ -56,8 +56,8 @@ def up(said: Said, port: int | None, processes: int, workers: int) -> None:
       lumail-gateway up --sandbox
       lumail-gateway up --port 8080 --web 4 --workers 2
     """
-    configure_logs()
     config, environ = _read(said, port)
+    configure_logs()
     with only_one(config.data) as lock:
         if config.sandbox_url is not None:
             _sandbox_listens_at(config.sandbox_url, tried=True)
@@ -88,9 +88,9 @@ def web(said: Said, port: int | None, processes: int) -> None:
     Example:
       lumail-gateway web --port 8080 --web 4
     """
-    configure_logs()
     config, environ = _read(said, port)
     _require_redis(config)
+    configure_logs()
     prepare(config)
     web_processes.serve(config.host, config.port, processes, _child_env(config, environ))
 

@@ -4,22 +4,20 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gateway.cli.display import Column, as_plain, pretty, printable, show_block, show_document, show_table
+from gateway.cli.rehearsal import rehearse
 from gateway.cli.settings import Said, installation_options, json_option
 from gateway.errors import CommandError, PayloadError
-from gateway.events import DEFAULT_FORWARDED, LumailEvent, MemoryKey, lane_of
+from gateway.events import DEFAULT_FORWARDED, LumailEvent, lane_of
 from gateway.translation import sample
-from gateway.translation.adapter import Adapter, Context, SourceEvent, Translation, Unreadable, split
-from gateway.translation.adapter import translate as translate_one
+from gateway.translation.adapter import Adapter, SourceEvent, Translation, Unreadable
 from gateway.translation.registry import adapters as found_adapters
 from gateway.translation.registry import samples
-from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
 QUARANTINED = 1
 """Exit status where something is not understood."""
@@ -121,13 +119,6 @@ class _Tried:
     teaches: tuple[Mapping[str, Any], ...] = ()
 
 
-class _NoMemory:
-    """Of a gateway to which nothing came before."""
-
-    def recall(self, key: MemoryKey) -> Mapping[str, Any] | None:
-        return None
-
-
 def _cases(adapter: Adapter, file: Path) -> Sequence[_Case]:
     """One, or several where FILE is a case that stands for several types."""
     try:
@@ -148,31 +139,24 @@ def _is_case(body: bytes) -> bool:
 
 
 def _try(adapter: Adapter, case: _Case) -> list[_Tried]:
-    now = datetime.now(UTC)
-    webhook = Webhook(adapter.name, "https://localhost/", Headers(case.headers), case.body, now)
     try:
-        events = split(adapter, VerifiedWebhook(webhook, secret=0, signed_at=None))
+        return [_tried(event, became) for event, became in rehearse(adapter, case.headers, case.body, case.options)]
     except PayloadError as error:
         return [_Tried("", "quarantined", str(error))]
-    context = Context(adapter.name, now, _NoMemory(), case.options)
-    return [_try_one(adapter, event, context) for event in events]
 
 
-def _try_one(adapter: Adapter, event: SourceEvent | Unreadable, context: Context) -> _Tried:
-    if isinstance(event, Unreadable):
-        return _Tried("", "quarantined", event.reason)
-    try:
-        made = translate_one(adapter, event, context)
-    except PayloadError as error:
-        return _Tried(event.type, "quarantined", str(error), event.test)
-    if made.ignored is not None:
-        return _Tried(event.type, "ignored", made.ignored, event.test)
+def _tried(event: SourceEvent | Unreadable, became: Translation | PayloadError) -> _Tried:
+    source_type, test = (event.type, event.test) if isinstance(event, SourceEvent) else ("", False)
+    if isinstance(became, PayloadError):
+        return _Tried(source_type, "quarantined", str(became), test)
+    if became.ignored is not None:
+        return _Tried(source_type, "ignored", became.ignored, test)
     return _Tried(
-        event.type,
-        "translated" if made.events else "taught",
-        test=event.test,
-        events=tuple(_as_sent(one) for one in made.events),
-        teaches=_lessons(made),
+        source_type,
+        "translated" if became.events else "taught",
+        test=test,
+        events=tuple(_as_sent(one) for one in became.events),
+        teaches=_lessons(became),
     )
 
 

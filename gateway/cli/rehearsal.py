@@ -1,0 +1,84 @@
+"""What an adapter makes of a body outside of any gateway: nothing came before, nothing is proven, nothing is kept."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.errors import PayloadError
+from gateway.events import MemoryKey
+from gateway.translation.adapter import Adapter, Context, SourceEvent, Translation, Unreadable, split, translate
+from gateway.translation.sample import Sample, freshen
+from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
+
+SHORTEST_NAME = 8
+"""Characters. A shorter one may stand in a body where it names nothing."""
+
+
+class _NoMemory:
+    def recall(self, key: MemoryKey) -> Mapping[str, Any] | None:
+        """Nobody taught anything."""
+
+
+Rehearsed = tuple[SourceEvent | Unreadable, Translation | PayloadError]
+
+
+def rehearse(
+    adapter: Adapter, headers: Mapping[str, str], body: bytes, options: Mapping[str, Any]
+) -> Iterator[Rehearsed]:
+    """Each source event with what it would become. Raises PayloadError where the body can't be read at all."""
+    verified = _unproven(adapter, headers, body)
+    context = Context(adapter.name, verified.webhook.received_at, _NoMemory(), options)
+    for event in split(adapter, verified):
+        if isinstance(event, Unreadable):
+            yield event, PayloadError(event.reason)
+            continue
+        try:
+            yield event, translate(adapter, event, context)
+        except PayloadError as error:
+            yield event, error
+
+
+def made_new(adapter: Adapter, sample: Sample, at: datetime, token: str) -> Sample:
+    """The sample as if it happened at `at`, so that no gateway has it yet.
+
+    What names the request and its source events becomes another name of this case's own; what names facts and things
+    to remember becomes another name that all cases share which are made new with the same `token`.
+    """
+    own, shared = _names(adapter, sample)
+    renamed = freshen(replace(sample, fresh_ids=_replaceable(own), fresh_times=()), at, f"{token} {sample.case}")
+    declared = set(sample.fresh_ids)
+    others = _replaceable((shared | declared) - own)
+    return freshen(replace(renamed, fresh_ids=others, fresh_times=sample.fresh_times), at, token)
+
+
+def _names(adapter: Adapter, sample: Sample) -> tuple[set[str], set[str]]:
+    """What names the webhook and its source events, and what names facts and memory, as the adapter reads them."""
+    options = adapter.options().load(sample.options)
+    own = {adapter.delivery_id(_unproven(adapter, sample.headers, sample.body)) or ""}
+    keys: set[str] = set()
+    try:
+        for event, became in rehearse(adapter, sample.headers, sample.body, options):
+            if isinstance(event, SourceEvent):
+                own.add(event.id or "")
+            if isinstance(became, Translation):
+                keys.update(key for made in became.events for key in made.keys)
+                keys.update(key for link in became.links for key in link)
+                keys.update(memo.key.id for memo in became.memos)
+    except PayloadError:
+        return own, keys
+    return own, {name for key in keys for name in key.split(":")}
+
+
+def _replaceable(names: set[str]) -> tuple[str, ...]:
+    """Those that are surely ids: words of the provider's and addresses stand in keys, too."""
+    return tuple(sorted(name for name in names if _is_id(name)))
+
+
+def _is_id(name: str) -> bool:
+    return len(name) >= SHORTEST_NAME and "@" not in name and any(map(str.isdigit, name))
+
+
+def _unproven(adapter: Adapter, headers: Mapping[str, str], body: bytes) -> VerifiedWebhook:
+    webhook = Webhook(adapter.name, "https://localhost/", Headers(headers), body, datetime.now(UTC))
+    return VerifiedWebhook(webhook, secret=0, signed_at=None)
