@@ -125,7 +125,7 @@ class StandardWebhooks:
         return None if _whsec(secret) else "should be whsec_ followed by base64"
 
     def verify(self, webhook: Webhook, secret: str) -> Signed:
-        prefix = next((name for name in ("webhook-", "svix-") if f"{name}signature" in webhook.headers), self.prefix)
+        prefix = self._spelling(webhook)
         value = reading.header(webhook, f"{prefix}signature")
         stamp = reading.header(webhook, f"{prefix}timestamp")
         told = reading.header(webhook, f"{prefix}id")
@@ -144,6 +144,13 @@ class StandardWebhooks:
         signature = base64.b64encode(hmac.digest(_whsec(signing), message, "sha256")).decode()
         fields = {"id": told, "timestamp": stamp, "signature": f"v1,{signature}"}
         return webhook.with_headers({self.prefix + name: value for name, value in fields.items()})
+
+    def message_id(self, webhook: Webhook) -> str | None:
+        """The id that the signature covers, the same in every retry of a message."""
+        return webhook.headers.get(f"{self._spelling(webhook)}id", "").strip() or None
+
+    def _spelling(self, webhook: Webhook) -> str:
+        return next((name for name in ("webhook-", "svix-") if f"{name}signature" in webhook.headers), self.prefix)
 
     def generate(self) -> KeyPair:
         return reading.symmetric("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
