@@ -146,7 +146,7 @@ def _refuse(event: search.Row, told: list[search.Row], *, force: bool) -> None:
 def _as_it_came(row: search.Row) -> VerifiedWebhook:
     """A kept webhook: its signature was proven when it came, and is not kept."""
     webhook = Webhook(row["source"], row["url"], Headers(row["headers"]), row["body"], row["received_at"])
-    return VerifiedWebhook(webhook, secret=0, signed_at=None)
+    return VerifiedWebhook(webhook, secret=None, signed_at=None)
 
 
 def _note(

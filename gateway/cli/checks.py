@@ -11,9 +11,10 @@ from sqlalchemy import make_url
 from gateway import embedded
 from gateway.bell import connect
 from gateway.cli.display import as_plain, counted, printable, show_document
-from gateway.cli.settings import Said, installation, installation_options, json_option
+from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.config import Config, Destination
-from gateway.errors import ConfigError, GatewayError, LumailError
+from gateway.errors import CommandError, ConfigError, GatewayError, LedgerError, LumailError
+from gateway.ledger import places
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import require_current
 from gateway.lumail.client import Lumail, LumailResponseError, Timeouts
@@ -23,6 +24,9 @@ FAULTS_FOUND = 1
 
 ASKED_FOR = "gateway-check@example.com"
 """A subscriber that nobody has: asking for it needs a good token and shows nobody's data."""
+
+KIND = "check"
+"""The kind of such an attempt."""
 
 _REFUSALS = {
     401: "the API token is refused: compare it with the one in Lumail's settings",
@@ -46,7 +50,7 @@ def check(context: click.Context, said: Said, as_json: bool) -> None:
     """Look whether all that the gateway needs is right.
 
     That is configuration, adapters, database, Redis and Lumail. Lumail is asked for one subscriber at each
-    destination; nothing is changed anywhere. Exit status 1 where something is wrong.
+    destination; nothing is changed there. Exit status 1 where something is wrong.
 
     \b
     Example:
@@ -76,7 +80,7 @@ def _checks(said: Said) -> Iterator[Checked]:
     yield _tried("database", lambda: _database(config))
     yield _tried("redis", lambda: _redis(config))
     for destination in config.destinations.values():
-        yield _tried(f"destination {destination.name}", lambda one=destination: _lumail(one))  # type: ignore[misc]  # the default binds the loop's value
+        yield _tried(f"destination {destination.name}", lambda one=destination: _lumail(config, one))  # type: ignore[misc]  # the default binds the loop's value
 
 
 def _tried(name: str, attempt: Callable[[], str]) -> Checked:
@@ -127,14 +131,36 @@ def _redis(config: Config) -> str:
     return f"a private one, which `lumail-gateway up` starts with {embedded.binary()}"
 
 
-def _lumail(destination: Destination) -> str:
+def _lumail(config: Config, destination: Destination) -> str:
+    """Within the plan, as far as there is a ledger that counts it."""
+    asked = None
+    try:
+        with opened_ledger(config) as ledger:
+            with ledger.write([destination.name]) as connection:
+                limit = destination.requests_per_minute
+                place = places.take(connection, destination.name, KIND, limit, ledger.now(connection))
+            if place is None:
+                return f"{destination.base_url}: not asked, the plan is used up for the moment"
+            asked = _ask(destination)
+            with ledger.write([destination.name]) as connection:
+                places.settle(connection, place, *asked, ledger.now(connection))
+    except (CommandError, LedgerError):  # told as the database's fault; nobody else sends without a ledger either
+        asked = asked or _ask(destination)
+    _, wrong = asked
+    if wrong is not None:
+        raise LumailError(f"{destination.base_url}: {wrong}")
+    return f"{destination.base_url} takes the API token"
+
+
+def _ask(destination: Destination) -> tuple[int | None, str | None]:
+    """The status of Lumail's answer and what is wrong with it, None where nothing is."""
     lumail = Lumail(destination.base_url, destination.api_token, timeouts=Timeouts(send=5, total=10))
     try:
-        lumail.subscriber(ASKED_FOR)
+        found = lumail.subscriber(ASKED_FOR)
     except LumailResponseError as error:
-        raise LumailError(f"{destination.base_url}: {_REFUSALS.get(error.status or 0, str(error))}") from error
+        return error.status, _REFUSALS.get(error.status or 0, str(error))
     except LumailError as error:
-        raise LumailError(f"{destination.base_url}: {error}") from error
+        return None, str(error)
     finally:
         lumail.close()
-    return f"{destination.base_url} takes the API token"
+    return 404 if found is None else 200, None

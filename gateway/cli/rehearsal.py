@@ -81,4 +81,4 @@ def _is_id(name: str) -> bool:
 
 def _unproven(adapter: Adapter, headers: Mapping[str, str], body: bytes) -> VerifiedWebhook:
     webhook = Webhook(adapter.name, "https://localhost/", Headers(headers), body, datetime.now(UTC))
-    return VerifiedWebhook(webhook, secret=0, signed_at=None)
+    return VerifiedWebhook(webhook, secret=None, signed_at=None)

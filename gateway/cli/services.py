@@ -135,14 +135,17 @@ def sandbox(said: Said, port: int | None) -> None:
     """
     config, _ = _read(Said(said.file, said.data, sandbox=True))
     host, usual = _sandbox_listens_at(config.sandbox_url or "")
-    plans = [destination.requests_per_minute for destination in config.destinations.values()]
-    settings = SandboxSettings(folder=config.data / "lumail", requests_per_minute=max(plans))
+    settings = _sandbox_settings(config)
 
     def tell(url: str) -> None:
         click.echo(f"Lumail's stand-in: {url}/api/v1, and what arrived: {url}/")
 
-    by_up = METRICS_VARIABLE in os.environ
-    serve(create_sandbox(settings), host=host, port=usual if port is None else port, ready=None if by_up else tell)
+    serve(create_sandbox(settings), host=host, port=usual if port is None else port, ready=tell)
+
+
+def _sandbox_settings(config: Config) -> SandboxSettings:
+    plans = [destination.requests_per_minute for destination in config.destinations.values()]
+    return SandboxSettings(folder=config.data / "lumail", requests_per_minute=max(plans))
 
 
 def _read(said: Said, port: int | None = None) -> tuple[Config, Mapping[str, str]]:
@@ -180,7 +183,12 @@ def _first(config: Config, env: Mapping[str, str]) -> list[Child]:
         children.append(Child("redis", argv, env, ready=lambda: embedded.running_url(config.data) is not None))
     if config.sandbox_url is not None:
         page = f"{config.sandbox_url.removesuffix('/api/v1')}/"
-        children.append(Child("sandbox", _command_line("sandbox"), env, ready=lambda: _answers(page)))
+        host, port = _sandbox_listens_at(config.sandbox_url)
+        settings = _sandbox_settings(config)
+        # Not through the command, whose imports would take 50 MB more.
+        argv = [sys.executable, "-m", "gateway.lumail.sandbox", str(settings.folder), host, str(port)]
+        argv.append(str(settings.requests_per_minute))
+        children.append(Child("sandbox", argv, env, ready=lambda: _answers(page)))
     return children
 
 

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.ledger import places
 from gateway.ledger.database import Ledger
+from gateway.ledger.schema import attempts
 from gateway.lumail.sandbox import Sandbox, SandboxServer, SandboxSettings, create_sandbox, sandbox_of
-from tests.cli.conftest import Terminal
+from tests.cli.conftest import NOWHERE, Terminal
+from tests.making import rows
 
 
 @pytest.fixture
@@ -38,6 +41,24 @@ def test_where_all_is_right_every_line_says_so(
     }
     assert checked["destination main"][1] == f"{lumail[1]} takes the API token"
     assert [line.split()[0] for line in standing.lines("check")] == ["ok"] * 6
+
+
+def test_asking_lumail_counts_against_the_plan(terminal: Terminal, lumail: tuple[Sandbox, str], ledger: Ledger) -> None:
+    found(Terminal({**terminal.environ, "LUMAIL_URL": lumail[1]}), status=0)
+    assert sorted(rows(ledger, attempts, "destination", "kind", "outcome", "status")) == [
+        ("main", "check", "answered", 404),
+        ("other", "check", "answered", 404),
+    ]
+
+
+def test_where_the_plan_is_used_up_lumail_is_left_alone(terminal: Terminal, ledger: Ledger) -> None:
+    with ledger.write(["other"]) as connection:
+        for _ in range(100):
+            places.take(connection, "other", "event", 100, ledger.now(connection))
+    assert found(terminal, status=1)["destination other"] == (
+        True,
+        f"{NOWHERE}: not asked, the plan is used up for the moment",
+    )
 
 
 def test_each_fault_is_told_for_itself(live_environ: dict[str, str], lumail: tuple[Sandbox, str]) -> None:
