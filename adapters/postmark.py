@@ -146,13 +146,13 @@ BOUNCES = {
 @handlers.on(*(f"Bounce.{name}" for name in BOUNCES), schema=BounceSchema)
 def bounced(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
     kind, stage = BOUNCES[event.type.removeprefix("Bounce.")]
-    words = told["details"] or told["description"]
+    words = bounce.diagnostic(told["details"])
     name = _of_message(told, event, "HardBounce") if told["inactive"] else _of_bounce(told, event)
     translation = mail.bounced(
         _mail(told, event, name),
         context,
-        kind=bounce.judge(kind, told["details"]),
-        reason=words,
+        kind=bounce.judge(kind, words),
+        reason=words or told["description"],
         stage=stage,
     )
     return _richer(translation)

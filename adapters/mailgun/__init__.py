@@ -184,7 +184,7 @@ def bounced(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Tr
     status = told["status"]
     kind, stage = REASONS.get(told["reason"] or "", (bounce.UNDETERMINED, "sent"))
     label = BOUNCE_TYPES.get(status["bounce_type"] or "", kind) if stage == "sent" else kind
-    words = status["message"] or status["description"]
+    words = bounce.diagnostic(status["message"] or status["description"])
     return mail.bounced(
         _mail(told, event),
         context,
