@@ -6,7 +6,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version
        --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench chaos lock clean
+.PHONY: help run test check format bench lock clean
 
 help:  ## This list.
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -28,10 +28,7 @@ format: $(VENV)/developing  ## Put the code into shape.
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/developing  ## Measure the door, a drain and the memory.
-	$(BIN)/python -m tests.bench
-
-chaos: $(VENV)/developing  ## Kill processes at random for minutes and count what arrived.
-	$(BIN)/python -m tests.chaos
+	$(BIN)/python -m benchmarks
 
 lock: $(VENV)/developing  ## Write the lock files anew, with the newest versions that pyproject.toml allows.
 	@$(BIN)/python -m pip install --quiet uv

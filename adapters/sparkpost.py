@@ -20,7 +20,7 @@ from gateway.translation.webhook import VerifiedWebhook
 
 
 class SparkPostOptions(mail.MailOptions, SharedSecretOptions):
-    """`auth: basic` is what SparkPost calls basic; its own headers are `auth: header`, or `bearer` for Authorization."""
+    """`auth: basic` is what SparkPost calls basic; its own headers are `header`, or `bearer` for Authorization."""
 
 
 INBOUND = "relay_message"

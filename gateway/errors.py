@@ -60,7 +60,7 @@ class PayloadError(GatewayError):
 
 
 class UnavailableError(GatewayError):
-    """What is needed outside to prove or confirm a webhook can't be had now; nothing was kept, the sender may try again."""
+    """What is needed outside to prove or confirm a webhook can't be had now; nothing was kept."""
 
 
 class LedgerError(GatewayError):

@@ -42,7 +42,7 @@ def health(ledger: Ledger, redis_answers: Callable[[], bool], metrics: Path, met
         if not _may_see_metrics(metrics_token):
             return jsonify(error="send GATEWAY_METRICS_TOKEN as a bearer token"), 401
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=str(metrics))
+        MultiProcessCollector(registry, path=str(metrics))  # type: ignore[no-untyped-call]  # theirs
         registry.register(_LedgerFigures(ledger))
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 

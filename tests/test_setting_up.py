@@ -63,7 +63,9 @@ def test_what_runs_is_locked_at_the_versions_that_are_tested() -> None:
 
 def test_make_tells_what_it_can_do() -> None:
     env = {**os.environ, "MAKEFLAGS": ""}
-    listed = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, env=env, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+    ).stdout
     assert [line.split()[1] for line in listed.splitlines()] == [
         line.split(":")[0] for line in (ROOT / "Makefile").read_text().splitlines() if " ## " in line
     ]
