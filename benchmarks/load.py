@@ -9,6 +9,8 @@ from dataclasses import dataclass
 _TIMEOUT = 30.0
 """Seconds without any answer after which the measurement is broken."""
 
+_BETWEEN_CONNECTIONS = 0.01
+
 
 @dataclass(frozen=True)
 class Load:
@@ -38,13 +40,12 @@ def post_all(port: int, requests: Sequence[bytes], connections: int) -> Load:
     waiting = iter(requests)
     latencies: list[float] = []
     refused = 0
-    lines = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
+    lines = [_connected(port) for _ in range(connections)]
     by_descriptor = {line.fileno(): line for line in lines}
     with selectors.EpollSelector() as selector:
         sent: dict[int, float] = {}
         began, cpu = time.perf_counter(), time.process_time()
         for line in lines:
-            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             request = next(waiting, None)
             if request is not None:
                 selector.register(line, selectors.EVENT_READ)
@@ -69,6 +70,14 @@ def post_all(port: int, requests: Sequence[bytes], connections: int) -> Load:
     for line in lines:
         line.close()
     return Load(len(latencies), seconds, tuple(latencies), refused, cpu / seconds)
+
+
+def _connected(port: int) -> socket.socket:
+    """One connection, and time for the process that is free to take it: a burst goes to whichever wakes first."""
+    line = socket.create_connection(("127.0.0.1", port))
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    time.sleep(_BETWEEN_CONNECTIONS)
+    return line
 
 
 def _is_accepted(line: socket.socket) -> bool:

@@ -45,12 +45,16 @@ def measure(on: Stage) -> dict[str, Any]:
     return {"processes": sizes, "sum": sum(sizes.values())}
 
 
+_MARKS = {"redis": "unixsocket:", "web": "gateway.server", "worker": "worker", "sandbox": "lumail.sandbox"}
+"""How a process is known by its command line."""
+
+
 def _name(process: psutil.Process) -> str:
     line = " ".join(process.cmdline())
-    for name, mark in {"redis": "redis", "web": "gateway.server", "worker": "worker"}.items():
+    for name, mark in _MARKS.items():
         if mark in line:
             return f"{name} {process.pid}"
-    return "supervisor" if " up " in line else "sandbox"
+    return "supervisor"
 
 
 def _proportional(pid: int) -> float:

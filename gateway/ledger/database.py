@@ -23,6 +23,8 @@ LOCK_SECONDS = 3.5
 """How long a writer waits for the database before it gives up; below the door's own limit of 4 s."""
 
 _SERIALIZATION_FAULTS = frozenset({"40001", "40P01"})
+_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+_CLOCK = select(sql.clock_timestamp())
 _UNAVAILABLE_STATES = ("08", "53", "55", "57", "58")
 
 
@@ -46,6 +48,7 @@ class Ledger:
         else:
             self._file_lock = None
             self.engine = _postgresql(url)
+        self._writing = self.engine.execution_options(gateway_writes=True)  # the same pool
 
     def close(self) -> None:
         self.engine.dispose()
@@ -66,25 +69,20 @@ class Ledger:
         """
         with _told_as_unavailable():
             if self._file_lock is not None:
-                with self._file_lock.held(), self._connection(writes=True) as connection, connection.begin():
+                with self._file_lock.held(), self._writing.connect() as connection, connection.begin():
                     yield connection
                 return
-            with self._connection(writes=True) as connection, connection.begin():
+            with self._writing.connect() as connection, connection.begin():
                 for name in sorted(set(destinations)):
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key(name)})
+                    connection.execute(_LOCK, {"key": _lock_key(name)})
                 yield connection
 
     def now(self, connection: Connection) -> datetime:
         """The database's clock; all machines that share the ledger agree on it."""
         if self.is_sqlite:
             return datetime.now(UTC)
-        instant: datetime = connection.execute(select(sql.clock_timestamp())).scalar_one()
+        instant: datetime = connection.execute(_CLOCK).scalar_one()
         return instant.astimezone(UTC)
-
-    @contextmanager
-    def _connection(self, *, writes: bool) -> Iterator[Connection]:
-        with self.engine.connect() as connection:
-            yield connection.execution_options(gateway_writes=writes)
 
 
 class _FileLock:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, case, insert, select, update
+from sqlalchemy import BindParameter, Connection, Insert, Table, bindparam, case, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -162,6 +162,24 @@ _ADD_KEYS = {
     "sqlite": sqlite_insert(keys).on_conflict_do_nothing(),
     "postgresql": postgresql_insert(keys).on_conflict_do_nothing(),
 }
+
+
+def _upsert_of_memory(insert_into: Callable[[Table], Any]) -> Insert:
+    upsert: Any = insert_into(memory)
+    made: Insert = upsert.on_conflict_do_update(
+        index_elements=["destination", "key"],
+        set_={"values": upsert.excluded["values"], "at": upsert.excluded["at"]},
+    )
+    return made
+
+
+_REMEMBER = {
+    "sqlite": _upsert_of_memory(sqlite_insert),
+    "postgresql": _upsert_of_memory(postgresql_insert),
+}
+_WAITING_FOR = select(events.c.id, events.c.waits_for, events.c.lane).where(
+    events.c.destination == _OF_DESTINATION, events.c.waits_for.in_(_ASKED), events.c.status == "held"
+)
 _WAKE = (
     update(destinations)
     .where(
@@ -177,7 +195,6 @@ class _Book:
 
     def __init__(self, connection: Connection, destination: str, now: datetime) -> None:
         self._connection = connection
-        self._insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
         self._destination = destination
         self._now = now
         self._memory: dict[str, tuple[Mapping[str, Any], datetime] | None] = {}
@@ -466,23 +483,13 @@ class _Book:
             known = self._memory[key]
             if known is not None:
                 rows.append({"destination": self._destination, "key": key, "values": known[0], "at": known[1]})
-        upsert = self._insert(memory)
-        self._connection.execute(
-            upsert.on_conflict_do_update(
-                index_elements=["destination", "key"],
-                set_={"values": upsert.excluded["values"], "at": upsert.excluded["at"]},
-            ),
-            rows,
-        )
+        self._connection.execute(_REMEMBER[self._connection.dialect.name], rows)
         self._release({row["key"]: row["values"]["email"] for row in rows if row["values"].get("email")})
 
     def _release(self, emails: Mapping[str, str]) -> None:
         """Let go the events that waited for what was just taught."""
         for chunk in _chunks(emails):
-            query = select(events.c.id, events.c.waits_for, events.c.lane).where(
-                events.c.destination == self._destination, events.c.waits_for.in_(chunk), events.c.status == "held"
-            )
-            for identity, waited_for, lane in self._connection.execute(query).all():
+            for identity, waited_for, lane in self._connection.execute(_WAITING_FOR, self._asking(chunk)).all():
                 self._connection.execute(
                     update(events)
                     .where(events.c.id == identity, events.c.status == "held")
