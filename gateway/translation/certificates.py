@@ -114,7 +114,7 @@ class Certificates:
         get: Callable[[str], visit.Answer] = visit.get,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._allowed = allowed
+        self.allowed = allowed
         self._get = get
         self._clock = clock
         self._turn = threading.Lock()
@@ -128,7 +128,7 @@ class Certificates:
         Raises SignatureError where there is none or the address is not allowed, UnavailableError where it can't be
         told now.
         """
-        if not self._allowed.fullmatch(address):
+        if not self.allowed.fullmatch(address):
             raise SignatureError(RejectionCause.WRONG, "the certificate's address is not one that may be asked")
         kept = self._kept(address)
         return kept if kept is not None else self._downloaded(address)

@@ -182,16 +182,17 @@ def _similar_character(character: str, chance: int) -> str:
 
 
 def _moved(times: tuple[str, ...], at: datetime) -> dict[str, str]:
-    read_times = {text: moment.from_unix(text) if text[:10].isdigit() else moment.from_iso(text) for text in times}
+    read_times = {text: moment.from_unix(text) if text[:10].isdigit() else moment.from_iso(text, UTC) for text in times}
     shift = at - max(read_times.values(), default=at)
     return {text: _written(then + shift, text) for text, then in read_times.items()}
 
 
 def _written(then: datetime, like: str) -> str:
-    """A time in the form of `like`: seconds, seconds with a fraction, milliseconds or ISO 8601 in UTC."""
+    """A time in the form of `like`: seconds, seconds with a fraction, milliseconds, or ISO 8601 in UTC."""
     seconds = Decimal(int(then.timestamp()))
     if not like[:10].isdigit():
-        return then.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        form = "%Y-%m-%d %H:%M:%S" if like[10:11] == " " else "%Y-%m-%dT%H:%M:%SZ"
+        return then.astimezone(UTC).strftime(form)
     if "." in like:
         return str(seconds.quantize(Decimal(like) % 1))
     return str(seconds * 1000 if len(like) == 13 else seconds)

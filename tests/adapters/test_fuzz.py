@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import PayloadError
+from gateway.errors import PayloadError, SignatureError
 from gateway.events import encode_data, faults_of
 from gateway.translation.adapter import Adapter, Context, SourceEvent
 from gateway.translation.registry import samples
@@ -92,7 +92,10 @@ def odd_bodies(draw: st.DrawFn, body: bytes) -> bytes:
 def test_whatever_it_holds_a_webhook_is_translated_or_not_understood(adapter: Adapter, data: st.DataObject) -> None:
     sample = data.draw(st.sampled_from(list(samples(adapter.name).values())), label="sample")
     body = data.draw(st.one_of(odd_bodies(sample.body), st.sampled_from(ODD_BODIES)), label="body")
-    told = verified(adapter, replace(sample, body=body))
+    try:
+        told = verified(adapter, replace(sample, body=body))
+    except SignatureError:
+        return  # signed inside the body, and this one has no place for it
     options = options_of(adapter, sample)
     assert isinstance(adapter.delivery_id(told), str | None)
     try:

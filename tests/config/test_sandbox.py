@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+import pytest
 from dotenv import dotenv_values
 
 from gateway.config import AdapterTerms, Flags, Source, child_environ, load, signing_secret
 from gateway.config.environment import SHIPPED_FILE
+from gateway.errors import ConfigError
 from tests.config.configurations import ADAPTERS, ENVIRON, MINIMAL, faults, loaded
 
 MAIL = """\
@@ -136,6 +138,19 @@ def test_an_adapters_options_shape_what_is_generated(tmp_path: Path) -> None:
         accept_test_events=True,
         options=MappingProxyType({"auth": "bearer"}),
     )
+
+
+def test_a_source_that_does_without_a_secret_gets_one_to_sign_samples_with(tmp_path: Path) -> None:
+    terms = {**ADAPTERS, "sendgrid": replace(ADAPTERS["sendgrid"], needs_secret=False)}
+    file = tmp_path / "gateway.yaml"
+    file.write_text(MINIMAL + MAIL.replace("mail:", "e-mail:").replace('"${SENDGRID_WEBHOOK_PUBLIC_KEY}"', ""))
+    sandbox = load(Flags(file=file, data=tmp_path, sandbox=True), {}, terms)
+    assert sandbox.sources["e-mail"].secrets == ("made public",)
+    assert signing_secret(sandbox, sandbox.sources["e-mail"]) == "made 'private'\\"
+    live = load(Flags(file=file, data=tmp_path), ENVIRON, terms)
+    assert live.sources["e-mail"].secrets == ()
+    with pytest.raises(ConfigError, match="has no secret to sign with"):
+        signing_secret(live, live.sources["e-mail"])
 
 
 def test_the_shipped_configuration_loads_with_an_empty_environment(tmp_path: Path) -> None:

@@ -46,3 +46,19 @@ def test_the_reason_is_the_servers_words_with_the_code(words: str | None, status
 @given(st.text(max_size=200))
 def test_any_words_get_a_verdict(text: str) -> None:
     assert bounce.judge(bounce.UNDETERMINED, text) in (bounce.HARD, bounce.SOFT, bounce.UNDETERMINED)
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("smtp; 550 5.1.1 user unknown", "550 5.1.1 user unknown"),
+        ("SMTP;552 over quota", "552 over quota"),
+        ("X-Postfix; unknown user", "unknown user"),
+        ("550; no such user", "550; no such user"),
+        ("unknown", "unknown"),
+        ("", ""),
+        (None, None),
+    ],
+)
+def test_the_servers_words_are_taken_out_of_a_diagnostic_code(field: str | None, words: str | None) -> None:
+    assert bounce.diagnostic(field) == words

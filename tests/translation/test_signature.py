@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import gateway
-from gateway.errors import RejectionCause, SignatureError
+from gateway.errors import RejectionCause, SignatureError, UnavailableError
 from gateway.translation import schemes
 from gateway.translation.schemes import reading
 from gateway.translation.signature import KeyPair, Scheme, Signed, verify
@@ -90,6 +90,40 @@ def test_an_adapter_may_bring_a_scheme_of_its_own() -> None:
     scheme: Scheme = InTheBody()
     assert verify(scheme, scheme.sign(request(), "secret", NOW), ["secret"]).body.startswith(b"secret ")
     assert cause(scheme, request(), ["secret"]) is RejectionCause.WRONG
+
+
+class Announced(InTheBody):
+    """Believes, without a secret, what says of itself that it is genuine; what it is silent about, secrets decide."""
+
+    def prove(self, webhook: Webhook, secrets: Sequence[str]) -> Signed | None:
+        match webhook.body:
+            case b"genuine":
+                return Signed(NOW)
+            case b"forged":
+                raise SignatureError(RejectionCause.WRONG, "it says so")
+            case b"who knows":
+                raise UnavailableError("nobody can tell now")
+            case b"nonsense":
+                raise ZeroDivisionError
+        return None
+
+
+def test_a_request_may_prove_itself_without_a_secret() -> None:
+    proven = verify(Announced(), request(b"genuine"), [])
+    assert (proven.secret, proven.signed_at) == (None, NOW)
+    assert verify(Announced(), request(b"secret word"), ["secret"]).secret == 0
+
+
+def test_no_secret_makes_up_for_a_proof_that_failed() -> None:
+    assert cause(Announced(), request(b"forged"), ["forged"]) is RejectionCause.WRONG
+    assert cause(Announced(), request(b"nonsense"), ["nonsense"]) is RejectionCause.MALFORMED
+    late = replace(request(b"genuine"), received_at=NOW + timedelta(hours=2))
+    assert cause(Announced(), late, ["genuine"], timedelta(hours=1)) is RejectionCause.STALE
+
+
+def test_what_can_not_be_judged_now_is_no_refusal() -> None:
+    with pytest.raises(UnavailableError):
+        verify(Announced(), request(b"who knows"), ["who"])
 
 
 def test_a_scheme_that_fails_on_forged_input_refuses_it() -> None:
