@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -99,6 +100,8 @@ SHOP = Adapter(
     delivery_id=lambda verified: verified.headers.get("X-Shop-Delivery"),
 )
 
+SOURCE = Source("shop", "shop", "main", (SECRET, FORMER), max_age=timedelta(minutes=5))
+
 
 @dataclass(frozen=True)
 class Shop:
@@ -125,8 +128,15 @@ class Shop:
 
 @pytest.fixture
 def shop(ledger: Ledger) -> Iterator[Shop]:
-    source = Source("shop", "shop", "main", (SECRET, FORMER), max_age=timedelta(minutes=5))
-    route = Route(source, SHOP, SCHEME, (fingerprint(SECRET), fingerprint(FORMER)))
+    with shop_at(ledger, SHOP, SOURCE) as made:
+        yield made
+
+
+@contextmanager
+def shop_at(ledger: Ledger, adapter: Adapter, source: Source) -> Iterator[Shop]:
+    """A door whose source `shop` is this one."""
+    scheme = adapter.scheme(source.options)
+    route = Route(source, adapter, scheme, tuple(fingerprint(secret) for secret in source.secrets))
     committer = Committer(ledger)
     refusals = Refusals(ledger)
     door = Door({"shop": route}, committer, refusals, "https://hooks.example.com", max_body_bytes=50_000)
