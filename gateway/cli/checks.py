@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 import redis
@@ -11,7 +10,7 @@ from sqlalchemy import make_url
 from gateway import embedded
 from gateway.bell import connect
 from gateway.cli.display import as_plain, counted, printable, show_document
-from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
+from gateway.cli.settings import Said, has_ledger, installation, installation_options, json_option, opened_ledger
 from gateway.config import Config, Destination
 from gateway.errors import CommandError, ConfigError, GatewayError, LedgerError, LumailError
 from gateway.ledger import places
@@ -105,9 +104,8 @@ def _adapters() -> str:
 
 
 def _database(config: Config) -> str:
-    url = make_url(config.database_url)
-    told = url.render_as_string(hide_password=True)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+    told = make_url(config.database_url).render_as_string(hide_password=True)
+    if not has_ledger(config):
         return f"{told}: not made yet, the first start makes it"
     ledger = Ledger(config.database_url)
     try:

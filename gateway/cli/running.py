@@ -14,7 +14,10 @@ NOTE = "up.json"
 LOCK = "up.lock"
 """Held by `up` and its children, see `gateway.supervisor.only_one`."""
 
-_SETTINGS = ("GATEWAY_CONFIG", "GATEWAY_DATA", "GATEWAY_HOST", "PORT", "GATEWAY_SANDBOX_URL")
+STAND_IN = "GATEWAY_SANDBOX_URL"
+"""The variable that says where Lumail's stand-in is."""
+
+_SETTINGS = ("GATEWAY_CONFIG", "GATEWAY_DATA", "GATEWAY_HOST", "PORT", STAND_IN)
 """What of a child's environment stands in the note: no secret."""
 
 

@@ -12,8 +12,9 @@ import requests
 from gateway import embedded, supervisor
 from gateway import web as web_processes
 from gateway.app import METRICS_FOLDER, configured, prepare
-from gateway.cli.running import noted
-from gateway.cli.settings import Said, installation_options, local_url
+from gateway.cli import running
+from gateway.cli.running import STAND_IN, noted
+from gateway.cli.settings import SANDBOX, Said, data_folder, installation_options, local_url
 from gateway.config import Config, child_environ, with_dotenv
 from gateway.errors import RedisMissingError
 from gateway.ledger.claims import ENDS_WITHIN
@@ -88,7 +89,7 @@ def web(said: Said, port: int | None, processes: int) -> None:
     Example:
       lumail-gateway web --port 8080 --web 4
     """
-    config, environ = _read(said, port)
+    config, environ = _read(said, port, beside=True)
     _require_redis(config)
     configure_logs()
     prepare(config)
@@ -108,7 +109,7 @@ def worker(said: Said) -> None:
     Example:
       lumail-gateway worker
     """
-    config, environ = _read(said)
+    config, environ = _read(said, beside=True)
     if METRICS_VARIABLE not in os.environ:
         # That variable counts at the import, which is past: so begin again, as `up` begins a worker.
         _require_redis(config)
@@ -148,9 +149,13 @@ def _sandbox_settings(config: Config) -> SandboxSettings:
     return SandboxSettings(folder=config.data / "lumail", requests_per_minute=max(plans))
 
 
-def _read(said: Said, port: int | None = None) -> tuple[Config, Mapping[str, str]]:
+def _read(said: Said, port: int | None = None, *, beside: bool = False) -> tuple[Config, Mapping[str, str]]:
+    """The configuration and the environment that it came from; `beside` an `up --sandbox`, with its stand-in."""
     flags = said.flags(port=port)
     environ = with_dotenv(flags, os.environ)
+    if beside and said.sandbox:
+        found = running.find(data_folder(said, environ) / SANDBOX)
+        environ |= {} if found is None else {STAND_IN: found.environ[STAND_IN]}
     return configured(flags, environ), environ
 
 

@@ -90,39 +90,50 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON doc
 def installation(said: Said) -> Installation:
     """The installation that is meant.
 
-    With --sandbox the sandbox; else that of the `up` that runs on the data folder, live or sandbox; else what the
-    configuration says.
+    With --sandbox the sandbox. Else the live one, if its `up` runs on the data folder or its ledger is there; else the
+    sandbox whose `up` runs there; else what the configuration says.
     """
     environ = with_dotenv(said.flags(), os.environ)
     data = data_folder(said, environ)
-    for folder in (data / SANDBOX,) if said.sandbox else (data, data / SANDBOX):
-        found = running.find(folder)
-        if found is not None and _meant(said, environ, found):
-            if found.sandbox and not said.sandbox:
-                click.echo(f"sandbox in {folder} (`lumail-gateway up` runs there)", err=True)
-            return Installation(_as_running(found), found)
+    sandbox = _running_in(data / SANDBOX, said, environ)
+    if said.sandbox:
+        return sandbox or Installation(configured(said.flags(), environ), None)
+    running_live = _running_in(data, said, environ)
+    if running_live is not None:
+        return running_live
     try:
-        return Installation(configured(said.flags(), environ), None)
+        live = Installation(configured(said.flags(), environ), None)
     except ConfigError as error:
-        if not said.sandbox and (data / SANDBOX).is_dir():
+        if sandbox is None and (data / SANDBOX).is_dir():
             raise ConfigError(
                 *error.faults, f"There is a sandbox in {data / SANDBOX}: add --sandbox if you mean that."
             ) from error
-        raise
+        if sandbox is None:
+            raise
+    else:
+        if sandbox is None or has_ledger(live.config):
+            return live
+    click.echo(f"sandbox in {data / SANDBOX} (`lumail-gateway up` runs there)", err=True)
+    return sandbox
 
 
 def data_folder(said: Said, environ: Mapping[str, str]) -> Path:
     return Path(said.flags().over(environ).get("GATEWAY_DATA", USUAL_DATA)).expanduser()
 
 
+def has_ledger(config: Config) -> bool:
+    """Whether there is a database; of a server that is assumed."""
+    url = make_url(config.database_url)
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
+
+
 @contextmanager
 def opened_ledger(config: Config) -> Iterator[Ledger]:
     """The installation's ledger, which has to be there already."""
-    url = make_url(config.database_url)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+    if not has_ledger(config):
         raise CommandError(
-            f"no ledger at {url.database}: nothing was started on this data folder yet (`lumail-gateway up`). "
-            "Where the gateway keeps its ledger elsewhere, name it with --data or DATABASE_URL."
+            f"no ledger at {make_url(config.database_url).database}: nothing was started on this data folder yet "
+            "(`lumail-gateway up`). Where the gateway keeps its ledger elsewhere, name it with --data or DATABASE_URL."
         )
     ledger = Ledger(config.database_url)
     try:
@@ -138,11 +149,11 @@ def local_url(host: str, port: int) -> str:
     return f"http://{f'[{name}]' if ':' in name else name}:{port}"
 
 
-def _meant(said: Said, environ: Mapping[str, str], found: Running) -> bool:
-    """Whether no other configuration was named than the one that runs."""
+def _running_in(folder: Path, said: Said, environ: Mapping[str, str]) -> Installation | None:
+    """The `up` that runs on this folder, unless another configuration was named than that which it runs with."""
+    found = running.find(folder)
     named = said.flags().over(environ).get("GATEWAY_CONFIG")
-    return named is None or Path(named).absolute() == found.config
-
-
-def _as_running(found: Running) -> Config:
-    return configured(Flags(), {**with_dotenv(Flags(file=found.config), os.environ), **found.environ})
+    if found is None or not (named is None or Path(named).absolute() == found.config):
+        return None
+    beside = with_dotenv(Flags(file=found.config), os.environ)
+    return Installation(configured(Flags(), {**beside, **found.environ}), found)

@@ -68,6 +68,16 @@ def test_the_live_one_comes_first_and_the_sandbox_when_it_is_asked_for(
     assert base_url(terminal, "--sandbox") == "http://127.0.0.1:8501/api/v1"
 
 
+def test_a_live_ledger_is_not_passed_over_for_a_sandbox_that_runs(
+    started: ExitStack, live_environ: dict[str, str]
+) -> None:
+    run_up(started, live_environ, sandbox=True, port=8500)
+    terminal = Terminal(live_environ)
+    assert base_url(terminal) == "http://127.0.0.1:8501/api/v1"
+    prepare(configured(Flags(), live_environ))
+    assert base_url(terminal) == live_environ["LUMAIL_URL"]
+
+
 def test_another_configuration_than_the_running_one_is_obeyed(
     started: ExitStack, live_environ: dict[str, str], tmp_path: Path
 ) -> None:
