@@ -1,10 +1,16 @@
 """What `make` does before anything of ours can run."""
 
+import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 
@@ -59,6 +65,29 @@ def test_what_runs_is_locked_at_the_versions_that_are_tested() -> None:
         return {line.split()[0] for line in lines if "==" in line}
 
     assert versions("requirements.lock") - versions("requirements-dev.lock") == set()
+
+
+def imported(folder: str) -> Iterator[str]:
+    for file in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                yield from (one.name.partition(".")[0] for one in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize(
+    ("lock", "folders"),
+    [("requirements.lock", ("gateway", "adapters")), ("requirements-dev.lock", ("tests", "benchmarks"))],
+)
+def test_what_is_imported_is_locked(lock: str, folders: tuple[str, ...]) -> None:
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / lock).read_text(), flags=re.MULTILINE))
+    names = {name for folder in folders for name in imported(folder)}
+    foreign = names - sys.stdlib_module_names - {path.name for path in ROOT.iterdir()}
+    brought_by = {
+        name: {re.sub(r"[-_.]+", "-", one).lower() for one in of} for name, of in packages_distributions().items()
+    }
+    assert {name for name in foreign if not locked & brought_by.get(name, set())} == set()
 
 
 def test_make_tells_what_it_can_do() -> None:

@@ -79,7 +79,7 @@ def test_an_answer_that_leaves_doubt_holds_the_event_and_is_never_sent_again(roa
 
 @pytest.mark.parametrize("kind", ["400", "402", "404"])
 def test_a_refusal_fails_the_event_with_lumails_words(road: Road, kind: str) -> None:
-    road.sandbox.fail(kind, count=1)
+    road.sandbox.fail(kind, type="SUBSCRIBER_PAYMENT", count=1)  # both are under way at once: the payment is meant
     record_facts(road.ledger, payment("p:1"), opened("o:1"))
     road.drain()
     assert [status for status, _ in road.statuses()] == ["failed", "delivered"]
