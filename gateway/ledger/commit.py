@@ -1,7 +1,8 @@
 """Group commit: all webhooks that wait in a process become durable in one transaction, each for itself."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence, Set
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -36,6 +37,9 @@ class Committer:
         self._ledger = ledger
         self._after_commit = after_commit
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._set_aside: deque[_Waiting] = deque()
+        """Taken from the queue, for destinations whose locks the group had not."""
+        self._ends = False
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -61,6 +65,7 @@ class Committer:
             self._queue.put(None)
             self._thread.join()
             self._thread = None
+            self._ends = False
 
     def _ensure_thread(self) -> None:
         if self._thread is None:
@@ -70,23 +75,36 @@ class Committer:
                     self._thread.start()
 
     def _run(self) -> None:
-        while True:
-            first = self._queue.get()
+        while not self._ends or self._set_aside:
+            first = self._set_aside.popleft() if self._set_aside else self._queue.get()
             if first is None:
                 return
             group = [first]
-            ends = False
-            while len(group) < MOST_IN_A_GROUP and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    ends = True
-                    break
-                group.append(following)
+            self._join(group, None)
             self._commit(group)
-            if ends:
-                return
 
-    def _commit(self, group: Sequence[_Waiting]) -> None:
+    def _join(self, group: list[_Waiting], held: Set[str] | None) -> None:
+        """Add everybody who waits by now; where only the locks in `held` are had, the others stay for the next group.
+
+        Called once more with the locks in hand: what came while they were awaited need not wait for them again.
+        """
+        aside: list[_Waiting] = []
+        while len(group) < MOST_IN_A_GROUP:
+            if self._set_aside:
+                following: _Waiting | None = self._set_aside.popleft()
+            elif not self._ends and not self._queue.empty():
+                following = self._queue.get()
+            else:
+                break
+            if following is None:
+                self._ends = True
+            elif held is None or following.submission.destination in held:
+                group.append(following)
+            else:
+                aside.append(following)
+        self._set_aside.extendleft(reversed(aside))
+
+    def _commit(self, group: list[_Waiting]) -> None:
         try:
             done = self._write(group)
         except LedgerUnavailableError as error:
@@ -101,9 +119,11 @@ class Committer:
         if self._after_commit is not None:
             self._after_commit([(waiting.submission, recorded) for waiting, recorded in done])
 
-    def _write(self, group: Sequence[_Waiting], tries: int = 3) -> list[tuple[_Waiting, Recorded]]:
+    def _write(self, group: list[_Waiting], tries: int = 3) -> list[tuple[_Waiting, Recorded]]:
+        held = {one.submission.destination for one in group}
         try:
-            with self._ledger.write({one.submission.destination for one in group}) as connection:
+            with self._ledger.write(held) as connection:
+                self._join(group, held)
                 # Only now is it decided whose senders still wait: the lock may have been long in coming.
                 taken = [one for one in group if not one.result.cancelled()]
                 recorded = record_group(connection, self._ledger, [one.submission for one in taken])

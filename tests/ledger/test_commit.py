@@ -29,6 +29,22 @@ def test_all_that_wait_are_committed_and_each_gets_its_own_receipt(ledger: Ledge
     assert len(receipts) == 200
 
 
+def test_who_waits_for_another_destination_is_committed_too_whatever_came_while_locks_were_awaited(
+    ledger: Ledger,
+) -> None:
+    committer = Committer(ledger)
+    with ThreadPoolExecutor(16) as pool:
+        with ledger.write(["main"]):
+            asked = [
+                pool.submit(committer.submit, submission(told(payment(f"p:{number}")), destination=name), 10)
+                for number, name in enumerate(["main", "other", "main", "other", "other", "main"] * 5)
+            ]
+        made = [event for one in asked for event in one.result().events]
+    committer.close()
+    assert sorted(made) == [event for (event,) in rows(ledger, events, "id")]
+    assert len(made) == 30
+
+
 def test_after_commit_sees_what_is_durable(ledger: Ledger) -> None:
     seen: list[int] = []
     committer = Committer(ledger, after_commit=lambda done: seen.append(len(rows(ledger, webhooks, "id")) - len(done)))
