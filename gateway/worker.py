@@ -39,7 +39,7 @@ class DrainWorker(SimpleWorker):
         finally:
             self._draining = False
 
-    def request_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's shape
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
         if self._stop_requested:
             return
         self._stop_requested = True
