@@ -23,7 +23,7 @@ from gateway.errors import PayloadError, RejectionCause, SignatureError
 from gateway.translation import certificates, json_body, moment
 from gateway.translation.certificates import Certificates
 from gateway.translation.schemes import Basic, reading
-from gateway.translation.signature import KeyPair, Signed
+from gateway.translation.signature import KeyPair, SelfProving, Signed
 from gateway.translation.webhook import Webhook
 
 NOTIFICATION = "Notification"
@@ -93,7 +93,7 @@ def address_to_confirm(told: Mapping[str, Any]) -> str | None:
 
 
 @dataclass(frozen=True)
-class Sns:
+class Sns(SelfProving):
     """An envelope is judged by its signature alone: by `pinned` certificates (PEM) where there are any, else by those
     among the secrets (the sandbox makes one), else by the one that it names at SNS. What has no envelope is judged by
     basic auth, with the secret ``user:password``.

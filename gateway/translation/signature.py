@@ -1,10 +1,11 @@
 """How a webhook is proven genuine: what a signature scheme is, and the one function that believes a signature."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar
 
 from gateway.errors import RejectionCause, SignatureError, UnavailableError
 from gateway.translation.webhook import VerifiedWebhook, Webhook
@@ -62,10 +63,13 @@ class Scheme(Protocol):
     def generate(self) -> KeyPair: ...
 
 
-@runtime_checkable
-class SelfProving(Protocol):
-    """What a scheme keeps besides where a request can prove itself without a secret of the source."""
+class SelfProving(ABC):
+    """What a scheme is besides where a request can prove itself without a secret of the source.
 
+    No Protocol: the question whether a scheme is one is asked of every webhook, and has to cost nothing.
+    """
+
+    @abstractmethod
     def prove(self, webhook: Webhook, secrets: Sequence[str]) -> Signed | None:
         """As `Scheme.verify`; None leaves the judgement to the source's `secrets`.
 

@@ -11,7 +11,7 @@ import gateway
 from gateway.errors import RejectionCause, SignatureError, UnavailableError
 from gateway.translation import schemes
 from gateway.translation.schemes import reading
-from gateway.translation.signature import KeyPair, Scheme, Signed, verify
+from gateway.translation.signature import KeyPair, Scheme, SelfProving, Signed, verify
 from gateway.translation.webhook import Webhook
 from tests.translation.requests import NOW, request
 
@@ -92,7 +92,7 @@ def test_an_adapter_may_bring_a_scheme_of_its_own() -> None:
     assert cause(scheme, request(), ["secret"]) is RejectionCause.WRONG
 
 
-class Announced(InTheBody):
+class Announced(InTheBody, SelfProving):
     """Believes, without a secret, what says of itself that it is genuine; what it is silent about, secrets decide."""
 
     def prove(self, webhook: Webhook, secrets: Sequence[str]) -> Signed | None:
