@@ -29,9 +29,6 @@ LATER = frozenset(
         "sources.*.product_names",
         "sources.*.deposits",
         "sources.*.gift_card_sales",
-        "sources.*.machine_opens",
-        "sources.*.auth",
-        "sources.*.header",
         "sources.*.path",
         "sources.*.path_token",
     }

@@ -228,15 +228,15 @@ def test_no_fault_quotes_a_secret(tmp_path: Path) -> None:
 
 
 def test_a_source_that_is_off_needs_no_secret_but_must_be_right(tmp_path: Path) -> None:
-    text = MINIMAL.replace("STRIPE_WEBHOOK", "UNSET") + "    enabled: false\n    max_age: ${ALSO_UNSET}\n    auth: x\n"
+    text = MINIMAL.replace("STRIPE_WEBHOOK", "UNSET") + "    enabled: false\n    max_age: ${ALSO_UNSET}\n    path: x\n"
     assert faults(tmp_path, text) == [
-        "gateway.yaml:10: sources.stripe.auth: comes with a later version; leave it out for now"
+        "gateway.yaml:10: sources.stripe.path: comes with a later version; leave it out for now"
     ]
 
 
 def test_an_adapter_that_knows_a_later_key_takes_it(tmp_path: Path) -> None:
     text = MINIMAL.replace("adapter: stripe", "adapter: postmark")
-    assert faults(tmp_path, text + "    auth: bearer\n    path_token: x\n") == [
+    assert faults(tmp_path, text + "    accounts: [1]\n    path_token: x\n") == [
         "gateway.yaml:9: sources.stripe.path_token: comes with a later version; leave it out for now"
     ]
 
