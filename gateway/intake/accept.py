@@ -29,13 +29,17 @@ _SECRET_WORDS = ("signature", "authorization", "cookie", "token", "secret", "hma
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a webhook; `as_json` is what the provider gets, and what the documentation promises."""
+    """What became of a webhook; `as_json` is what the provider gets, and what the documentation promises.
+
+    `itemized` where the provider is told of each source event.
+    """
 
     recorded: Recorded
+    itemized: bool = False
 
     def as_json(self) -> dict[str, Any]:
         one = self.recorded
-        return {
+        counts = {
             "webhook": one.webhook,
             "duplicate": one.duplicate,
             "events": list(one.events),
@@ -44,6 +48,9 @@ class Receipt:
             "ignored": one.ignored,
             "quarantined": one.quarantined,
         }
+        if not self.itemized:
+            return counts
+        return {**counts, "items": [{"word": item.word, "reason": item.reason} for item in one.items]}
 
 
 def accept(route: Route, webhook: Webhook, committer: Committer, guesses: Guesses) -> Receipt:
@@ -57,7 +64,7 @@ def accept(route: Route, webhook: Webhook, committer: Committer, guesses: Guesse
     if to_visit is not None:
         confirm(to_visit)
     told = guesses.corrected_by(submission(route, verified, guesses.recall))
-    return Receipt(committer.submit(told, COMMIT_WITHIN))
+    return Receipt(committer.submit(told, COMMIT_WITHIN), route.adapter.answers_items)
 
 
 def submission(route: Route, verified: VerifiedWebhook, recall: Recall, known_as: str | None = None) -> Submission:

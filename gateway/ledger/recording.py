@@ -90,8 +90,18 @@ class Submission:
 
 
 @dataclass(frozen=True)
+class Item:
+    """What became of one source event: translated, merged, taught, ignored or quarantined; duplicate where its
+    webhook is.
+    """
+
+    word: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class Recorded:
-    """The receipt, before it is put into words; counts are of source events."""
+    """The receipt, before it is put into words; counts are of source events, `items` has one for each."""
 
     webhook: str
     duplicate: bool
@@ -100,6 +110,7 @@ class Recorded:
     taught: int = 0
     ignored: int = 0
     quarantined: int = 0
+    items: tuple[Item, ...] = ()
     due_at: datetime | None = None
     """When the first of the new events is due; None where nothing is to be delivered."""
 
@@ -220,7 +231,8 @@ class _Book:
         for one in submissions:
             known = earlier.get((one.source, one.delivery_id)) if one.known_as is None else None
             if known is not None and not known["quarantined"]:
-                receipts.append(Recorded(known["id"], duplicate=True))
+                items = (Item("duplicate"),) * len(one.tellings)
+                receipts.append(Recorded(known["id"], duplicate=True, items=items))
                 continue
             receipt, notes = self._record_one(one, tellings[id(one)], known)
             receipts.append(receipt)
@@ -310,6 +322,7 @@ class _Book:
         made: list[str] = []
         counts = {"merged": 0, "taught": 0, "ignored": 0, "quarantined": 0}
         notes: list[dict[str, Any]] = []
+        items: list[Item] = []
         for position, told in enumerate(tellings):
             for link in told.links:
                 self._group_for(link)
@@ -318,10 +331,13 @@ class _Book:
             word = _counted_as(told, new)
             if word is not None:
                 counts[word] += 1
+            items.append(Item(word or "translated", told.reason))
             if told.reason is not None:
                 notes.append({"position": position, "type": told.type[:80], "word": told.word, "reason": told.reason})
         due = [self._new_events[event]["due_at"] for event in made if self._new_events[event]["status"] == "waiting"]
-        receipt = Recorded(webhook, known is not None, tuple(made), **counts, due_at=min(due, default=None))
+        receipt = Recorded(
+            webhook, known is not None, tuple(made), **counts, items=tuple(items), due_at=min(due, default=None)
+        )
         return receipt, notes
 
     def _tell(self, one: Submission, webhook: str, fact: Fact) -> str | None:

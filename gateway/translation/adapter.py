@@ -157,6 +157,7 @@ class Adapter:
     subscription; whoever calls it visits. It never raises.
     `needs_secret` is False where requests can be proven without a secret of the source: its scheme then is a
     `signature.SelfProving` too.
+    `answers_items` is True where the sender reads the receipt and is told what became of each source event.
     """
 
     name: str
@@ -171,6 +172,7 @@ class Adapter:
     probe: Callable[[Webhook, Sequence[str], Mapping[str, Any]], bool] = lambda webhook, secrets, options: False
     confirm: Callable[[VerifiedWebhook], str | None] = lambda verified: None
     needs_secret: bool = True
+    answers_items: bool = False
 
 
 def split(adapter: Adapter, verified: VerifiedWebhook) -> Sequence[SourceEvent | Unreadable]:
