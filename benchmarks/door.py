@@ -32,7 +32,7 @@ class Size:
 
 
 FULL = Size(rounds=7, requests=3000)
-QUICK = Size(rounds=3, requests=800)
+QUICK = Size(rounds=2, requests=500)
 
 
 @dataclass(frozen=True)

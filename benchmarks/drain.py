@@ -32,7 +32,7 @@ class Size:
 
 
 FULL = Size(rounds=3, events=800)
-QUICK = Size(rounds=1, events=300)
+QUICK = Size(rounds=1, events=120)
 
 
 def measure(on: Stage, size: Size) -> dict[str, Any]:

@@ -134,9 +134,8 @@ def web_processes(on: Stage, application: str, env: Mapping[str, str]) -> Iterat
         ]
     listener.close()
     try:
-        for _ in range(2 * WEB_PROCESSES):  # more than once: each has to have started
-            requests.get(f"http://127.0.0.1:{port}/webhooks/nobody", timeout=30)
-            time.sleep(0.5)
+        requests.get(f"http://127.0.0.1:{port}/webhooks/nobody", timeout=30)
+        time.sleep(0.5)  # one answers; the others, started with it, have this long
         yield Web(port, tuple(psutil.Process(one.pid) for one in running))
     finally:
         for one in running:
