@@ -1,6 +1,7 @@
 """The commands that keep running: everything at once (`up`), its parts alone, and Lumail's stand-in."""
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -229,16 +230,23 @@ def _greet(config: Config, said: Said) -> None:
     lines += ["", "Webhooks are taken at"]
     width = max(len(name) for name in (*config.sources, ""))
     lines += [f"  {name:{width}}  {config.public_url.rstrip('/')}/webhooks/{name}" for name in config.sources]
-    next_line = "lumail-gateway status"
+    next_line = "status"
     if config.sandbox_url is not None:
         lines += ["What arrives at Lumail's stand-in", f"  {config.sandbox_url.removesuffix('/api/v1')}/"]
         lines += ["Secrets that were made up", f"  {_short(config.data / 'secrets.env')}"]
-        next_line = f"lumail-gateway send {next(iter(config.sources), 'SOURCE')}"
+        next_line = f"send {next(iter(config.sources), 'SOURCE')}"
     else:
         lines += ["Secrets are those that the configuration names", f"  {_short(config.file)}"]
     where = "" if said.data is None else f" --data {said.data}"
-    click.echo("\n".join([*lines, "", "Now type, in another terminal:", f"  {next_line}{where}", ""]))
+    click.echo("\n".join([*lines, "", "Now type, in another terminal:", f"  {_program()} {next_line}{where}", ""]))
     sys.stdout.flush()
+
+
+def _program() -> str:
+    """What to type for this program here: its name where that is found, else its place."""
+    name = "lumail-gateway"
+    beside = Path(sys.executable).with_name(name)
+    return name if shutil.which(name) or not beside.exists() else _short(beside)
 
 
 def _short(path: Path) -> str:
