@@ -15,15 +15,16 @@ _READ = {f"{_TAG}{name}" for name in ("null", "bool", "int", "float")}
 _TEXT = {f"{_TAG}{name}" for name in ("str", "timestamp")}
 
 
-def parse(text: str, faults: Faults) -> object:
+def parse(text: str, faults: Faults, needs: str = "destinations and sources") -> object:
     """The text's one document as plain values; the line of each is left in `faults.lines`.
 
-    None stands for what could not be read, and its fault is told.
+    `needs` is what is said to be missing from an empty file. None stands for what could not be read, and its fault is
+    told.
     """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is None:
-            faults.at_line(1, "the file is empty; it needs destinations and sources")
+            faults.at_line(1, f"the file is empty; it needs {needs}")
             return None
         return _Reading(faults).value(root, ())
     except yaml.MarkedYAMLError as error:

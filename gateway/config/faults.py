@@ -1,4 +1,4 @@
-"""How faults of the configuration are told: each with its place and the nearest right word, all of them at once."""
+"""How faults of a YAML file are told: each with its place and the nearest right word, all of them at once."""
 
 import math
 import re
@@ -48,10 +48,14 @@ class Faults:
     def __bool__(self) -> bool:
         return bool(self._told)
 
+    def texts(self) -> tuple[str, ...]:
+        """All faults in the order of the file, each once."""
+        return tuple(dict.fromkeys(text for _, text in sorted(self._told, key=lambda told: told[0])))
+
     def raise_all(self) -> None:
-        """Raise ConfigError with all faults in the order of the file, if there are any."""
+        """Raise ConfigError with all faults, if there are any."""
         if self._told:
-            raise ConfigError(*dict.fromkeys(text for _, text in sorted(self._told, key=lambda told: told[0])))
+            raise ConfigError(*self.texts())
 
     def _shown(self, path: Path) -> str:
         words = ""

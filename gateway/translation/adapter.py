@@ -133,6 +133,17 @@ class Handlers(dict[str, Handler]):
 
 
 @dataclass(frozen=True)
+class Step:
+    """One step of a translation as it is explained: what was looked at, and what it gave (a PayloadError where it
+    failed). `of` is the expression.
+    """
+
+    what: str
+    gave: Any
+    of: str | None = None
+
+
+@dataclass(frozen=True)
 class Docs:
     """The provider's pages that an adapter is written from."""
 
@@ -155,6 +166,8 @@ class Adapter:
     secrets and options: such a one is answered 200 and kept nowhere. It never raises.
     `confirm` is the address that has to be visited before a webhook is acknowledged, where it asks to confirm a
     subscription; whoever calls it visits. It never raises.
+    `explain` tells each step that a handler takes, for somebody who writes an adapter. It never raises.
+    A handler's name may end in `*`, too: it is asked for types that no other name means exactly.
     `needs_secret` is False where requests can be proven without a secret of the source: its scheme then is a
     `signature.SelfProving` too.
     `answers_items` is True where the sender reads the receipt and is told what became of each source event.
@@ -173,6 +186,7 @@ class Adapter:
     confirm: Callable[[VerifiedWebhook], str | None] = lambda verified: None
     needs_secret: bool = True
     answers_items: bool = False
+    explain: Callable[[SourceEvent, Context], Sequence[Step]] = lambda event, context: ()
 
 
 def split(adapter: Adapter, verified: VerifiedWebhook) -> Sequence[SourceEvent | Unreadable]:
@@ -195,7 +209,7 @@ def translate(adapter: Adapter, event: SourceEvent, context: Context) -> Transla
     translation that Lumail would refuse. Whatever else an adapter raises is its bug and told as a PayloadError too,
     so that the webhook is kept and can be translated again once the adapter is right.
     """
-    handler = adapter.handlers.get(event.type)
+    handler = adapter.handlers.get(event.type) or _by_pattern(adapter, event.type)
     if handler is None:
         return _left_out(adapter, event.type)
     try:
@@ -208,6 +222,11 @@ def translate(adapter: Adapter, event: SourceEvent, context: Context) -> Transla
     if faults:
         raise PayloadError(f"adapter {adapter.name} made an event that Lumail would refuse: {faults}")
     return translation
+
+
+def _by_pattern(adapter: Adapter, event_type: str) -> Handler | None:
+    patterns = [name for name in adapter.handlers if name.endswith("*") and covers(name, event_type)]
+    return adapter.handlers[max(patterns, key=len)] if patterns else None
 
 
 def _left_out(adapter: Adapter, event_type: str) -> Translation:

@@ -1,4 +1,4 @@
-"""Which adapters there are: every module of `adapters/`, and what other packages offer as entry points."""
+"""Which adapters there are: every module of `adapters/`, every YAML file, and what other packages offer."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,17 +12,45 @@ from types import MappingProxyType
 import gateway
 from gateway.errors import AdapterError
 from gateway.translation.adapter import Adapter, covers
+from gateway.translation.declared import adapter_of
 from gateway.translation.sample import Sample, read
 
 ENTRY_POINTS = "lumail_gateway.adapters"
 
+SHIPPED = Path(gateway.__file__).parents[1] / "config" / "adapters"
+"""The YAML adapters that come with the gateway."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
-@lru_cache(maxsize=1)
-def adapters() -> Mapping[str, Adapter]:
-    """All adapters by name. Raises AdapterError, which names the module at fault."""
-    return collect([*in_package("adapters"), *offered(entry_points(group=ENTRY_POINTS))])
+@lru_cache(maxsize=16)
+def adapters(folder: Path | None = None) -> Mapping[str, Adapter]:
+    """All adapters by name; `folder` is where somebody's own YAML files lie (`beside` a configuration file).
+
+    Raises AdapterError, which names the module or file at fault.
+    """
+    own = [] if folder is None or folder.absolute() == SHIPPED else [folder]
+    files = [found for place in [SHIPPED, *own] for found in in_folder(place)]
+    return collect([*in_package("adapters"), *offered(entry_points(group=ENTRY_POINTS)), *files])
+
+
+def beside(configuration: Path) -> Path:
+    """Where the YAML adapters of a configuration file lie."""
+    return configuration.absolute().parent / "adapters"
+
+
+def in_folder(folder: Path) -> Iterator[tuple[str, Adapter]]:
+    """What the YAML files of a folder declare; of one that is not there nothing. Raises AdapterError with every fault
+    of every file.
+    """
+    faults = []
+    for file in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+        try:
+            yield str(file), adapter_of(file)
+        except AdapterError as error:
+            faults.append(str(error))
+    if faults:
+        raise AdapterError("\n".join(faults))
 
 
 def collect(found: Iterable[tuple[str, object]]) -> Mapping[str, Adapter]:
@@ -41,20 +69,23 @@ def collect(found: Iterable[tuple[str, object]]) -> Mapping[str, Adapter]:
 
 
 @lru_cache(maxsize=64)
-def samples(adapter_name: str) -> Mapping[str, Sample]:
-    """An adapter's cases by name; empty for an adapter that came without. Raises AdapterError."""
+def samples(adapter_name: str, folder: Path | None = None) -> Mapping[str, Sample]:
+    """An adapter's cases by name; empty for an adapter that came without. `folder` is somebody's own, as above.
+
+    Raises AdapterError.
+    """
     cases = {
         sample.case: sample
-        for directory in _sample_directories()
+        for directory in [*_sample_directories(), *([] if folder is None else [folder])]
         for file in sorted((directory / adapter_name).glob("*.json"))
         for sample in read(file)
     }
     return MappingProxyType(cases)
 
 
-def default_sample(adapter_name: str) -> Sample:
+def default_sample(adapter_name: str, folder: Path | None = None) -> Sample:
     """The case that stands for the adapter (`"sample": true`). Raises AdapterError where there is none or several."""
-    marked = [sample for sample in samples(adapter_name).values() if sample.default]
+    marked = [sample for sample in samples(adapter_name, folder).values() if sample.default]
     if len(marked) != 1:
         raise AdapterError(f'adapter {adapter_name}: exactly one case has "sample": true, not {len(marked)}')
     return marked[0]

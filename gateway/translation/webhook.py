@@ -1,7 +1,7 @@
 """One request as it came, and the proof that it is genuine."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -37,7 +37,8 @@ class Headers(Mapping[str, str]):
 class Webhook:
     """One request to a source: the exact bytes (after a Content-Encoding was undone), before anything is proven.
 
-    `url` is the public address as the provider has it, since some sign it.
+    `url` is the public address as the provider has it, since some sign it; without the token, where one stands in it.
+    `path_token` is that token: the last part of ``/webhooks/<source>/<token>``.
     `received_at` is timezone-aware.
     """
 
@@ -46,6 +47,7 @@ class Webhook:
     headers: Headers
     body: bytes
     received_at: datetime
+    path_token: str | None = field(default=None, repr=False)
 
     def with_headers(self, fields: Mapping[str, str]) -> "Webhook":
         """The same webhook with some header fields added or replaced."""

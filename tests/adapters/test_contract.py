@@ -83,7 +83,7 @@ def test_the_id_of_a_delivery_is_the_same_in_a_retry(adapter: Adapter, sample: S
 @each_adapter
 def test_there_is_a_fixture_for_every_handler_and_everything_left_out(adapter: Adapter) -> None:
     seen = {event.type for event in every_source_event(adapter)}
-    assert set(adapter.handlers) - seen == set()
+    assert [name for name in adapter.handlers if not any(covers(name, told) for told in seen)] == []
     assert [pattern for pattern in adapter.ignored if not any(covers(pattern, name) for name in seen)] == []
 
 

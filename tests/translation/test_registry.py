@@ -12,10 +12,13 @@ from gateway.translation.adapter import ignored
 from tests.translation.test_adapter import ADAPTER
 
 
-def test_every_module_of_adapters_is_found() -> None:
-    folder = Path(__file__).parents[2] / "adapters"
-    modules = {path.stem for path in folder.iterdir() if path.suffix in ("", ".py") and path.name[0] != "_"}
-    assert set(registry.adapters()) == modules
+def test_every_module_of_adapters_and_every_file_is_found() -> None:
+    root = Path(__file__).parents[2]
+    modules = {
+        path.stem for path in (root / "adapters").iterdir() if path.suffix in ("", ".py") and path.name[0] != "_"
+    }
+    files = {path.stem for path in (root / "config" / "adapters").glob("*.yaml")}
+    assert set(registry.adapters()) == modules | files
 
 
 def test_adapters_are_found_by_name_in_order() -> None:

@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Literal
 
 from gateway.errors import AdapterError, RejectionCause, SignatureError
 from gateway.translation.schemes import reading
@@ -22,7 +23,8 @@ class Hmac:
     """HMAC of the text `signed`, a template of {body}, {url}, {timestamp} and {id}.
 
     The signature is the value of `header` after `prefix`; or, with `signature_field`, the header is a list like
-    ``t=1700000000,v1=ab12,v1=cd34``: any of the fields so named may fit, and `timestamp_field` is the signed time.
+    ``t=1700000000,v1=ab12,v1=cd34``: any of the fields so named may fit, and `timestamp_field` is the signed time;
+    `separator` stands between the fields.
     Time and id may have headers of their own. The secret is used as the text that it is; `secret_prefix` is how
     every secret of this provider begins.
     """
@@ -36,6 +38,7 @@ class Hmac:
     id_header: str | None = None
     signature_field: str | None = None
     timestamp_field: str | None = None
+    separator: str = ","
     tolerance: timedelta | None = None
     secret_prefix: str = ""
 
@@ -46,6 +49,8 @@ class Hmac:
             raise AdapterError(f"encoding {self.encoding!r} is neither hex nor base64")
         if self.timestamp_field and not self.signature_field:
             raise AdapterError("timestamp_field needs signature_field")
+        if not self.separator:
+            raise AdapterError("separator is empty")
         if self.signature_field and self.prefix:
             raise AdapterError("signature_field and prefix exclude each other")
         reading.check_template(
@@ -81,7 +86,7 @@ class Hmac:
         told = reading.request_id(webhook, self.id_header) if self.id_header else ""
         signature = hmac.digest(signing.encode(), reading.signed_text(self.signed, webhook, stamp, told), self.digest)
         value = reading.encoded(signature, self.encoding)
-        time = f"{self.timestamp_field}={stamp}," if self.timestamp_field else ""
+        time = f"{self.timestamp_field}={stamp}{self.separator}" if self.timestamp_field else ""
         fields = {self.header: f"{time}{self.signature_field}={value}" if self.signature_field else self.prefix + value}
         if self.timestamp_header:
             fields[self.timestamp_header] = stamp
@@ -98,7 +103,7 @@ class Hmac:
             if not value.startswith(self.prefix):
                 raise SignatureError(RejectionCause.MALFORMED, f"{self.header} does not begin with {self.prefix}")
             return [value.removeprefix(self.prefix)], ""
-        pairs = [item.strip().partition("=") for item in value.split(",")]
+        pairs = [item.strip().partition("=") for item in value.split(self.separator)]
         stamp = next((text for name, _, text in pairs if name == self.timestamp_field), "")
         return [text for name, _, text in pairs if name == self.signature_field], stamp
 
@@ -108,9 +113,11 @@ class StandardWebhooks:
     """Base64 HMAC-SHA256 of ``id.timestamp.body`` with the bytes that the secret ``whsec_<base64>`` stands for.
 
     Both spellings of the headers are taken, ``webhook-*`` and Svix's ``svix-*``; `prefix` is the one to sign with.
+    `key` is `text` for providers whose secret is used as the text that it is.
     """
 
     prefix: str = "webhook-"
+    key: Literal["base64", "text"] = "base64"
     tolerance: timedelta | None = SIGNED_AFRESH
 
     @property
@@ -122,6 +129,8 @@ class StandardWebhooks:
         return ("webhook-signature", "svix-signature")
 
     def check_secret(self, secret: str) -> str | None:
+        if self.key == "text":
+            return reading.check_text(secret)
         return None if _whsec(secret) else "should be whsec_ followed by base64"
 
     def verify(self, webhook: Webhook, secret: str) -> Signed:
@@ -131,7 +140,7 @@ class StandardWebhooks:
         told = reading.header(webhook, f"{prefix}id")
         at = reading.unix_time(stamp)
         given = [reading.decoded(text[3:], "base64") for text in value.split() if text.startswith("v1,")]
-        key = _whsec(secret)
+        key = self._key(secret)
         if not key:
             raise SignatureError(RejectionCause.WRONG, "the configured secret can't be read")
         expected = hmac.digest(key, reading.signed_text("{id}.{timestamp}.{body}", webhook, stamp, told), "sha256")
@@ -141,7 +150,7 @@ class StandardWebhooks:
     def sign(self, webhook: Webhook, signing: str, at: datetime) -> Webhook:
         stamp, told = reading.to_unix(at), reading.request_id(webhook, f"{self.prefix}id")
         message = reading.signed_text("{id}.{timestamp}.{body}", webhook, stamp, told)
-        signature = base64.b64encode(hmac.digest(_whsec(signing), message, "sha256")).decode()
+        signature = base64.b64encode(hmac.digest(self._key(signing), message, "sha256")).decode()
         fields = {"id": told, "timestamp": stamp, "signature": f"v1,{signature}"}
         return webhook.with_headers({self.prefix + name: value for name, value in fields.items()})
 
@@ -153,7 +162,12 @@ class StandardWebhooks:
         return next((name for name in ("webhook-", "svix-") if f"{name}signature" in webhook.headers), self.prefix)
 
     def generate(self) -> KeyPair:
+        if self.key == "text":
+            return reading.symmetric(secrets.token_urlsafe(32))
         return reading.symmetric("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
+
+    def _key(self, secret: str) -> bytes:
+        return secret.encode() if self.key == "text" else _whsec(secret)
 
 
 @lru_cache(maxsize=64)

@@ -1,9 +1,9 @@
-"""Schemes without a signature: the secret itself stands in a header."""
+"""Schemes without a signature: the secret itself stands in a header or in the URL."""
 
 import base64
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.errors import RejectionCause, SignatureError
@@ -103,6 +103,39 @@ class HeaderToken:
 
     def sign(self, webhook: Webhook, signing: str, at: datetime) -> Webhook:
         return webhook.with_headers({self.header: signing})
+
+    def generate(self) -> KeyPair:
+        return reading.symmetric(secrets.token_urlsafe(32))
+
+
+@dataclass(frozen=True)
+class PathToken:
+    """The secret as the end of the URL, ``/webhooks/<source>/<token>``: for providers that can hold only a URL."""
+
+    @property
+    def tolerance(self) -> None:
+        return None
+
+    @property
+    def signs_body(self) -> bool:
+        return False
+
+    @property
+    def proof_headers(self) -> tuple[str, ...]:
+        return ()
+
+    def check_secret(self, secret: str) -> str | None:
+        fits = re.fullmatch(r"[A-Za-z0-9_-]{16,200}", secret)
+        return None if fits else "should be 16 to 200 letters, digits, - and _, since it stands in a URL"
+
+    def verify(self, webhook: Webhook, secret: str) -> Signed:
+        if webhook.path_token is None:
+            raise SignatureError(RejectionCause.MISSING, "no token after the source's name in the URL")
+        reading.match(secret.encode(), [webhook.path_token.encode("utf-8", "surrogatepass")], "the token in the URL")
+        return Signed()
+
+    def sign(self, webhook: Webhook, signing: str, at: datetime) -> Webhook:
+        return replace(webhook, path_token=signing)
 
     def generate(self) -> KeyPair:
         return reading.symmetric(secrets.token_urlsafe(32))
