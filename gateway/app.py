@@ -13,6 +13,7 @@ from gateway import embedded
 from gateway.bell import Bell, connect
 from gateway.config import AdapterTerms, Config, Flags, load
 from gateway.health import health
+from gateway.intake.drift import DriftWatch
 from gateway.intake.endpoints import Door, endpoints
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import routes
@@ -74,7 +75,7 @@ def create_app(config: Config) -> Flask:
     """The WSGI application. Made once in each web process, after any fork; `prepare` has run before."""
     ledger = Ledger(config.database_url)
     bell = Bell(redis_url(config))
-    refusals = Refusals(ledger)
+    refusals, drift = Refusals(ledger), DriftWatch(ledger)
 
     def ring(done: Sequence[tuple[Submission, Recorded]]) -> None:
         for destination in {one.destination for one, recorded in done if recorded.due_at is not None}:
@@ -87,6 +88,7 @@ def create_app(config: Config) -> Flask:
         routes=routes(config, adapters()),
         committer=committer,
         refusals=refusals,
+        drift=drift,
         public_url=config.public_url.rstrip("/"),
         max_body_bytes=config.max_body_bytes,
     )
@@ -97,6 +99,7 @@ def create_app(config: Config) -> Flask:
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies)  # type: ignore[method-assign]  # Flask's own way to add middleware
     atexit.register(refusals.close)
+    atexit.register(drift.close)
     return app
 
 

@@ -6,6 +6,7 @@ import click
 
 from gateway.cli.checks import check
 from gateway.cli.destination_lists import destinations
+from gateway.cli.drift import show_drift
 from gateway.cli.event_lists import events
 from gateway.cli.overview import status
 from gateway.cli.replays import replay
@@ -49,6 +50,8 @@ def main() -> None:
       lumail-gateway send stripe        (in another terminal)
     """
 
+
+adapters.add_command(show_drift)
 
 for command in (
     up,

@@ -34,6 +34,7 @@ class Receipt:
     `itemized` where the provider is told of each source event.
     """
 
+    verified: VerifiedWebhook
     recorded: Recorded
     itemized: bool = False
 
@@ -64,7 +65,7 @@ def accept(route: Route, webhook: Webhook, committer: Committer, guesses: Guesse
     if to_visit is not None:
         confirm(to_visit)
     told = guesses.corrected_by(submission(route, verified, guesses.recall))
-    return Receipt(committer.submit(told, COMMIT_WITHIN), route.adapter.answers_items)
+    return Receipt(verified, committer.submit(told, COMMIT_WITHIN), route.adapter.answers_items)
 
 
 def submission(route: Route, verified: VerifiedWebhook, recall: Recall, known_as: str | None = None) -> Submission:

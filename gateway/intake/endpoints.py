@@ -13,6 +13,7 @@ from prometheus_client import Counter, Histogram
 from gateway.errors import LedgerUnavailableError, SignatureError, UnavailableError
 from gateway.intake.accept import Receipt, accept
 from gateway.intake.body import BodyTooLargeError, BodyUnreadableError, read_body
+from gateway.intake.drift import DriftWatch
 from gateway.intake.guesses import Guesses
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import Route
@@ -41,6 +42,7 @@ class Door:
     routes: Mapping[str, Route]
     committer: Committer
     refusals: Refusals
+    drift: DriftWatch
     public_url: str
     max_body_bytes: int
 
@@ -93,6 +95,7 @@ def endpoints(door: Door) -> Blueprint:
             _note(route, "unavailable", started, error=str(error))
             return Response(status=503, headers={"Retry-After": str(RETRY_AFTER)})
         _note_receipt(route, receipt, started)
+        door.drift.note(route.adapter, receipt.verified, receipt.recorded)
         return jsonify(receipt.as_json())
 
     return blueprint

@@ -276,6 +276,19 @@ rejections = Table(
     Index("rejections_of_source", "source", "at"),
 )
 
+shapes = Table(
+    "shapes",
+    metadata,
+    Column("adapter", String(100), primary_key=True),
+    Column("type", String(80), primary_key=True, comment="of the source event, in the provider's words"),
+    Column("shape", String(16), primary_key=True, comment="fingerprint of the paths; empty: a type not known"),
+    Column("paths", Json, nullable=False, comment="keys and kinds of the payload, no values"),
+    Column("webhook", String(40), nullable=False, comment="the newest that held one"),
+    Column("count", BigInteger, nullable=False),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+)
+
 jobs = Table(
     "jobs",
     metadata,

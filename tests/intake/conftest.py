@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 
 from gateway.config import Source
 from gateway.events import EventType, LumailEvent, MemoryKey
+from gateway.intake.drift import DriftWatch
 from gateway.intake.endpoints import Door, endpoints
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import Route
@@ -139,9 +140,11 @@ def shop_at(ledger: Ledger, adapter: Adapter, source: Source) -> Iterator[Shop]:
     route = Route(source, adapter, scheme, tuple(fingerprint(secret) for secret in source.secrets))
     committer = Committer(ledger)
     refusals = Refusals(ledger)
-    door = Door({"shop": route}, committer, refusals, "https://hooks.example.com", max_body_bytes=50_000)
+    drift = DriftWatch(ledger)
+    door = Door({"shop": route}, committer, refusals, drift, "https://hooks.example.com", max_body_bytes=50_000)
     app = Flask("test")
     app.register_blueprint(endpoints(door))
     yield Shop(app.test_client(), ledger, door)
     refusals.close()
+    drift.close()
     committer.close()

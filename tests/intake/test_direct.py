@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 
 from gateway.config import Source
 from gateway.events import WRITABLE_TYPES
+from gateway.intake.drift import DriftWatch
 from gateway.intake.endpoints import Door, endpoints
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import Route
@@ -38,14 +39,15 @@ SIGNED_UP = {"id": "s1", "eventType": "SUBSCRIBED", "subscriber": "ana@example.c
 @pytest.fixture
 def application(ledger: Ledger) -> Iterator[Flask]:
     source = Source("shop", "direct", "main", (SECRET,), forward=WRITABLE_TYPES - {"EMAIL_OPENED"})
-    committer, refusals = Committer(ledger), Refusals(ledger)
+    committer, refusals, drift = Committer(ledger), Refusals(ledger), DriftWatch(ledger)
     route = Route(source, adapters()["direct"], SCHEME, (fingerprint(SECRET),))
     app = Flask("test")
     app.register_blueprint(
-        endpoints(Door({"shop": route}, committer, refusals, "https://hooks.example.com", max_body_bytes=50_000))
+        endpoints(Door({"shop": route}, committer, refusals, drift, "https://hooks.example.com", max_body_bytes=50_000))
     )
     yield app
     refusals.close()
+    drift.close()
     committer.close()
 
 
