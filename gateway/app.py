@@ -17,7 +17,7 @@ from gateway.intake.drift import DriftWatch
 from gateway.intake.endpoints import Door, endpoints
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import routes
-from gateway.ledger import claims
+from gateway.ledger import leases
 from gateway.ledger.commit import Committer
 from gateway.ledger.database import Ledger
 from gateway.ledger.identity import fingerprint
@@ -56,7 +56,7 @@ def prepare(config: Config) -> None:
                 name: fingerprint(f"{destination.base_url} {destination.api_token}")
                 for name, destination in config.destinations.items()
             }
-            claims.register(connection, marks)
+            leases.register(connection, marks)
     finally:
         ledger.close()
 

@@ -182,6 +182,12 @@ DATA_SCHEMAS: Mapping[EventType, Schema] = {
 }
 
 
+DATA_FIELDS: Mapping[EventType, frozenset[str]] = {
+    event_type: frozenset(schema.fields) for event_type, schema in DATA_SCHEMAS.items()
+}
+"""The fields that Lumail documents for each type; whether it keeps others is its own affair."""
+
+
 def faults_of(event: LumailEvent) -> dict[str, Any]:
     """What is wrong with an event before it may enter the ledger; empty when nothing is."""
     faults: dict[str, Any] = dict(DATA_SCHEMAS[event.type].validate(event.data))

@@ -15,7 +15,8 @@ from gateway.ledger.claims import ANSWER_LOST
 from gateway.ledger.commit import record_group
 from gateway.ledger.database import Ledger
 from gateway.ledger.identity import new_id
-from gateway.ledger.recording import FINAL_REASONS, LIVE, Recorded, wake
+from gateway.ledger.leases import wake
+from gateway.ledger.recording import FINAL_REASONS, LIVE, Recorded
 from gateway.ledger.remembering import reader
 from gateway.ledger.schema import audit, events
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook

@@ -3,26 +3,37 @@
 import secrets
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, partial
 from queue import Empty, SimpleQueue
 
 import structlog
 from prometheus_client import Counter, Histogram
+from sqlalchemy import Connection
 
 from gateway.config import Destination
-from gateway.delivery.message import compose
-from gateway.delivery.outcome import settlement
+from gateway.delivery.message import compose, question
+from gateway.delivery.outcome import View, conclude, outcome_of
 from gateway.errors import LedgerError, LedgerUnavailableError
-from gateway.ledger import claims
-from gateway.ledger.claims import Claimed
+from gateway.ledger import claims, leases, strangers
+from gateway.ledger.claims import Claimed, Habits, Kind, Settlement
 from gateway.ledger.database import Ledger
 from gateway.lumail.answer import Answer
 from gateway.lumail.transport import Transport
 
 SLICE = 5.0
 """Seconds after which a drain ends even if more is due, so that other destinations have their turn."""
+
+ROUND = 8.0
+"""Seconds in which every destination that waits should have had its turn, were there one worker only."""
+
+SHORTEST_SLICE = 0.15
+
+LOOK_AROUND = 0.25
+"""Seconds after which a drain that waits for answers looks whether something urgent has come meanwhile."""
 
 GATHER = 0.005
 """Seconds that answers are gathered for, so that one transaction settles several."""
@@ -73,41 +84,48 @@ class _Answered:
 
 
 def drain(courier: Courier, name: str) -> int:
-    """Drain one destination; returns how many attempts were made. Ends at once where another drain is at it."""
+    """Drain one destination; returns how many requests were made. Ends at once where another drain is at it."""
     destination = courier.destinations.get(name)
     if destination is None:
         return 0  # the job is older than the configuration
     owner = secrets.token_hex(16)
     with courier.ledger.write([name]) as connection:
-        if not claims.take_lease(connection, name, owner, courier.ledger.now(connection)):
+        now = courier.ledger.now(connection)
+        others = len(leases.due(connection, now)) - 1
+        if not leases.take(connection, name, owner, now):
             return 0
-    return _Drain(courier, destination, owner).run()
+    return _Drain(courier, destination, owner, _slice(others)).run()
+
+
+def _slice(others: int) -> float:
+    """Seconds for one drain: the more destinations wait, the sooner is it the next one's turn."""
+    return max(SHORTEST_SLICE, min(SLICE, ROUND / (1 + max(0, others))))
 
 
 class _Drain:
-    def __init__(self, courier: Courier, destination: Destination, owner: str) -> None:
+    def __init__(self, courier: Courier, destination: Destination, owner: str, seconds: float) -> None:
         self._courier = courier
         self._destination = destination
         self._owner = owner
+        self._ends = time.monotonic() + seconds
         self._answers: SimpleQueue[_Answered] = SimpleQueue()
         self._under_way = 0
         self._made = 0
         self._leased = True
 
     def run(self) -> int:
-        ends = time.monotonic() + SLICE
         unsettled: list[_Answered] = []
         while True:
-            over = not self._leased or self._courier.stopping.is_set() or time.monotonic() > ends
-            claimed = self._persistent_turn(unsettled, 0 if over else self._courier.threads - self._under_way)
-            if not self._under_way and not claimed:
+            over = not self._leased or self._courier.stopping.is_set() or time.monotonic() > self._ends
+            goes_on = self._persistent_turn(unsettled, 0 if over else self._courier.threads - self._under_way)
+            if not self._under_way and (over or not goes_on):
                 break
             unsettled = self._await_answers()
         if self._leased:
             self._release()
         return self._made
 
-    def _persistent_turn(self, unsettled: Sequence[_Answered], wanted: int) -> Sequence[Claimed]:
+    def _persistent_turn(self, unsettled: Sequence[_Answered], wanted: int) -> bool:
         """A turn, tried until the ledger takes it: what Lumail answered is known nowhere else."""
         gives_up = time.monotonic() + REMEMBER_ANSWERS
         while True:
@@ -120,8 +138,11 @@ class _Drain:
                 wanted = 0
                 time.sleep(0.2)
 
-    def _turn(self, unsettled: Sequence[_Answered], wanted: int) -> Sequence[Claimed]:
-        """One transaction: write down the answers, renew the lease, claim more and send it off."""
+    def _turn(self, unsettled: Sequence[_Answered], wanted: int) -> bool:
+        """One transaction: write down the answers, renew the lease, claim more and send it off.
+
+        Whether another turn may bring more.
+        """
         ledger, name = self._courier.ledger, self._destination.name
         with ledger.write([name]) as connection:
             started = time.monotonic()
@@ -131,37 +152,63 @@ class _Drain:
                 name,
                 self._owner,
                 now,
-                settlements=[settlement(one.claimed, one.answer, now) for one in unsettled],
+                settlements=self._conclude(connection, now, unsettled),
                 wanted=wanted,
                 limit=self._destination.requests_per_minute,
-                compose=compose,
+                compose=partial(compose, self._habits_of(connection)),
             )
         self._leased = turn.leased
+        for reason in turn.paused_anew:
+            _log.error("destination.paused", destination=name, reason=reason)
         for one in turn.claimed:
             self._under_way += 1
             self._made += 1
             self._courier.pool.submit(self._send, one, started)
-        return turn.claimed
+        return bool(turn.claimed) or turn.again
+
+    def _conclude(self, connection: Connection, now: datetime, unsettled: Sequence[_Answered]) -> list[Settlement]:
+        name = self._destination.name
+        taken: dict[str, str] = {}  # records that reads of this very turn found
+        concluded: list[Settlement] = []
+        view = View(
+            destination=self._destination,
+            now=now,
+            habits=self._habits_of(connection),
+            is_known=lambda subscriber: strangers.is_known(connection, name, subscriber),
+            owners=lambda ids: {**claims.owners(connection, name, ids), **taken},
+        )
+        for one in unsettled:
+            settlement = conclude(one.claimed, one.answer, view)
+            if settlement.lumail_event_id is not None and one.claimed.event is not None:
+                taken[settlement.lumail_event_id] = one.claimed.event
+            concluded.append(settlement)
+        return concluded
+
+    def _habits_of(self, connection: Connection) -> Callable[[], Habits]:
+        return cache(lambda: claims.habits(connection, self._destination.name))
 
     def _send(self, claimed: Claimed, claimed_at: float) -> None:
         began = time.monotonic()
+        transport = self._courier.transport(self._destination.name)
+        send_before = claimed_at + claims.SEND_WITHIN.total_seconds()
+        ends_by = claimed_at + claims.ENDS_WITHIN.total_seconds()
         try:
-            answer = self._courier.transport(self._destination.name).post_event(
-                compose(claimed).encode(),
-                send_before=claimed_at + claims.SEND_WITHIN.total_seconds(),
-                ends_by=claimed_at + claims.ENDS_WITHIN.total_seconds(),
-            )
+            if claimed.kind is Kind.POST:
+                answer = transport.post_event(claimed.sent.encode(), send_before=send_before, ends_by=ends_by)
+            else:
+                method, path, body = question(claimed)
+                answer = transport.exchange(method, path, body, send_before=send_before, ends_by=ends_by)
         except Exception as error:  # noqa: BLE001 - a fault of ours: whether a byte left is unknown, the drain must hear
             _log.error("delivery.failed", event_id=claimed.event, error=type(error).__name__, exc_info=error)
             answer = Answer(None, sent=True, duration=time.monotonic() - began, error=type(error).__name__)
         self._answers.put(_Answered(claimed, answer))
 
     def _await_answers(self) -> list[_Answered]:
-        """At least one answer, or none after a third of the lease, which then wants renewal."""
+        """The answers that came; none after a while in which something urgent may have come instead."""
         answered: list[_Answered] = []
         if not self._under_way:
             return answered
-        patience = claims.LEASE.total_seconds() / 3
+        patience = LOOK_AROUND if self._under_way < self._courier.threads else leases.LEASE.total_seconds() / 3
         while True:
             try:
                 answered.append(self._answers.get(timeout=patience))
@@ -176,17 +223,18 @@ class _Drain:
         return answered
 
     def _note(self, one: _Answered) -> None:
-        outcome = settlement(one.claimed, one.answer, one.claimed.claimed_at).outcome
-        ATTEMPTS.labels(self._destination.name, claims.POST_EVENT, outcome).inc()
+        outcome = outcome_of(one.claimed.kind, one.answer)
+        ATTEMPTS.labels(self._destination.name, one.claimed.kind.value, outcome).inc()
         ATTEMPT_SECONDS.observe(one.answer.duration)
         _log.info(
             "delivery.attempted",
             destination=self._destination.name,
+            kind=one.claimed.kind.value,
             source=one.claimed.source,
             event_id=one.claimed.event,
             webhook=one.claimed.webhook,
             attempt=one.claimed.attempt,
-            type=one.claimed.type.value,
+            type=one.claimed.type.value if one.claimed.event else None,
             lane=one.claimed.lane.word,
             outcome=outcome,
             status=one.answer.status,

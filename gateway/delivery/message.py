@@ -1,20 +1,43 @@
-"""What is sent to Lumail for an event: its data, annotated so that it can be recognised there."""
+"""What is sent to Lumail: an event's data, annotated so that it can be recognised there, and what is asked about it."""
 
+import json
+from collections.abc import Callable
 from datetime import UTC
 from typing import Any
 
+from gateway.delivery import readback
 from gateway.events import decode_data, encode_data
-from gateway.ledger.claims import Claimed
+from gateway.ledger.claims import Claimed, Habits, Kind
+from gateway.lumail.client import subscriber_path
 
 
-def compose(claimed: Claimed) -> str:
-    """The body of the *Track Event* request, as JSON text.
+def compose(habits: Callable[[], Habits], claimed: Claimed) -> str:
+    """What goes out for a claim: for a POST the body of *Track Event*, for a question the path that is asked."""
+    if claimed.kind is Kind.POST:
+        return _track_event(claimed)
+    if claimed.kind is Kind.READ:
+        return readback.path(claimed, habits())
+    return subscriber_path(claimed.subscriber)
 
-    Besides the type's own fields `data` holds `gatewayEventId` (our id, by which a lost answer can be looked up),
+
+def question(claimed: Claimed) -> tuple[str, str, bytes | None]:
+    """Method, path and body of a request that posts no event."""
+    if claimed.kind is Kind.READ:
+        return "GET", claimed.sent, None
+    if claimed.kind is Kind.CREATE:
+        wanted = {"email": claimed.subscriber, "resubscribe": False, "triggerWorkflows": False}
+        return "POST", "/subscribers", json.dumps(wanted).encode()
+    return "GET", subscriber_path(claimed.subscriber), None
+
+
+def _track_event(claimed: Claimed) -> str:
+    """Besides the type's own fields `data` holds `gatewayEventId` (our id, by which a lost answer can be looked up),
     `occurredAt` (Lumail's own time is that of recording) and `source`.
     """
     data: dict[str, Any] = decode_data(claimed.data)
     data["gatewayEventId"] = claimed.event
-    data["occurredAt"] = claimed.occurred_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if claimed.occurred_at is not None:
+        at = claimed.occurred_at.astimezone(UTC).isoformat(timespec="milliseconds")
+        data["occurredAt"] = at.replace("+00:00", "Z")
     data["source"] = claimed.source
     return encode_data({"eventType": claimed.type.value, "subscriber": claimed.subscriber, "data": data})

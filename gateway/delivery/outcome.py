@@ -1,63 +1,332 @@
-"""What follows from an attempt's end: delivered, tried again, given up, or held because nobody can know."""
+"""What follows from an answer: recorded, tried again, asked about, given up, or in doubt until Lumail was read back."""
 
 import random
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from gateway.ledger.claims import ANSWER_LOST, Claimed, Pause, Settlement
+from gateway.config import Destination
+from gateway.delivery import readback
+from gateway.errors import LumailError
+from gateway.events import MONEY_TYPES, EventType
+from gateway.ledger.budget import Learned
+from gateway.ledger.claims import ANSWER_LOST, ENDS_WITHIN, FIRST_READ_AFTER, Claimed, Habits, Kind, Settlement, Stranger
+from gateway.ledger.pauses import FIRST_WAIT, Pause
+from gateway.ledger.strangers import NOT_IN_LUMAIL
 from gateway.lumail.answer import Answer, Verdict, judge
+from gateway.lumail.client import read_events_page
 
 RETRY_FIRST = timedelta(seconds=10)
 RETRY_LONGEST = timedelta(hours=6)
 RETRY_FOR = timedelta(days=3)
-UNAUTHORIZED_PAUSE = timedelta(seconds=60)
-"""How long a destination whose token is refused rests before one request tries again."""
-
 RATE_LIMITED_PAUSE = timedelta(seconds=5)
 """The pause after a 429 that does not say how long."""
 
+READS_AFTER = tuple(timedelta(seconds=seconds) for seconds in (2, 10, 30, 90))
+"""When a doubtful event is looked for, from the end of its attempt; then once more when the doubt may end."""
 
-def settlement(claimed: Claimed, answer: Answer, now: datetime) -> Settlement:
-    """What Lumail's answer, or its lack, means for the event. `now` is the time of the answer."""
-    verdict = judge(answer)
-    told = Settlement(
+READ_AGAIN = timedelta(seconds=10)
+"""The wait after a read that failed."""
+
+DOUBT_ENDS = timedelta(hours=24)
+"""How long Lumail is read back before a person is asked."""
+
+CREATED_FOR = frozenset({EventType.SUBSCRIBED, EventType.SUBSCRIBER_PAYMENT, EventType.SUBSCRIBER_REFUND})
+"""The events for which the policy `create` makes a subscriber."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What has to be known to conclude, asked under the writer lock only where it matters.
+
+    `is_known` says whether Lumail has a subscriber for sure, `owners` which of its records are events of ours.
+    """
+
+    destination: Destination
+    now: datetime
+    habits: Callable[[], Habits]
+    is_known: Callable[[str], bool]
+    owners: Callable[[Sequence[str]], Mapping[str, str]]
+
+
+def conclude(claimed: Claimed, answer: Answer, view: View) -> Settlement:
+    """What an answer, or its lack, means for what was asked."""
+    told = _told(claimed, answer, view)
+    if answer.too_late or (not answer.sent and answer.status is None and claimed.kind is not Kind.POST):
+        return _not_sent(told, answer, view)
+    return _CONCLUSIONS[claimed.kind](told, answer, view)
+
+
+def _told(claimed: Claimed, answer: Answer, view: View) -> Settlement:
+    limits = answer.rate_limit
+    reset = None
+    if limits.reset is not None and answer.date is not None:
+        reset = view.now + timedelta(seconds=limits.reset - answer.date.timestamp())
+    learned = Learned(limits.limit, limits.remaining, reset) if limits.limit is not None else None
+    return Settlement(
         claimed=claimed,
-        outcome="too_late" if answer.too_late else verdict.value,
-        status=None,
+        outcome=_OUTCOMES[claimed.kind](answer),
         http_status=answer.status,
         body=answer.body,
         error=answer.error,
         duration_ms=round(answer.duration * 1000),
+        failed=_failed(answer),
+        learned=learned,
+        clock_offset_ms=_clock_offset(answer, view.now),
     )
+
+
+def _failed(answer: Answer) -> bool | None:
+    """Whether it counts into a run of failures: no answer, or one that says Lumail is not well."""
     if answer.too_late:
-        return replace(told, status="waiting", due_at=now, counts_try=False)
-    match verdict:
+        return None
+    return answer.status is None or answer.status >= 500 or answer.status == 408
+
+
+def _clock_offset(answer: Answer, now: datetime) -> int | None:
+    if answer.date is None:
+        return None
+    return round((answer.date - now) / timedelta(milliseconds=1))
+
+
+def _not_sent(told: Settlement, answer: Answer, view: View) -> Settlement:
+    """No byte left. The event is not at fault and uses up no try; too many of these pause the destination."""
+    claimed = told.claimed
+    if claimed.event is None:
+        return replace(told, stranger=Stranger.UNANSWERED if claimed.kind is Kind.ASK else None)
+    wait = timedelta(0) if answer.too_late else wait_before_retry(claimed.tries)
+    return replace(told, changes=_back(told, view.now + wait))
+
+
+def _back(told: Settlement, due_at: datetime, **more: Any) -> dict[str, Any]:
+    """The event's columns when it goes on waiting, or goes on being in doubt."""
+    status = "unknown" if told.claimed.kind is Kind.READ else "waiting"
+    return {"status": status, "due_at": due_at, **more}
+
+
+# POST /events
+
+
+def _posted(told: Settlement, answer: Answer, view: View) -> Settlement:
+    match judge(answer):
         case Verdict.RECORDED:
-            return replace(told, status="delivered", lumail_event_id=answer.event_id)
+            return replace(told, recorded=True, lumail_event_id=answer.event_id, echo=_lost_our_id(answer, view))
         case Verdict.DOUBTFUL:
-            return replace(told, status="held", reason=ANSWER_LOST)
+            return _doubtful(told, view)
         case Verdict.RATE_LIMITED:
-            after = answer.rate_limit.retry_after
-            rest = RATE_LIMITED_PAUSE if after is None else timedelta(seconds=max(1.0, min(after, 3600.0)))
-            return _paused(told, now, rest, "Lumail answered 429: too many requests")
+            return _rate_limited(told, answer, view)
         case Verdict.UNAUTHORIZED:
-            return _paused(told, now, UNAUTHORIZED_PAUSE, f"Lumail answered {answer.status}: it refuses the API token")
-        case Verdict.REFUSED | Verdict.PAYMENT_REQUIRED:
-            return replace(told, status="failed", reason=f"Lumail refused it with {answer.status}")
+            return _unauthorized(told, answer, view)
+        case Verdict.PAYMENT_REQUIRED:
+            return _given_up(told, view, "failed", "Lumail refused it with 402: a limit of the plan is reached")
+        case Verdict.REFUSED:
+            return _refused(told, answer, view)
         case Verdict.NOT_SENT:
-            return _tried_again(told, now)
+            return _not_sent(told, answer, view)
 
 
-def _paused(told: Settlement, now: datetime, rest: timedelta, reason: str) -> Settlement:
-    """The whole destination rests, and the event, which is not at fault, uses up no try."""
-    return replace(told, status="waiting", due_at=now, counts_try=False, pause=Pause(now + rest, reason))
+def _lost_our_id(answer: Answer, view: View) -> bool | None:
+    """An answer that shows the event without our id says that Lumail drops extra keys; that it keeps them, only a
+    read can say."""
+    data = answer.event.data if answer.event is not None else None
+    return False if data is not None and "gatewayEventId" not in data and view.habits().echo is None else None
 
 
-def _tried_again(told: Settlement, now: datetime) -> Settlement:
-    due_at = now + wait_before_retry(told.claimed.tries)
-    if due_at - told.claimed.first_attempt_at > RETRY_FOR:
-        return replace(told, status="failed", reason=f"given up after {RETRY_FOR.days} days")
-    return replace(told, status="waiting", due_at=due_at)
+def _doubtful(told: Settlement, view: View) -> Settlement:
+    changes = {
+        "status": "unknown",
+        "reason": ANSWER_LOST,
+        "doubted_at": told.claimed.claimed_at + ENDS_WITHIN,
+        "reads": 0,
+        "read_cursor": None,
+        "candidates": None,
+        "due_at": view.now + FIRST_READ_AFTER,
+        "last_error": told.error or f"Lumail answered {told.http_status}",
+    }
+    return replace(told, changes=changes)
+
+
+def _rate_limited(told: Settlement, answer: Answer, view: View) -> Settlement:
+    after = answer.rate_limit.retry_after
+    rest = RATE_LIMITED_PAUSE if after is None else timedelta(seconds=max(1.0, min(after, 3600.0)))
+    pause = Pause(view.now + rest, "Lumail answered 429: too many requests")
+    return replace(told, changes=_back(told, view.now), pause=pause, failed=None)
+
+
+def _unauthorized(told: Settlement, answer: Answer, view: View) -> Settlement:
+    """401: any request shows whether the token is good again; 403: only a POST does, since permissions differ."""
+    probe = "get" if answer.status == 401 else "post"
+    pause = Pause(view.now + FIRST_WAIT, f"Lumail answered {answer.status}: it refuses the API token", probe)
+    return replace(told, changes=_back(told, view.now), pause=pause, failed=None)
+
+
+def _refused(told: Settlement, answer: Answer, view: View) -> Settlement:
+    """400 says that the data is bad or that the subscriber is unknown, and does not say which."""
+    claimed, refused = told.claimed, f"Lumail refused it with {answer.status}"
+    if answer.status not in (400, 404):
+        return _given_up(told, view, "failed", refused)
+    if answer.status == 400 and view.is_known(claimed.subscriber):
+        return _given_up(told, view, "failed", refused)
+    if _waits_for_strangers(claimed, view):
+        changes = {"status": "held", "reason": NOT_IN_LUMAIL, "last_error": refused}
+        return replace(told, changes=changes, stranger=Stranger.MET)
+    return replace(told, changes=_back(told, view.now, step="ask", last_error=refused))
+
+
+def _waits_for_strangers(claimed: Claimed, view: View) -> bool:
+    policy = view.destination.unknown_subscriber
+    return policy == "wait" or (policy == "create" and claimed.type not in CREATED_FOR)
+
+
+def _given_up(told: Settlement, view: View, status: str, reason: str, **more: Any) -> Settlement:
+    return replace(told, changes={"status": status, "reason": reason, "settled_at": view.now, **more})
+
+
+# GET /subscribers/{s}, for one event or for all that wait for a subscriber
+
+
+def _asked(told: Settlement, answer: Answer, view: View) -> Settlement:
+    if told.claimed.event is None:
+        known = {200: Stranger.KNOWN, 404: Stranger.UNKNOWN}
+        return replace(told, stranger=known.get(answer.status or 0, Stranger.UNANSWERED))
+    if answer.status == 200:
+        return _given_up(told, view, "failed", told.claimed.last_error or "Lumail refused it")
+    if answer.status != 404:
+        return replace(told, changes=_back(told, view.now + wait_before_retry(told.claimed.tries)))
+    match view.destination.unknown_subscriber:
+        case "create":
+            return replace(told, changes=_back(told, view.now, step="create"))
+        case "drop":
+            return _given_up(told, view, "dropped", NOT_IN_LUMAIL)
+        case "fail":
+            return _given_up(told, view, "failed", NOT_IN_LUMAIL)
+        case _:  # the policy was changed meanwhile
+            return replace(told, changes={"status": "held", "reason": NOT_IN_LUMAIL}, stranger=Stranger.MET)
+
+
+def _created(told: Settlement, answer: Answer, view: View) -> Settlement:
+    """POST /subscribers: whatever it answers concerns this event alone."""
+    if answer.status == 200:
+        return replace(told, changes=_back(told, view.now, step="post"), stranger=Stranger.KNOWN)
+    if answer.status is not None and 400 <= answer.status < 500 and answer.status not in (408, 429):
+        return _given_up(told, view, "failed", f"Lumail refused to make the subscriber with {answer.status}")
+    return replace(told, changes=_back(told, view.now + wait_before_retry(told.claimed.tries)))
+
+
+# GET /subscribers/{s}/events
+
+
+def _read(told: Settlement, answer: Answer, view: View) -> Settlement:
+    """One page of a read. An error proves nothing; a 404 that nothing was recorded, unless Lumail knew better before."""
+    claimed = told.claimed
+    if answer.status == 404 and not view.is_known(claimed.subscriber):
+        return _not_found(told, view)
+    try:
+        page = read_events_page(answer)
+    except LumailError:
+        return replace(told, changes=_back(told, view.now + READ_AGAIN, read_cursor=None))
+    owners = view.owners([record.id for record in page.events])
+    finding = readback.judge(claimed, page.events, owners, view.habits())
+    told = replace(told, echo=finding.echo)
+    if finding.found is not None:
+        lag = None
+        if claimed.reads:
+            visible = view.now - (finding.found.created_at - view.habits().clock_offset)
+            lag = max(0, round(visible / timedelta(milliseconds=1)))
+        return replace(told, recorded=True, by_read=True, lumail_event_id=finding.found.id, read_lag_ms=lag)
+    if finding.near:
+        return _near(told, view, finding.near)
+    if page.next_cursor is not None:
+        return replace(told, changes=_back(told, view.now, read_cursor=page.next_cursor))
+    return _not_found(told, view)
+
+
+def _near(told: Settlement, view: View, near: Sequence[str]) -> Settlement:
+    """Records that may be it: looked at again until the doubt could end, then a person has to tell."""
+    if view.now < _doubt_may_end(told.claimed, view):
+        changes = _back(told, _next_read(told.claimed, view), read_cursor=None, candidates=list(near))
+        return replace(told, changes=changes)
+    return replace(told, changes={"status": "held", "reason": ANSWER_LOST, "candidates": list(near)})
+
+
+def _not_found(told: Settlement, view: View) -> Settlement:
+    """Sent again only after two complete reads that found nothing, the last of them late enough."""
+    claimed = told.claimed
+    reads = claimed.reads + 1
+    if reads >= 2 and view.now >= _doubt_may_end(claimed, view):
+        first = claimed.first_attempt_at or claimed.claimed_at
+        if view.now - first > RETRY_FOR:
+            return _given_up(told, view, "failed", f"given up after {RETRY_FOR.days} days")
+        wait = timedelta(0) if claimed.tries == 0 else wait_before_retry(claimed.tries)
+        again = {"status": "waiting", "reason": None, "step": "post", "tries": claimed.tries + 1, "candidates": None}
+        return replace(told, changes={**again, "due_at": view.now + wait, "reads": 0, "read_cursor": None})
+    if claimed.doubted_at is not None and view.now - claimed.doubted_at > DOUBT_ENDS:
+        return replace(told, changes={"status": "held", "reason": ANSWER_LOST})
+    return replace(told, changes=_back(told, _next_read(claimed, view), reads=reads, read_cursor=None))
+
+
+def _doubt_may_end(claimed: Claimed, view: View) -> datetime:
+    destination = view.destination
+    money = claimed.type in MONEY_TYPES
+    seconds = destination.doubt_seconds_money if money else destination.doubt_seconds_other
+    doubted_at = claimed.doubted_at or view.now
+    return doubted_at + max(timedelta(seconds=seconds), view.habits().read_lag)
+
+
+def _next_read(claimed: Claimed, view: View) -> datetime:
+    """The next of the times at which a doubtful event is looked for."""
+    last = _doubt_may_end(claimed, view)
+    doubted_at = claimed.doubted_at or view.now
+    times = [doubted_at + after for after in READS_AFTER if doubted_at + after < last]
+    return next((at for at in [*times, last] if at > view.now), view.now + timedelta(minutes=5))
+
+
+# Probes
+
+
+def _probed(told: Settlement, answer: Answer, view: View) -> Settlement:
+    """Any answer that lets the token pass ends the pause."""
+    if answer.status == 401:
+        return replace(told, failed=True)
+    if answer.status == 429:
+        return replace(_rate_limited(told, answer, view), changes=None)
+    return told
+
+
+_CONCLUSIONS: Mapping[Kind, Callable[[Settlement, Answer, View], Settlement]] = {
+    Kind.POST: _posted,
+    Kind.READ: _read,
+    Kind.ASK: _asked,
+    Kind.CREATE: _created,
+    Kind.PROBE: _probed,
+}
+
+
+def outcome_of(kind: Kind, answer: Answer) -> str:
+    """One word for the attempt's row and the metrics."""
+    return _OUTCOMES[kind](answer)
+
+
+def _outcome_of_post(answer: Answer) -> str:
+    return "too_late" if answer.too_late else judge(answer).value
+
+
+def _outcome_of_question(answer: Answer) -> str:
+    if answer.too_late:
+        return "too_late"
+    if answer.status is None:
+        return "doubtful" if answer.sent else "not_sent"
+    return "answered" if answer.status < 500 else "failed"
+
+
+_OUTCOMES: Mapping[Kind, Callable[[Answer], str]] = {
+    Kind.POST: _outcome_of_post,
+    Kind.READ: _outcome_of_question,
+    Kind.ASK: _outcome_of_question,
+    Kind.CREATE: _outcome_of_question,
+    Kind.PROBE: _outcome_of_question,
+}
 
 
 def wait_before_retry(tries: int) -> timedelta:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from gateway.errors import LedgerUnavailableError
-from gateway.ledger import claims
+from gateway.ledger import leases
 from gateway.ledger.database import Ledger
 
 EVERY = 1.0
@@ -33,7 +33,7 @@ class Tick:
     def look(self) -> None:
         """One look, one indexed query."""
         with self._ledger.read() as connection:
-            for name in claims.due(connection, self._ledger.now(connection)):
+            for name in leases.due(connection, self._ledger.now(connection)):
                 self._ring(name)
 
     def _run(self) -> None:

@@ -1,41 +1,28 @@
-"""Who may send what to a destination, and when: leases, places within the plan, claims, and what became of attempts.
+"""What a drain does next at a destination, and what became of what it did: one transaction a turn.
 
 All of it happens under the destination's writer lock and by the database's clock.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    RowMapping,
-    Select,
-    and_,
-    bindparam,
-    insert,
-    literal,
-    or_,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, insert, select, text, update
 from sqlalchemy import func as sql
-from sqlalchemy.exc import IntegrityError
 
 from gateway.events import EventType, Lane
-from gateway.ledger import lines
+from gateway.ledger import budget, leases, lines, pauses, strangers
+from gateway.ledger.budget import WINDOW, Learned, Places
 from gateway.ledger.identity import new_id
-from gateway.ledger.schema import Instant, attempts, destinations, events, pauses
+from gateway.ledger.pauses import OpenPause, Pause
+from gateway.ledger.schema import Instant, attempts, destinations, events
 from gateway.ledger.schema import lines as line_rows
 
-LEASE = timedelta(seconds=10)
 SEND_WITHIN = timedelta(seconds=5)
 ENDS_WITHIN = timedelta(seconds=20)
-WINDOW = timedelta(seconds=60)
-"""An attempt counts against the plan until this long after its answer, so no window of this length sees more."""
 
 MOST_BODY = 4_000
 """Characters of Lumail's answer that are kept with an attempt."""
@@ -43,97 +30,101 @@ MOST_BODY = 4_000
 ANSWER_LOST = "answer lost"
 """Why an event is held that Lumail may or may not have recorded."""
 
-POST_EVENT = "event"
-"""The kind of an attempt that posts an event."""
+FIRST_READ_AFTER = timedelta(seconds=2)
+"""How long after doubt arose Lumail is asked for the first time what it recorded."""
+
+PROBED = "gateway-probe@example.com"
+"""Whom a probe asks for when it needs no event; whether Lumail has such a subscriber does not matter."""
+
+
+class Kind(StrEnum):
+    """What a request to Lumail is for."""
+
+    POST = "event"  # Track Event
+    READ = "read"  # has a doubtful event been recorded?
+    ASK = "ask"  # is there such a subscriber?
+    CREATE = "create"  # make the subscriber
+    PROBE = "probe"  # does Lumail answer again?
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """An event that this drain, and nobody else, sends now; its attempt row stands already."""
+    """A request that this drain, and nobody else, makes now; its attempt row stands already.
+
+    `event` is None where no single event is concerned: a probe, or a question for a subscriber. `sent` is what goes
+    out, for a POST its body. `pause` names the pause that the request probes.
+    `doubted_at`, `reads`, `read_cursor` say how far the search for a doubtful event has come.
+    """
 
     attempt: str
-    event: str
-    webhook: str
-    source: str
-    type: EventType
+    kind: Kind
     subscriber: str
-    data: str
-    occurred_at: datetime
-    lane: Lane
-    tries: int
-    first_attempt_at: datetime
     claimed_at: datetime
+    lane: Lane = Lane.BULK
+    event: str | None = None
+    webhook: str = ""
+    source: str = ""
+    type: EventType = EventType.EMAIL_OPENED
+    data: str = "{}"
+    occurred_at: datetime | None = None
+    tries: int = 0
+    first_attempt_at: datetime | None = None
+    last_error: str | None = None
+    doubted_at: datetime | None = None
+    reads: int = 0
+    read_cursor: str | None = None
+    pause: OpenPause | None = None
+    sent: str = ""
+
+
+class Stranger(StrEnum):
+    """What an answer tells about a subscriber whom Lumail may not know."""
+
+    MET = "met"
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    UNANSWERED = "unanswered"
 
 
 @dataclass(frozen=True)
 class Settlement:
-    """What became of an attempt and what follows for its event.
+    """What became of an attempt, and what follows.
 
-    `status` is the event's next one; None leaves the event as it is. `due_at` says when a waiting event may leave
-    again, `counts_try` whether a try is used up. `pause` keeps the whole destination from sending.
+    `changes` are the event's columns to set, None leaves the event as it is. `lumail_event_id` says that Lumail
+    recorded it, `by_read` that this was found by reading back.
+    `failed`: True counts into the run of failures that pauses a destination, False ends the run.
     """
 
     claimed: Claimed
     outcome: str
-    status: str | None
-    reason: str | None = None
-    due_at: datetime | None = None
-    counts_try: bool = True
-    lumail_event_id: str | None = None
     http_status: int | None = None
     body: str | None = None
     error: str | None = None
     duration_ms: int | None = None
-    pause: "Pause | None" = None
-
-
-@dataclass(frozen=True)
-class Pause:
-    until: datetime
-    reason: str
+    changes: Mapping[str, Any] | None = None
+    lumail_event_id: str | None = None
+    recorded: bool = False
+    by_read: bool = False
+    failed: bool | None = None
+    pause: Pause | None = None
+    stranger: Stranger | None = None
+    learned: Learned | None = None
+    clock_offset_ms: int | None = None
+    echo: bool | None = None
+    read_lag_ms: int | None = None
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What a drain may do next. `leased` False: somebody else holds the destination now, send nothing new."""
+    """What a drain may do next. `leased` False: somebody else holds the destination now, send nothing new.
+
+    `again`: something changed without a request, so another turn may claim more.
+    """
 
     leased: bool
     claimed: tuple[Claimed, ...] = ()
-
-
-def register(connection: Connection, names: Mapping[str, str]) -> None:
-    """See to it that each destination (name to fingerprint) has its row."""
-    known = set(connection.execute(select(destinations.c.name)).scalars())
-    for name, mark in names.items():
-        if name in known:
-            connection.execute(update(destinations).where(destinations.c.name == name).values(fingerprint=mark))
-        else:
-            connection.execute(insert(destinations).values(name=name, fingerprint=mark))
-
-
-def due(connection: Connection, now: datetime) -> list[str]:
-    """Destinations that a drain would be of use to, and that nobody drains."""
-    query = (
-        select(destinations.c.name)
-        .where(
-            destinations.c.wake_at <= now, or_(destinations.c.lease_until.is_(None), destinations.c.lease_until <= now)
-        )
-        .order_by(destinations.c.wake_at)
-    )
-    return list(connection.execute(query).scalars())
-
-
-def take_lease(connection: Connection, destination: str, owner: str, now: datetime) -> bool:
-    """Whether `owner` drains the destination from now on, for LEASE, renewed by each turn."""
-    taken = connection.execute(
-        update(destinations)
-        .where(
-            destinations.c.name == destination,
-            or_(destinations.c.lease_until.is_(None), destinations.c.lease_until <= now),
-        )
-        .values(lease_owner=owner, lease_until=now + LEASE)
-    )
-    return taken.rowcount == 1
+    again: bool = False
+    paused_anew: tuple[str, ...] = field(default=(), compare=False)
 
 
 def turn(
@@ -147,337 +138,583 @@ def turn(
     limit: int,
     compose: Callable[[Claimed], str],
 ) -> Turn:
-    """Write down what became of attempts, renew the lease and claim up to `wanted` events within `limit` a minute.
+    """Write down what became of attempts, renew the lease and claim up to `wanted` requests within `limit` a minute.
 
     `compose` gives the text that is going to be sent for an event; it is kept with the attempt.
     """
-    settle(connection, destination, settlements, now)
-    renewed = connection.execute(
-        update(destinations)
-        .where(
-            destinations.c.name == destination, destinations.c.lease_owner == owner, destinations.c.lease_until > now
-        )
-        .values(lease_until=now + LEASE)
-    )
-    if renewed.rowcount != 1:
-        return Turn(leased=False)
-    give_up_lost(connection, destination, now)
-    if wanted <= 0 or paused_until(connection, destination, now) is not None:
-        return Turn(leased=True)
-    places = min(wanted, limit - _places_taken(connection, destination, now))
-    if places <= 0:
-        return Turn(leased=True)
-    return Turn(leased=True, claimed=tuple(_claim(connection, destination, now, places, compose)))
+    begun = settle(connection, destination, settlements, now)
+    if not leases.renew(connection, destination, owner, now):
+        return Turn(leased=False, paused_anew=begun)
+    doubt_lost(connection, destination, now)
+    if wanted <= 0:
+        return Turn(leased=True, paused_anew=begun)
+    found = budget.places(connection, destination, limit, now)
+    closed = pauses.open_pauses(connection, destination, now)
+    picker = _Picker(connection, destination, now, found, compose)
+    if closed:
+        return Turn(leased=True, claimed=tuple(picker.probes(closed)), paused_anew=begun)
+    claimed = tuple(picker.pick(wanted))
+    return Turn(leased=True, claimed=claimed, again=picker.held_back, paused_anew=begun)
 
 
 def release(connection: Connection, destination: str, owner: str, now: datetime, limit: int) -> datetime | None:
     """Give the lease back, and note when the next drain is of use; returned, None where nothing waits."""
     wake_at = _next_use(connection, destination, now, limit)
-    connection.execute(
-        update(destinations)
-        .where(destinations.c.name == destination, destinations.c.lease_owner == owner)
-        .values(lease_owner=None, lease_until=None, wake_at=wake_at)
-    )
+    leases.give_back(connection, destination, owner, wake_at)
     return wake_at
 
 
-def settle(connection: Connection, destination: str, settlements: Sequence[Settlement], now: datetime) -> None:
-    """Write answers down. An answer that comes after its event was given up still counts where it is a success."""
-    if not settlements:
-        return
-    connection.execute(
-        update(attempts)
-        .where(attempts.c.id == bindparam("attempt"))
-        .values(
-            answered_at=now,
-            outcome=bindparam("its_outcome"),
-            status=bindparam("its_status"),
-            body=bindparam("its_body"),
-            error=bindparam("its_error"),
-            duration_ms=bindparam("its_duration"),
-            place_until=now + WINDOW,
-        ),
-        [
-            {
-                "attempt": one.claimed.attempt,
-                "its_outcome": one.outcome,
-                "its_status": one.http_status,
-                "its_body": None if one.body is None else one.body[:MOST_BODY],
-                "its_error": one.error,
-                "its_duration": one.duration_ms,
-            }
-            for one in settlements
-        ],
+# Claiming
+
+_COLUMNS = tuple(
+    events.c[name]
+    for name in (
+        *("id", "webhook", "source", "type", "subscriber", "data", "occurred_at", "lane", "tries", "first_attempt_at"),
+        *("last_error", "step", "doubted_at", "reads", "read_cursor"),
     )
-    _settle_delivered(connection, [one for one in settlements if one.status == "delivered"], now)
-    for one in settlements:
-        if one.status not in (None, "delivered"):
-            _settle_otherwise(connection, one, now)
-        if one.pause is not None:
-            _pause(connection, destination, one.pause, now)
-    lines.refresh(
-        connection, destination, {(int(one.claimed.lane), one.claimed.subscriber) for one in settlements if one.status}
-    )
-
-
-def give_up_lost(connection: Connection, destination: str, now: datetime) -> None:
-    """Hold the events whose attempt ran out of time without an answer: it may have been recorded or not."""
-    query = select(attempts.c.id, attempts.c.event).where(
-        attempts.c.destination == destination, attempts.c.outcome.is_(None), attempts.c.ends_by <= now
-    )
-    lost = connection.execute(query).all()
-    if not lost:
-        return
-    identities = [event for _, event in lost]
-    connection.execute(
-        update(attempts)
-        .where(attempts.c.id.in_([identity for identity, _ in lost]))
-        .values(outcome="lost", error="no answer was seen: the sender ended before it came")
-    )
-    changed = connection.execute(
-        select(events.c.lane, events.c.subscriber).where(events.c.id.in_(identities), events.c.status == "delivering")
-    ).all()
-    connection.execute(
-        update(events)
-        .where(events.c.id.in_(identities), events.c.status == "delivering")
-        .values(status="held", reason=ANSWER_LOST)
-    )
-    lines.refresh(connection, destination, [(lane, subscriber) for lane, subscriber in changed])
-
-
-def paused_until(connection: Connection, destination: str, now: datetime) -> datetime | None:
-    """Until when the destination is paused; None where it is not."""
-    query = select(sql.max(pauses.c.until)).where(
-        pauses.c.destination == destination,
-        pauses.c.scope == "destination",
-        pauses.c.ended_at.is_(None),
-        pauses.c.until > now,
-    )
-    until: datetime | None = connection.execute(query).scalar_one()
-    return until
-
-
-def _places_taken(connection: Connection, destination: str, now: datetime) -> int:
-    query = select(sql.count()).where(attempts.c.destination == destination, attempts.c.place_until > now)
-    return int(connection.execute(query).scalar_one())
-
-
-def _claim(
-    connection: Connection, destination: str, now: datetime, places: int, compose: Callable[[Claimed], str]
-) -> list[Claimed]:
-    rows: list[RowMapping] = []
-    for lane in Lane:
-        if len(rows) < places:
-            query = _bulk(destination, now) if lane is Lane.BULK else _heads(destination, lane, now)
-            rows.extend(connection.execute(query.limit(places - len(rows))).mappings())
-    if not rows:
-        return []
-    claimed = [_claimed(row, now) for row in rows]
-    connection.execute(
-        update(events)
-        .where(events.c.id == bindparam("event"), events.c.status == "waiting")
-        .values(
-            status="delivering",
-            attempt=bindparam("its_attempt"),
-            first_attempt_at=sql.coalesce(events.c.first_attempt_at, literal(now, Instant)),
-        ),
-        [{"event": one.event, "its_attempt": one.attempt} for one in claimed],
-    )
-    in_line = [one for one in claimed if one.lane is not Lane.BULK]
-    if in_line:
-        connection.execute(
-            update(line_rows)
-            .where(
-                line_rows.c.destination == destination,
-                line_rows.c.lane == bindparam("its_lane"),
-                line_rows.c.subscriber == bindparam("its_subscriber"),
-            )
-            .values(due_at=None),
-            [{"its_lane": int(one.lane), "its_subscriber": one.subscriber} for one in in_line],
-        )
-    connection.execute(
-        insert(attempts),
-        [
-            {
-                "id": one.attempt,
-                "destination": destination,
-                "event": one.event,
-                "kind": POST_EVENT,
-                "taken_at": now,
-                "send_before": now + SEND_WITHIN,
-                "ends_by": now + ENDS_WITHIN,
-                "place_until": now + ENDS_WITHIN + WINDOW,
-                "sent": compose(one),
-            }
-            for one in claimed
-        ],
-    )
-    return claimed
-
-
-_SENT_COLUMNS = (
-    events.c.id,
-    events.c.webhook,
-    events.c.source,
-    events.c.type,
-    events.c.subscriber,
-    events.c.data,
-    events.c.occurred_at,
-    events.c.lane,
-    events.c.tries,
-    events.c.first_attempt_at,
 )
 
 
-def _heads(destination: str, lane: Lane, now: datetime) -> Select[Any]:
+def _heads() -> Select[Any]:
     return (
-        select(*_SENT_COLUMNS)
+        select(*_COLUMNS)
         .join_from(line_rows, events, events.c.id == line_rows.c.head)
         .where(
-            line_rows.c.destination == destination,
-            line_rows.c.lane == int(lane),
-            line_rows.c.due_at <= now,
+            line_rows.c.destination == bindparam("its_name"),
+            line_rows.c.lane == bindparam("its_lane"),
+            line_rows.c.due_at <= bindparam("now"),
             events.c.status == "waiting",
+            events.c.source.not_in(bindparam("resting", expanding=True)),
         )
         .order_by(line_rows.c.due_at)
-    )
-
-
-def _bulk(destination: str, now: datetime) -> Select[Any]:
-    # Written as the partial index has it, so that it is used.
-    return (
-        select(*_SENT_COLUMNS)
-        .where(events.c.destination == destination, _is_waiting_bulk(), events.c.due_at <= now)
-        .order_by(events.c.due_at, events.c.id)
+        .limit(bindparam("most"))
     )
 
 
 def _is_waiting_bulk() -> ColumnElement[bool]:
+    """Written as the partial index has it, so that it is used."""
     return and_(text("events.status = 'waiting'"), text("events.lane = 3"))
 
 
-def _claimed(row: RowMapping, now: datetime) -> Claimed:
-    return Claimed(
-        attempt=new_id("at"),
-        event=row["id"],
-        webhook=row["webhook"],
-        source=row["source"],
-        type=EventType(row["type"]),
-        subscriber=row["subscriber"],
-        data=row["data"],
-        occurred_at=row["occurred_at"],
-        lane=Lane(row["lane"]),
-        tries=row["tries"],
-        first_attempt_at=row["first_attempt_at"] or now,
-        claimed_at=now,
+_HEADS = _heads()
+_BULK = (
+    select(*_COLUMNS)
+    .where(
+        events.c.destination == bindparam("its_name"),
+        _is_waiting_bulk(),
+        events.c.due_at <= bindparam("now"),
+        events.c.source.not_in(bindparam("resting", expanding=True)),
     )
+    .order_by(events.c.due_at, events.c.id)
+    .limit(bindparam("most"))
+)
+_DOUBTFUL = (
+    select(*_COLUMNS)
+    .where(
+        events.c.destination == bindparam("its_name"),
+        text("events.status = 'unknown'"),
+        events.c.due_at <= bindparam("now"),
+    )
+    .order_by(events.c.due_at)
+    .limit(bindparam("most"))
+)
+_SENDING = (
+    update(events)
+    .where(events.c.id == bindparam("its_id"), events.c.status == "waiting")
+    .values(
+        status="delivering",
+        attempt=bindparam("its_attempt"),
+        first_attempt_at=sql.coalesce(events.c.first_attempt_at, bindparam("now", type_=Instant)),
+    )
+)
+_CLOSE_LINE = (
+    update(line_rows)
+    .where(
+        line_rows.c.destination == bindparam("its_name"),
+        line_rows.c.lane == bindparam("its_lane"),
+        line_rows.c.subscriber == bindparam("its_subscriber"),
+    )
+    .values(due_at=bindparam("until", type_=Instant))
+)
+_ASKING = update(events).where(events.c.id == bindparam("its_id")).values(due_at=bindparam("until", type_=Instant))
+_ADD_ATTEMPTS = insert(attempts)
 
 
-def _settle_delivered(connection: Connection, delivered: Sequence[Settlement], now: datetime) -> None:
-    if not delivered:
+class _Picker:
+    """The claims of one turn, the most urgent first."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        destination: str,
+        now: datetime,
+        found: Places,
+        compose: Callable[[Claimed], str],
+    ) -> None:
+        self._connection = connection
+        self._destination = destination
+        self._now = now
+        self._places = found
+        self._compose = compose
+        self._taken = {"all": 0, "revenue": 0, "low": 0}
+        self.held_back = False
+
+    def pick(self, wanted: int) -> list[Claimed]:
+        if not self._places.free:
+            return []
+        lanes = pauses.paused_names(self._connection, self._destination, "lane")
+        claimed: list[Claimed] = []
+        steps: tuple[tuple[Lane, Callable[[Lane, int], list[Claimed]]], ...] = (
+            (Lane.URGENT, self._from_lines),
+            (Lane.REVENUE, self._from_lines),
+            (Lane.REVENUE, self._reads),
+            (Lane.STANDARD, self._questions),
+            (Lane.STANDARD, self._from_lines),
+            (Lane.BULK, self._from_bulk),
+        )
+        for lane, source in steps:
+            most = min(wanted - len(claimed), self._left(lane, scheduled=source != self._reads))
+            if most > 0 and lane.word not in lanes:
+                picked = source(lane, most)
+                claimed += picked
+                self._count(lane, len(picked), scheduled=source != self._reads)
+        self._note(claimed)
+        return claimed
+
+    def probes(self, closed: Sequence[OpenPause]) -> list[Claimed]:
+        """The one request that may end a pause, where it is due and no other pause stands against it."""
+        due = [one for one in closed if one.probe is not None and one.until is not None and one.until <= self._now]
+        if len(due) < len(closed) or not self._places.free:
+            return []
+        pause = due[0]
+        pauses.take_probe(self._connection, pause, self._now)
+        if pause.probe == "post":
+            waiting = [one for lane in (*list(Lane)[:3],) for one in self._from_lines(lane, 1)][:1]
+            claimed = [replace(one, pause=pause) for one in waiting or self._from_bulk(Lane.BULK, 1)]
+        else:
+            claimed = [Claimed(new_id("at"), Kind.PROBE, PROBED, self._now, pause=pause)]
+        self._note(claimed)
+        return claimed
+
+    def _left(self, lane: Lane, *, scheduled: bool) -> int:
+        if not scheduled:
+            return self._places.for_lane(Lane.REVENUE, self._taken["all"], unscheduled=True)
+        mine = {Lane.URGENT: 0, Lane.REVENUE: self._taken["revenue"]}.get(lane, self._taken["low"])
+        return self._places.for_lane(lane, self._taken["all"], mine)
+
+    def _count(self, lane: Lane, number: int, *, scheduled: bool) -> None:
+        self._taken["all"] += number
+        if scheduled and lane is not Lane.URGENT:
+            self._taken["revenue" if lane is Lane.REVENUE else "low"] += number
+
+    def _asking(self, most: int, lane: Lane) -> dict[str, Any]:
+        resting = pauses.paused_names(self._connection, self._destination, "source")
+        return {
+            "its_name": self._destination,
+            "its_lane": int(lane),
+            "now": self._now,
+            "most": most,
+            "resting": sorted(resting) or [""],
+        }
+
+    def _from_lines(self, lane: Lane, most: int) -> list[Claimed]:
+        return self._without_strangers(self._connection.execute(_HEADS, self._asking(most, lane)).all())
+
+    def _from_bulk(self, lane: Lane, most: int) -> list[Claimed]:
+        asking = self._asking(most, lane)
+        del asking["its_lane"]
+        return self._without_strangers(self._connection.execute(_BULK, asking).all())
+
+    def _reads(self, lane: Lane, most: int) -> list[Claimed]:
+        del lane
+        asking = {"its_name": self._destination, "now": self._now, "most": most}
+        return [self._claimed(row, Kind.READ) for row in self._connection.execute(_DOUBTFUL, asking)]
+
+    def _questions(self, lane: Lane, most: int) -> list[Claimed]:
+        again_at = self._now + ENDS_WITHIN + timedelta(seconds=1)
+        found = strangers.to_ask(self._connection, self._destination, self._now, most, again_at)
+        return [Claimed(new_id("at"), Kind.ASK, subscriber, self._now, lane) for subscriber in found]
+
+    def _without_strangers(self, rows: Sequence[Row[Any]]) -> list[Claimed]:
+        """Claims; events of subscribers that Lumail does not know are held instead, without asking it."""
+        if not rows:
+            return []
+        names = strangers.among(self._connection, self._destination, (row.subscriber for row in rows))
+        foreign = [row for row in rows if row.subscriber in names and row.step == "post"]
+        if foreign:
+            self.held_back = True
+            self._connection.execute(
+                update(events)
+                .where(events.c.id.in_([row.id for row in foreign]), events.c.status == "waiting")
+                .values(status="held", reason=strangers.NOT_IN_LUMAIL)
+            )
+            lines.refresh(self._connection, self._destination, {(row.lane, row.subscriber) for row in foreign})
+        kinds = {"post": Kind.POST, "ask": Kind.ASK, "create": Kind.CREATE}
+        held = {row.id for row in foreign}
+        return [self._claimed(row, kinds[row.step]) for row in rows if row.id not in held]
+
+    def _claimed(self, row: Row[Any], kind: Kind) -> Claimed:
+        one = Claimed(
+            attempt=new_id("at"),
+            kind=kind,
+            subscriber=row.subscriber,
+            claimed_at=self._now,
+            lane=Lane(row.lane),
+            event=row.id,
+            webhook=row.webhook,
+            source=row.source,
+            type=EventType(row.type),
+            data=row.data,
+            occurred_at=row.occurred_at,
+            tries=row.tries,
+            first_attempt_at=row.first_attempt_at or self._now,
+            last_error=row.last_error,
+            doubted_at=row.doubted_at,
+            reads=row.reads,
+            read_cursor=row.read_cursor,
+        )
+        return replace(one, sent=self._compose(one))
+
+    def _note(self, claimed: Sequence[Claimed]) -> None:
+        """Write the claims down: attempts, events on their way, lines that are closed meanwhile."""
+        if not claimed:
+            return
+        posts = [one for one in claimed if one.kind is Kind.POST]
+        others = [one for one in claimed if one.kind is not Kind.POST and one.event is not None]
+        again_at = self._now + ENDS_WITHIN + timedelta(seconds=1)
+        if posts:
+            self._connection.execute(
+                _SENDING, [{"its_id": one.event, "its_attempt": one.attempt, "now": self._now} for one in posts]
+            )
+        if others:  # were the answer lost, the question is asked again
+            self._connection.execute(_ASKING, [{"its_id": one.event, "until": again_at} for one in others])
+        self._close_lines([(one, None) for one in posts] + [(one, again_at) for one in others])
+        self._connection.execute(_ADD_ATTEMPTS, [self._attempt(one) for one in claimed])
+        budget.advance(self._connection, self._destination, self._now, self._places.limit, self._taken)
+
+    def _close_lines(self, closed: Sequence[tuple[Claimed, datetime | None]]) -> None:
+        rows = [
+            {
+                "its_name": self._destination,
+                "its_lane": int(one.lane),
+                "its_subscriber": one.subscriber,
+                "until": until,
+            }
+            for one, until in closed
+            if one.lane is not Lane.BULK and one.kind is not Kind.READ
+        ]
+        if rows:
+            self._connection.execute(_CLOSE_LINE, rows)
+
+    def _attempt(self, one: Claimed) -> dict[str, Any]:
+        return {
+            "id": one.attempt,
+            "destination": self._destination,
+            "event": one.event,
+            "kind": one.kind.value,
+            "taken_at": self._now,
+            "send_before": self._now + SEND_WITHIN,
+            "ends_by": self._now + ENDS_WITHIN,
+            "place_until": self._now + ENDS_WITHIN + WINDOW,
+            "sent": one.sent or one.subscriber,
+        }
+
+
+# Settling
+
+_ANSWERED = (
+    update(attempts)
+    .where(attempts.c.id == bindparam("its_id"))
+    .values(
+        answered_at=bindparam("now", type_=Instant),
+        outcome=bindparam("its_outcome"),
+        status=bindparam("its_status"),
+        body=bindparam("its_body"),
+        error=bindparam("its_error"),
+        duration_ms=bindparam("its_duration"),
+        place_until=bindparam("until", type_=Instant),
+    )
+)
+_RECORDED = (
+    update(events)
+    .where(events.c.id == bindparam("its_id"), events.c.status != "delivered")
+    .values(
+        status="delivered",
+        reason=None,
+        last_error=None,
+        tries=events.c.tries + 1,
+        settled_at=bindparam("now", type_=Instant),
+        lumail_event_id=bindparam("its_lumail_id"),
+        found_by_read=bindparam("its_by_read"),
+        candidates=None,
+    )
+)
+
+
+def settle(
+    connection: Connection, destination: str, settlements: Sequence[Settlement], now: datetime
+) -> tuple[str, ...]:
+    """Write answers down; the reasons of pauses that begin with them.
+
+    A success counts whenever it comes, also after its event was given up.
+    """
+    if not settlements:
+        return ()
+    connection.execute(_ANSWERED, [_answer(one, now) for one in settlements])
+    _learn(connection, destination, settlements, now)
+    _settle_recorded(connection, destination, [one for one in settlements if one.recorded], now)
+    for one in settlements:
+        if one.changes is not None and one.claimed.event is not None:
+            _change(connection, one)
+        if one.stranger is not None:
+            _settle_stranger(connection, destination, one, now)
+    changed = {
+        (int(one.claimed.lane), one.claimed.subscriber)
+        for one in settlements
+        if one.claimed.event is not None and (one.recorded or one.changes)
+    }
+    lines.refresh(connection, destination, changed)
+    return _settle_pauses(connection, destination, settlements, now)
+
+
+def _answer(one: Settlement, now: datetime) -> dict[str, Any]:
+    return {
+        "its_id": one.claimed.attempt,
+        "now": now,
+        "until": now + WINDOW,
+        "its_outcome": one.outcome,
+        "its_status": one.http_status,
+        "its_body": None if one.body is None else one.body[:MOST_BODY],
+        "its_error": one.error,
+        "its_duration": one.duration_ms,
+    }
+
+
+def _learn(connection: Connection, destination: str, settlements: Sequence[Settlement], now: datetime) -> None:
+    told = [one.learned for one in settlements if one.learned is not None]
+    if told:
+        budget.learn(connection, destination, min(told, key=_remaining), now)
+    values: dict[str, Any] = {}
+    for one in settlements:
+        if one.clock_offset_ms is not None:
+            values["clock_offset_ms"] = one.clock_offset_ms
+        if one.echo is not None:
+            values["echo"] = one.echo
+        if one.read_lag_ms is not None:
+            lag = one.read_lag_ms
+            values["read_lag_ms"] = sql.coalesce(
+                select(sql.max(destinations.c.read_lag_ms))
+                .where(destinations.c.name == destination, destinations.c.read_lag_ms > lag)
+                .scalar_subquery(),
+                lag,
+            )
+    if values:
+        connection.execute(update(destinations).where(destinations.c.name == destination).values(**values))
+
+
+def _remaining(learned: Learned) -> float:
+    return math.inf if learned.remaining is None else learned.remaining
+
+
+def _settle_recorded(connection: Connection, destination: str, recorded: Sequence[Settlement], now: datetime) -> None:
+    if not recorded:
         return
-    try:
-        with connection.begin_nested():
-            _mark_delivered(connection, {one.claimed.event: one.lumail_event_id for one in delivered}, now)
-    except IntegrityError:
-        # One id for two of our events: Lumail's answer is believed, its id is not.
-        _mark_delivered(connection, {one.claimed.event: None for one in delivered}, now)
+    ids = [one.lumail_event_id for one in recorded if one.lumail_event_id is not None]
+    query = select(events.c.id, events.c.lumail_event_id, events.c.found_by_read).where(
+        events.c.destination == destination, events.c.lumail_event_id.in_(ids)
+    )
+    holders = {row.lumail_event_id: row for row in connection.execute(query)}
+    given: set[str] = set()
+    rows = []
+    for one in recorded:
+        lumail_id = one.lumail_event_id
+        holder = holders.get(lumail_id) if lumail_id is not None else None
+        if holder is not None and holder.id != one.claimed.event:
+            if holder.found_by_read and not one.by_read:
+                _lose(connection, destination, holder.id, now)  # an answer knows better than a reader
+            else:
+                lumail_id = None  # one id for two of our events: the success is believed, the id is not
+        if lumail_id in given:
+            lumail_id = None
+        elif lumail_id is not None:
+            given.add(lumail_id)
+        rows.append({"its_id": one.claimed.event, "its_lumail_id": lumail_id, "its_by_read": one.by_read, "now": now})
+    connection.execute(_RECORDED, rows)
 
 
-def _mark_delivered(connection: Connection, recorded: Mapping[str, str | None], now: datetime) -> None:
+def _lose(connection: Connection, destination: str, event: str, now: datetime) -> None:
+    """What a read took for this event was another's: it is in doubt again."""
+    lost = connection.execute(select(events.c.lane, events.c.subscriber).where(events.c.id == event)).one()
     connection.execute(
         update(events)
-        .where(
-            events.c.id == bindparam("event"),
-            or_(
-                events.c.status == "delivering",
-                events.c.status == "unknown",
-                and_(events.c.status == "held", events.c.reason == ANSWER_LOST),
-            ),
-        )
+        .where(events.c.id == event)
         .values(
-            status="delivered",
-            reason=None,
-            last_error=None,
-            tries=events.c.tries + 1,
-            settled_at=now,
-            lumail_event_id=bindparam("its_lumail_id"),
-        ),
-        [{"event": event, "its_lumail_id": lumail_id} for event, lumail_id in recorded.items()],
-    )
-
-
-def _settle_otherwise(connection: Connection, one: Settlement, now: datetime) -> None:
-    values: dict[str, Any] = {"status": one.status, "reason": one.reason, "last_error": one.error}
-    if one.due_at is not None:
-        values["due_at"] = one.due_at
-    if one.counts_try:
-        values["tries"] = events.c.tries + 1
-    if one.status in ("failed", "dropped"):
-        values["settled_at"] = now
-    connection.execute(
-        update(events)
-        .where(
-            events.c.id == one.claimed.event,
-            events.c.status == "delivering",
-            events.c.attempt == one.claimed.attempt,
+            status="unknown",
+            lumail_event_id=None,
+            found_by_read=False,
+            settled_at=None,
+            reads=0,
+            read_cursor=None,
+            due_at=now + FIRST_READ_AFTER,
         )
-        .values(**values)
     )
+    leases.wake(connection, destination, now + FIRST_READ_AFTER)
+    lines.close(connection, destination, lost.lane, lost.subscriber, event)
 
 
-def _pause(connection: Connection, destination: str, pause: Pause, now: datetime) -> None:
-    until = paused_until(connection, destination, now)
-    if until is not None and until >= pause.until:
+def _change(connection: Connection, one: Settlement) -> None:
+    mine = events.c.id == one.claimed.event
+    if one.claimed.kind is Kind.POST:
+        mine = and_(mine, events.c.status == "delivering", events.c.attempt == one.claimed.attempt)
+    elif one.claimed.kind is Kind.READ:
+        mine = and_(mine, events.c.status == "unknown")
+    else:
+        mine = and_(mine, events.c.status == "waiting")
+    connection.execute(update(events).where(mine).values(**(one.changes or {})))
+
+
+def _settle_stranger(connection: Connection, destination: str, one: Settlement, now: datetime) -> None:
+    subscriber = one.claimed.subscriber
+    match one.stranger:
+        case Stranger.MET:
+            strangers.met(connection, destination, subscriber, now)
+        case Stranger.KNOWN:
+            strangers.found(connection, destination, subscriber, now)
+        case Stranger.UNKNOWN:
+            strangers.still_unknown(connection, destination, subscriber, now)
+        case Stranger.UNANSWERED:
+            strangers.ask_later(connection, destination, subscriber, now + timedelta(minutes=5))
+
+
+FAILURES_THAT_PAUSE = 5
+"""Failures in a row after which a destination is paused instead of every event failing for itself."""
+
+
+def _settle_pauses(
+    connection: Connection, destination: str, settlements: Iterable[Settlement], now: datetime
+) -> tuple[str, ...]:
+    begun: list[str] = []
+    run: int | None = None
+    for one in settlements:
+        probed = one.claimed.pause
+        if probed is not None:
+            succeeded = one.failed is False and one.pause is None
+            pauses.conclude_probe(connection, probed.id, now, succeeded=succeeded, tries=probed.tries)
+        if one.pause is not None and probed is None and pauses.begin(connection, destination, one.pause, now):
+            begun.append(one.pause.reason)
+        if one.failed is not None:
+            run = _run(connection, destination) if run is None else run
+            run = run + 1 if one.failed else 0
+    if run is None:
+        return tuple(begun)
+    connection.execute(update(destinations).where(destinations.c.name == destination).values(failures_run=run))
+    if run >= FAILURES_THAT_PAUSE and not pauses.open_pauses(connection, destination, now):
+        reason = f"{run} requests in a row failed or were not answered"
+        pauses.begin(connection, destination, Pause(now + pauses.FIRST_WAIT, reason, probe="get"), now)
+        begun.append(reason)
+    return tuple(begun)
+
+
+def _run(connection: Connection, destination: str) -> int:
+    query = select(destinations.c.failures_run).where(destinations.c.name == destination)
+    return int(connection.execute(query).scalar_one())
+
+
+def doubt_lost(connection: Connection, destination: str, now: datetime) -> None:
+    """Attempts that ran out of time without a word: their sender died, and nobody knows whether a byte had left."""
+    query = select(attempts.c.id, attempts.c.event, attempts.c.kind, attempts.c.ends_by).where(
+        attempts.c.destination == destination, text("attempts.outcome IS NULL"), attempts.c.ends_by <= now
+    )
+    lost = connection.execute(query).all()
+    if not lost:
         return
     connection.execute(
-        insert(pauses).values(
-            id=new_id("pa"),
-            scope="destination",
-            destination=destination,
-            name=destination,
-            reason=pause.reason,
-            made_at=now,
-            until=pause.until,
-        )
+        update(attempts)
+        .where(attempts.c.id.in_([row.id for row in lost]))
+        .values(outcome="lost", error="no answer was seen: the sender ended before it came")
     )
+    for row in lost:
+        if row.kind == Kind.POST:
+            connection.execute(
+                update(events)
+                .where(events.c.id == row.event, events.c.status == "delivering", events.c.attempt == row.id)
+                .values(
+                    status="unknown",
+                    reason=ANSWER_LOST,
+                    doubted_at=row.ends_by,
+                    reads=0,
+                    read_cursor=None,
+                    due_at=now + FIRST_READ_AFTER,
+                )
+            )
+
+
+def owners(connection: Connection, destination: str, lumail_ids: Sequence[str]) -> Mapping[str, str]:
+    """Which of these records of Lumail are events of ours: Lumail's id to ours."""
+    query = select(events.c.lumail_event_id, events.c.id).where(
+        events.c.destination == destination, events.c.lumail_event_id.in_(lumail_ids)
+    )
+    return {row.lumail_event_id: row.id for row in connection.execute(query)}
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What was seen of a destination's Lumail: whether it keeps extra keys, its clock, how long a read lags behind."""
+
+    echo: bool | None
+    clock_offset: timedelta
+    read_lag: timedelta
+
+
+def habits(connection: Connection, destination: str) -> Habits:
+    row = connection.execute(
+        select(destinations.c.echo, destinations.c.clock_offset_ms, destinations.c.read_lag_ms).where(
+            destinations.c.name == destination
+        )
+    ).one()
+    return Habits(
+        row.echo, timedelta(milliseconds=row.clock_offset_ms or 0), timedelta(milliseconds=row.read_lag_ms or 0)
+    )
+
+
+# When the next drain is of use
 
 
 def _next_use(connection: Connection, destination: str, now: datetime, limit: int) -> datetime | None:
-    next_due = _earliest(
-        [
-            *(
-                connection.execute(
-                    select(sql.min(line_rows.c.due_at)).where(
-                        line_rows.c.destination == destination, line_rows.c.lane == int(lane)
-                    )
-                ).scalar_one()
-                for lane in (Lane.URGENT, Lane.REVENUE, Lane.STANDARD)
-            ),
-            connection.execute(
-                select(sql.min(events.c.due_at)).where(events.c.destination == destination, _is_waiting_bulk())
-            ).scalar_one(),
-        ]
-    )
-    if next_due is not None:
-        paused = paused_until(connection, destination, now)
-        next_due = max(next_due, *filter(None, [paused, _next_place(connection, destination, now, limit)]), next_due)
+    wanted = [
+        max(due, budget.next_place(connection, destination, limit, now, lane))
+        for lane in Lane
+        if (due := _next_due(connection, destination, lane)) is not None
+    ]
+    asked = [
+        connection.execute(
+            select(sql.min(events.c.due_at)).where(
+                events.c.destination == destination, text("events.status = 'unknown'")
+            )
+        ).scalar_one(),
+        strangers.next_question(connection, destination),
+    ]
+    wanted += [
+        max(at, budget.next_place(connection, destination, limit, now, Lane.REVENUE)) for at in asked if at is not None
+    ]
+    closed = pauses.open_pauses(connection, destination, now)
+    if closed and wanted:
+        ends = [one.until for one in closed]
+        wanted = [] if None in ends else [max(min(wanted), *(end for end in ends if end is not None))]
     lost = connection.execute(
-        select(sql.min(attempts.c.ends_by)).where(attempts.c.destination == destination, attempts.c.outcome.is_(None))
+        select(sql.min(attempts.c.ends_by)).where(
+            attempts.c.destination == destination, text("attempts.outcome IS NULL")
+        )
     ).scalar_one()
-    return _earliest([next_due, lost])
+    return min([*wanted, *([lost] if lost is not None else [])], default=None)
 
 
-def _next_place(connection: Connection, destination: str, now: datetime, limit: int) -> datetime | None:
-    """When a place gets free; None where one is free now."""
-    if _places_taken(connection, destination, now) < limit:
-        return None
-    query = select(sql.min(attempts.c.place_until)).where(
-        attempts.c.destination == destination, attempts.c.place_until > now
-    )
-    free: datetime | None = connection.execute(query).scalar_one()
-    return free
-
-
-def _earliest(instants: Sequence[datetime | None]) -> datetime | None:
-    return min((one for one in instants if one is not None), default=None)
+def _next_due(connection: Connection, destination: str, lane: Lane) -> datetime | None:
+    if lane is Lane.BULK:
+        query = select(sql.min(events.c.due_at)).where(events.c.destination == destination, _is_waiting_bulk())
+    else:
+        query = select(sql.min(line_rows.c.due_at)).where(
+            line_rows.c.destination == destination, line_rows.c.lane == int(lane)
+        )
+    due: datetime | None = connection.execute(query).scalar_one()
+    return due

@@ -45,6 +45,13 @@ _REFRESH = text(
     """
 )
 
+_CLOSE = text(
+    """
+    UPDATE lines SET head = :head, due_at = NULL
+    WHERE destination = :destination AND lane = :lane AND subscriber = :subscriber
+    """
+)
+
 _LEAVE = text(
     "DELETE FROM lines WHERE destination = :destination AND lane = :lane AND subscriber = :subscriber AND head IS NULL"
 )
@@ -79,3 +86,12 @@ def refresh(connection: Connection, destination: str, changed: Iterable[tuple[in
     if rows:
         for statement in (_OPEN, _REFRESH, _LEAVE):
             connection.execute(statement, rows)
+
+
+def close(connection: Connection, destination: str, lane: int, subscriber: str, head: str) -> None:
+    """Let nothing of a line leave until `head`, an event on its way or in doubt, is settled."""
+    if lane == Lane.BULK:
+        return
+    row = {"destination": destination, "lane": lane, "subscriber": subscriber, "head": head}
+    connection.execute(_OPEN, row)
+    connection.execute(_CLOSE, row)

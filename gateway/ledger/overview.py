@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, or_, sele
 from sqlalchemy import func as sql
 
 from gateway.events import Lane
-from gateway.ledger.claims import WINDOW
+from gateway.ledger.budget import WINDOW
 from gateway.ledger.schema import attempts, events, lines, pauses, rejections, webhooks
 
 DAY = timedelta(hours=24)

@@ -2,18 +2,18 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
-from sqlalchemy import func as sql
+from sqlalchemy import Connection, insert, update
 
-from gateway.ledger.claims import ENDS_WITHIN, SEND_WITHIN, WINDOW
+from gateway.ledger import budget
+from gateway.ledger.budget import WINDOW
+from gateway.ledger.claims import ENDS_WITHIN, SEND_WITHIN
 from gateway.ledger.identity import new_id
 from gateway.ledger.schema import attempts
 
 
 def take(connection: Connection, destination: str, kind: str, limit: int, now: datetime) -> str | None:
     """The attempt that may be made now, under the destination's writer lock; None where the plan is used up."""
-    query = select(sql.count()).where(attempts.c.destination == destination, attempts.c.place_until > now)
-    if int(connection.execute(query).scalar_one()) >= limit:
+    if not budget.places(connection, destination, limit, now).free:
         return None
     identity = new_id("at")
     connection.execute(

@@ -12,7 +12,8 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from gateway.events import EventType, Lane
 from gateway.ledger import lines
 from gateway.ledger.identity import new_id
-from gateway.ledger.schema import destinations, events, keys, memory, webhooks
+from gateway.ledger.leases import wake
+from gateway.ledger.schema import events, keys, memory, webhooks
 
 CHUNK = 500
 """How many values stand in one IN list."""
@@ -190,14 +191,6 @@ _REMEMBER = {
 }
 _WAITING_FOR = select(events.c.id, events.c.waits_for, events.c.lane).where(
     events.c.destination == _OF_DESTINATION, events.c.waits_for.in_(_ASKED), events.c.status == "held"
-)
-_WAKE = (
-    update(destinations)
-    .where(
-        destinations.c.name == _OF_DESTINATION,
-        destinations.c.wake_at.is_(None) | (destinations.c.wake_at > bindparam("at")),
-    )
-    .values(wake_at=bindparam("at"))
 )
 
 
@@ -512,11 +505,6 @@ class _Book:
                     .values(subscriber=emails[waited_for], status="waiting", reason=None, waits_for=None)
                 )
                 self._lines.add((lane, emails[waited_for]))
-
-
-def wake(connection: Connection, destination: str, at: datetime) -> None:
-    """See to it that the destination is drained from `at` on."""
-    connection.execute(_WAKE, {"its_destination": destination, "at": at})
 
 
 def _memory_keys(told: Telling) -> list[str]:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
     text,
 )
 
@@ -81,9 +82,14 @@ destinations = Table(
     Column("lease_owner", String(40), comment="the drain that may claim"),
     Column("lease_until", Instant),
     Column("wake_at", Instant, comment="no drain is of use before; null: nothing waits"),
+    Column("low_next_at", Instant, comment="when the even schedule has the next place for standard and bulk"),
+    Column("revenue_next_at", Instant, comment="the same for revenue, which may run ahead by a burst"),
+    Column("failures_run", Integer, nullable=False, server_default="0", comment="failures since the last success"),
     Column("limit_learned", Integer, comment="requests a minute by Lumail's own header"),
-    Column("remaining_learned", Integer),
+    Column("remaining_learned", Integer, comment="what Lumail had left at learned_at, until reset_learned"),
     Column("reset_learned", Instant),
+    Column("learned_at", Instant),
+    Column("clock_offset_ms", BigInteger, comment="how far Lumail's clock is ahead of the ledger's"),
     Column("read_lag_ms", BigInteger, comment="the longest time seen until a recorded event could be read back"),
     Column("echo", Boolean, comment="whether Lumail stores extra keys; null: not seen yet"),
 )
@@ -96,7 +102,8 @@ pauses = Table(
     Column("destination", String(100), nullable=False),
     Column("name", String(100), nullable=False, comment="of the destination, lane or source"),
     Column("reason", Text, nullable=False),
-    Column("probe", String(20), comment="what ends the pause early; null: only its end"),
+    Column("probe", String(20), comment="the request that tells whether it is over: get or post; null: its end does"),
+    Column("tries", Integer, nullable=False, server_default="0", comment="probes that failed"),
     Column("made_at", Instant, nullable=False),
     Column("until", Instant, comment="null: until somebody resumes"),
     Column("ended_at", Instant),
@@ -138,6 +145,7 @@ webhooks = Table(
 
 _WAITING_IN_LINE = text("status = 'waiting' AND lane < 3")
 _WAITING_BULK = text("status = 'waiting' AND lane = 3")
+_UNKNOWN = text("status = 'unknown'")
 _WAITS_FOR_MEMORY = text("waits_for IS NOT NULL")
 
 events = Table(
@@ -158,6 +166,12 @@ events = Table(
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("first_attempt_at", Instant),
     Column("attempt", String(40), comment="the newest attempt to post it"),
+    Column("step", String(10), nullable=False, server_default="post", comment="the next request: post, ask or create"),
+    Column("doubted_at", Instant, comment="by when the doubtful attempt was surely over"),
+    Column("reads", Integer, nullable=False, server_default="0", comment="complete reads that did not find it"),
+    Column("read_cursor", Text, comment="where a read of several pages goes on"),
+    Column("candidates", Json, comment="records at Lumail that may be it: only a person can tell"),
+    Column("found_by_read", Boolean, nullable=False, server_default=false()),
     Column("group", String(40), nullable=False),
     Column("richness", Integer, nullable=False, server_default="0"),
     Column("waits_for", Text, comment="the memory key whose e-mail releases a held event"),
@@ -170,6 +184,8 @@ events = Table(
     Index("events_of_group", "group"),
     Index("events_by_time", "created_at", "id"),
     Index("events_by_status", "destination", "status", "lane"),
+    Index("events_of_subscriber", "destination", "subscriber"),
+    Index("events_unknown", "destination", "due_at", sqlite_where=_UNKNOWN, postgresql_where=_UNKNOWN),
     Index(
         "events_in_line",
         "destination",
@@ -250,6 +266,18 @@ attempts = Table(
         sqlite_where=text("outcome IS NULL"),
         postgresql_where=text("outcome IS NULL"),
     ),
+)
+
+strangers = Table(
+    "strangers",
+    metadata,
+    Column("destination", String(100), nullable=False),
+    Column("subscriber", Text, nullable=False),
+    Column("since", Instant, nullable=False, comment="when Lumail first did not know the subscriber"),
+    Column("asked", Integer, nullable=False, comment="how often it was asked again"),
+    Column("ask_at", Instant, comment="when it is asked next; null: Lumail knows the subscriber by now"),
+    PrimaryKeyConstraint("destination", "subscriber"),
+    Index("strangers_to_ask", "destination", "ask_at"),
 )
 
 memory = Table(

@@ -164,6 +164,11 @@ def subscriber_path(subscriber: str) -> str:
     return f"/subscribers/{quote(subscriber, safe='')}"
 
 
+def events_path(subscriber: str, query: EventsQuery) -> str:
+    """The path and query of *Get Subscriber Events*."""
+    return f"{subscriber_path(subscriber)}/events?{urlencode(query.parameters(), quote_via=quote)}"
+
+
 class Lumail:
     """One organization's Lumail. Raises LumailResponseError and LumailConnectionError; tries everything once."""
 
@@ -187,10 +192,7 @@ class Lumail:
 
     def subscriber_events(self, subscriber: str, query: EventsQuery = EventsQuery()) -> EventsPage:
         """One page."""
-        call = "GET /subscribers/{subscriber}/events"
-        path = f"{subscriber_path(subscriber)}/events?{urlencode(query.parameters(), quote_via=quote)}"
-        answer = self._ask("GET", path)
-        return _read_page(call, answer, _document(call, answer))
+        return read_events_page(self._ask("GET", events_path(subscriber, query)))
 
     def all_subscriber_events(self, subscriber: str, query: EventsQuery = EventsQuery()) -> Iterator[RecordedEvent]:
         """All pages from `query.cursor` on; each is asked for when it is reached."""
@@ -261,6 +263,12 @@ def _document(call: str, answer: Answer) -> dict[str, Any]:
     if document is None:
         raise _failure(call, answer)
     return document
+
+
+def read_events_page(answer: Answer) -> EventsPage:
+    """The page in an answer to *Get Subscriber Events*. Raises LumailResponseError for any other answer."""
+    call = "GET /subscribers/{subscriber}/events"
+    return _read_page(call, answer, _document(call, answer))
 
 
 def _read_page(call: str, answer: Answer, document: Mapping[str, Any]) -> EventsPage:

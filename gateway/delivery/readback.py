@@ -1,0 +1,107 @@
+"""Whether Lumail has recorded an event whose answer was lost: what is asked for, and what the records found say.
+
+Lumail has no idempotency key, so this is the only way to know before an event is sent again.
+"""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from gateway.events import DATA_FIELDS, MONEY_TYPES, EventType, decode_data
+from gateway.ledger.claims import Claimed, Habits
+from gateway.lumail.client import EventsQuery, RecordedEvent, events_path
+
+BEFORE = timedelta(minutes=10)
+"""How long before the first attempt, in Lumail's clock, records are looked at: clocks are never quite known."""
+
+PAGE = 50
+"""Records a page: a hundred with long subjects may be more than an answer is read of."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one page says. `found` is Lumail's id of our event; `near` are records of which nobody can tell.
+
+    `echo` is what the page shows of Lumail's habit: it keeps our id, it does not, or None: no record of ours was there.
+    """
+
+    found: RecordedEvent | None = None
+    near: tuple[str, ...] = ()
+    echo: bool | None = None
+
+
+def path(claimed: Claimed, habits: Habits) -> str:
+    """What to ask Lumail for."""
+    first = claimed.first_attempt_at or claimed.claimed_at
+    query = EventsQuery(
+        event_types=(claimed.type,),
+        take=PAGE,
+        start=first + habits.clock_offset - BEFORE,
+        cursor=claimed.read_cursor,
+    )
+    return events_path(claimed.subscriber, query)
+
+
+def judge(
+    claimed: Claimed, records: Sequence[RecordedEvent], owners: Mapping[str, str], habits: Habits
+) -> Finding:
+    """Look for the event among the records of a page.
+
+    `owners` are the records that are events of ours, Lumail's id to ours. One that carries our event's id is it. One
+    that carries another's is not. One without an id can be it only where Lumail does not keep extra keys: then it is
+    it when it says all that was sent and belongs to no other event. What is of the same type and amount and fits no
+    better is near, and only a person can tell.
+    """
+    echo = _echo(records, owners, habits)
+    sent = _documented(claimed.type, decode_data(claimed.data))
+    equal, near = [], []
+    for record in records:
+        if record.type != claimed.type:
+            continue
+        data = record.data or {}
+        named = data.get("gatewayEventId")
+        if named == claimed.event:
+            return Finding(found=record, echo=True)
+        if named is not None or owners.get(record.id, claimed.event) != claimed.event:
+            continue
+        told = _documented(claimed.type, data)
+        if told == sent:
+            equal.append(record)
+        elif claimed.type in MONEY_TYPES and told.get("amount") == sent.get("amount"):
+            near.append(record)
+    if equal and echo is False:
+        return Finding(found=min(equal, key=lambda record: (record.created_at, record.id)), echo=echo)
+    if echo is True and claimed.type not in MONEY_TYPES:
+        return Finding(echo=echo)
+    return Finding(near=tuple(record.id for record in [*equal, *near]), echo=echo)
+
+
+def _echo(records: Sequence[RecordedEvent], owners: Mapping[str, str], habits: Habits) -> bool | None:
+    """A GET that shows our id is believed for good; one of our records without it says that extra keys are lost."""
+    if any((record.data or {}).get("gatewayEventId") for record in records):
+        return True
+    if habits.echo is None and any(record.id in owners for record in records):
+        return False
+    return habits.echo
+
+
+def _documented(event_type: EventType, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that Lumail documents, in a form in which two spellings of one value are equal."""
+    return {name: _normal(value) for name, value in data.items() if name in DATA_FIELDS[event_type]}
+
+
+def _normal(value: Any) -> Any:
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int | float | Decimal):
+        return Decimal(str(value)).normalize()
+    if isinstance(value, str):
+        return " ".join(unicodedata.normalize("NFC", value).split())
+    if isinstance(value, Mapping):
+        return {name: _normal(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_normal(inner) for inner in value]
+    return value

@@ -1,0 +1,184 @@
+"""How many requests may be made now: within the plan in any minute, the important first, bulk on an even schedule.
+
+A place is held from being taken until a minute after its answer, so that Lumail, whichever window it counts in, never
+sees more than the plan. Of the places that are free
+- a few are kept for urgent events alone, and a few more for urgent and revenue;
+- standard and bulk have an even schedule over LOW_SHARE of the plan, so that a backlog does not use up a minute's
+  places in its first seconds and keep a payment waiting for the rest; places missed while nobody drained are caught
+  up, up to CATCH_UP;
+- revenue has the same schedule but may run ahead of it by BURST.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import func as sql
+
+from gateway.events import Lane
+from gateway.ledger.schema import attempts, destinations
+
+WINDOW = timedelta(seconds=60)
+"""An attempt counts against the plan until this long after its answer, so no window of this length sees more."""
+
+LOW_SHARE = 0.95
+URGENT_RESERVE = 0.02
+REVENUE_RESERVE = 0.01
+CATCH_UP = timedelta(seconds=5)
+BURST = timedelta(seconds=6)
+LONGEST_RESET = timedelta(seconds=90)
+"""A time of reset further away than this is not believed."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """How many requests of each kind of urgency may be made now, all together at most `free`."""
+
+    free: int
+    revenue: int
+    low: int
+    limit: int
+
+    def for_lane(self, lane: Lane, taken: int, of_schedule: int = 0, *, unscheduled: bool = False) -> int:
+        """Places for a lane when `taken` were given out just now, `of_schedule` of them from the lane's schedule."""
+        left = self.free - kept_from(lane, self.limit) - taken
+        if lane is not Lane.URGENT and not unscheduled:
+            left = min(left, (self.revenue if lane is Lane.REVENUE else self.low) - of_schedule)
+        return max(0, left)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What an answer of Lumail tells about its limits; None where it does not. `reset` is in the ledger's clock."""
+
+    limit: int | None = None
+    remaining: int | None = None
+    reset: datetime | None = None
+
+
+_STATE = select(
+    destinations.c.low_next_at,
+    destinations.c.revenue_next_at,
+    destinations.c.limit_learned,
+    destinations.c.remaining_learned,
+    destinations.c.reset_learned,
+    destinations.c.learned_at,
+).where(destinations.c.name == bindparam("its_name"))
+
+_TAKEN = select(sql.count()).where(
+    attempts.c.destination == bindparam("its_name"), attempts.c.place_until > bindparam("now")
+)
+
+_UNSEEN = select(sql.count()).where(
+    attempts.c.destination == bindparam("its_name"),
+    attempts.c.place_until > bindparam("now"),
+    or_(attempts.c.taken_at > bindparam("seen"), attempts.c.outcome.is_(None)),
+)
+
+
+def places(connection: Connection, destination: str, plan: int, now: datetime) -> Places:
+    """The places that are free now, under the destination's writer lock."""
+    state = connection.execute(_STATE, {"its_name": destination}).one()
+    limit = plan if state.limit_learned is None else min(plan, state.limit_learned)
+    free = limit - places_taken(connection, destination, now)
+    left = _left_by_header(connection, destination, state, now)
+    if left is not None:
+        free = min(free, left)
+    step = _step(limit)
+    return Places(
+        free=max(0, free),
+        revenue=_allowed(state.revenue_next_at, now, step, behind=timedelta(0), ahead=BURST),
+        low=_allowed(state.low_next_at, now, step, behind=CATCH_UP, ahead=timedelta(0)),
+        limit=limit,
+    )
+
+
+def places_taken(connection: Connection, destination: str, now: datetime) -> int:
+    """Requests of the last minute, those under way included."""
+    return int(connection.execute(_TAKEN, {"its_name": destination, "now": now}).scalar_one())
+
+
+def advance(connection: Connection, destination: str, now: datetime, limit: int, taken: Mapping[str, int]) -> None:
+    """Move the schedules on by what was taken of them; `taken` has ``revenue`` and ``low``."""
+    state = connection.execute(_STATE, {"its_name": destination}).one()
+    step = _step(limit)
+    values = {}
+    if taken["revenue"]:
+        values["revenue_next_at"] = max(state.revenue_next_at or now, now) + taken["revenue"] * step
+    if taken["low"]:
+        values["low_next_at"] = max(state.low_next_at or now, now - CATCH_UP) + taken["low"] * step
+    if values:
+        connection.execute(update(destinations).where(destinations.c.name == destination).values(**values))
+
+
+def learn(connection: Connection, destination: str, learned: Learned, now: datetime) -> None:
+    """Believe Lumail's headers: they can lower what is free, never raise it above the plan."""
+    values: dict[str, Any] = {}
+    if learned.limit is not None and learned.limit > 0:
+        values["limit_learned"] = learned.limit
+    if learned.remaining is not None and learned.reset is not None and learned.reset - now < LONGEST_RESET:
+        values |= {
+            "remaining_learned": max(0, learned.remaining),
+            "reset_learned": learned.reset,
+            "learned_at": now,
+        }
+    if values:
+        connection.execute(update(destinations).where(destinations.c.name == destination).values(**values))
+
+
+def next_place(connection: Connection, destination: str, plan: int, now: datetime, lane: Lane) -> datetime:
+    """When an event of this lane can have a place, as far as it is known now."""
+    found = places(connection, destination, plan, now)
+    state = connection.execute(_STATE, {"its_name": destination}).one()
+    at = now
+    if found.free <= kept_from(lane, found.limit):
+        at = max(at, _first_to_end(connection, destination, now) or at)
+        if state.reset_learned is not None and _left_by_header(connection, destination, state, now) == 0:
+            at = max(at, state.reset_learned)
+    if lane is Lane.REVENUE and state.revenue_next_at is not None:
+        at = max(at, state.revenue_next_at - BURST)
+    if lane > Lane.REVENUE and state.low_next_at is not None:
+        at = max(at, state.low_next_at)
+    return at
+
+
+def _left_by_header(connection: Connection, destination: str, state: Any, now: datetime) -> int | None:
+    """What Lumail had left, less what it can't have counted then; None where it said nothing that holds still."""
+    if state.remaining_learned is None or state.reset_learned is None or state.reset_learned <= now:
+        return None
+    unseen = connection.execute(_UNSEEN, {"its_name": destination, "now": now, "seen": state.learned_at}).scalar_one()
+    return max(0, int(state.remaining_learned) - int(unseen))
+
+
+def _first_to_end(connection: Connection, destination: str, now: datetime) -> datetime | None:
+    query = select(sql.min(attempts.c.place_until)).where(
+        and_(attempts.c.destination == destination, attempts.c.place_until > now)
+    )
+    found: datetime | None = connection.execute(query).scalar_one()
+    return found
+
+
+def kept_from(lane: Lane, limit: int) -> int:
+    """Places that a lane leaves to more urgent ones."""
+    if lane is Lane.URGENT:
+        return 0
+    kept = _reserve(limit, URGENT_RESERVE)
+    return kept if lane is Lane.REVENUE else kept + _reserve(limit, REVENUE_RESERVE)
+
+
+def _reserve(limit: int, share: float) -> int:
+    """At least one place, unless the plan is so small that it would be a large part of it."""
+    return 0 if limit < 20 else max(1, math.floor(limit * share))
+
+
+def _step(limit: int) -> timedelta:
+    return timedelta(seconds=60 / (LOW_SHARE * max(1, limit)))
+
+
+def _allowed(next_at: datetime | None, now: datetime, step: timedelta, *, behind: timedelta, ahead: timedelta) -> int:
+    """How many steps of a schedule are due: it runs on from `next_at`, at most `behind` late and `ahead` early."""
+    start = max(next_at or now, now - behind)
+    return max(0, math.floor((now + ahead - start) / step) + 1)

@@ -1,0 +1,91 @@
+"""Who drains a destination, and when a drain is of use: one at a time, by the database's clock."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
+
+from gateway.ledger.schema import destinations
+
+LEASE = timedelta(seconds=10)
+
+
+def register(connection: Connection, names: Mapping[str, str]) -> None:
+    """See to it that each destination (name to fingerprint) has its row."""
+    known = set(connection.execute(select(destinations.c.name)).scalars())
+    for name, mark in names.items():
+        if name in known:
+            connection.execute(update(destinations).where(destinations.c.name == name).values(fingerprint=mark))
+        else:
+            connection.execute(insert(destinations).values(name=name, fingerprint=mark))
+
+
+_DUE = (
+    select(destinations.c.name)
+    .where(
+        destinations.c.wake_at <= bindparam("now"),
+        or_(destinations.c.lease_until.is_(None), destinations.c.lease_until <= bindparam("now")),
+    )
+    .order_by(destinations.c.wake_at)
+)
+
+
+def due(connection: Connection, now: datetime) -> list[str]:
+    """Destinations that a drain would be of use to, and that nobody drains."""
+    return list(connection.execute(_DUE, {"now": now}).scalars())
+
+
+def take(connection: Connection, destination: str, owner: str, now: datetime) -> bool:
+    """Whether `owner` drains the destination from now on, for LEASE, renewed by each turn."""
+    taken = connection.execute(
+        update(destinations)
+        .where(
+            destinations.c.name == destination,
+            or_(destinations.c.lease_until.is_(None), destinations.c.lease_until <= now),
+        )
+        .values(lease_owner=owner, lease_until=now + LEASE)
+    )
+    return taken.rowcount == 1
+
+
+_RENEW = (
+    update(destinations)
+    .where(
+        destinations.c.name == bindparam("its_name"),
+        destinations.c.lease_owner == bindparam("its_owner"),
+        destinations.c.lease_until > bindparam("now"),
+    )
+    .values(lease_until=bindparam("until"))
+)
+
+
+def renew(connection: Connection, destination: str, owner: str, now: datetime) -> bool:
+    """Whether the lease is the owner's still, and for LEASE from now."""
+    renewed = connection.execute(
+        _RENEW, {"its_name": destination, "its_owner": owner, "now": now, "until": now + LEASE}
+    )
+    return renewed.rowcount == 1
+
+
+def give_back(connection: Connection, destination: str, owner: str, wake_at: datetime | None) -> None:
+    """End the lease; the tick calls for a drain from `wake_at` on, None: when something new comes."""
+    connection.execute(
+        update(destinations)
+        .where(destinations.c.name == destination, destinations.c.lease_owner == owner)
+        .values(lease_owner=None, lease_until=None, wake_at=wake_at)
+    )
+
+
+_WAKE = (
+    update(destinations)
+    .where(
+        destinations.c.name == bindparam("its_name"),
+        destinations.c.wake_at.is_(None) | (destinations.c.wake_at > bindparam("at")),
+    )
+    .values(wake_at=bindparam("at"))
+)
+
+
+def wake(connection: Connection, destination: str, at: datetime) -> None:
+    """See to it that the destination is drained from `at` on."""
+    connection.execute(_WAKE, {"its_name": destination, "at": at})

@@ -1,0 +1,103 @@
+"""Pauses: why a destination sends nothing for a while, and the one request that finds out whether it may again."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from gateway.ledger.identity import new_id
+from gateway.ledger.schema import pauses
+
+PROBE_WITHIN = timedelta(seconds=25)
+"""How long a probe may take before another is sent."""
+
+FIRST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A pause to begin. `probe`: ``get`` or ``post`` is the request that ends it by its success, None: its end does."""
+
+    until: datetime
+    reason: str
+    probe: str | None = None
+
+
+@dataclass(frozen=True)
+class OpenPause:
+    """A pause that is in force. `until` None: until somebody resumes; with a probe: when the next is due."""
+
+    id: str
+    reason: str
+    probe: str | None
+    until: datetime | None
+    tries: int
+
+
+_OPEN = (
+    select(pauses.c.id, pauses.c.reason, pauses.c.probe, pauses.c.until, pauses.c.tries, pauses.c.scope, pauses.c.name)
+    .where(pauses.c.destination == bindparam("its_name"), pauses.c.ended_at.is_(None))
+    .order_by(pauses.c.made_at)
+)
+
+
+def open_pauses(connection: Connection, destination: str, now: datetime) -> list[OpenPause]:
+    """What keeps the whole destination from sending."""
+    found = [row for row in connection.execute(_OPEN, {"its_name": destination}) if row.scope == "destination"]
+    return [
+        OpenPause(row.id, row.reason, row.probe, row.until, row.tries)
+        for row in found
+        if row.probe is not None or row.until is None or row.until > now
+    ]
+
+
+def paused_names(connection: Connection, destination: str, scope: str) -> frozenset[str]:
+    """The lanes or sources of a destination that rest until somebody resumes them."""
+    return frozenset(row.name for row in connection.execute(_OPEN, {"its_name": destination}) if row.scope == scope)
+
+
+def paused_until(connection: Connection, destination: str, now: datetime) -> datetime | None:
+    """Until when the destination is paused; None where it is not, or nobody knows."""
+    ends = [one.until for one in open_pauses(connection, destination, now) if one.until is not None]
+    return max(ends, default=None)
+
+
+def begin(connection: Connection, destination: str, pause: Pause, now: datetime) -> bool:
+    """Pause the destination; one with the same probe goes on instead. Whether it is a new one."""
+    for one in open_pauses(connection, destination, now):
+        if one.probe == pause.probe and one.until is not None:
+            until = max(one.until, pause.until) if pause.probe is None else one.until
+            connection.execute(update(pauses).where(pauses.c.id == one.id).values(until=until))
+            return False
+    connection.execute(
+        insert(pauses).values(
+            id=new_id("pa"),
+            scope="destination",
+            destination=destination,
+            name=destination,
+            reason=pause.reason,
+            probe=pause.probe,
+            made_at=now,
+            until=pause.until,
+        )
+    )
+    return True
+
+
+def take_probe(connection: Connection, pause: OpenPause, now: datetime) -> None:
+    """Nobody else sends this pause's probe for a while."""
+    connection.execute(update(pauses).where(pauses.c.id == pause.id).values(until=now + PROBE_WITHIN))
+
+
+def conclude_probe(connection: Connection, pause: str, now: datetime, *, succeeded: bool, tries: int) -> None:
+    """A probe's success ends the pause, its failure makes the next wait longer."""
+    if succeeded:
+        connection.execute(update(pauses).where(pauses.c.id == pause).values(ended_at=now))
+        return
+    wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(tries, 10))
+    connection.execute(
+        update(pauses)
+        .where(pauses.c.id == pause, pauses.c.ended_at.is_(None))
+        .values(until=now + wait, tries=pauses.c.tries + 1)
+    )

@@ -1,0 +1,127 @@
+"""Subscribers that Lumail does not know: asked for a few times instead of once an event."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Update, bindparam, delete, exists, insert, select, update
+
+from gateway.ledger import lines
+from gateway.ledger.leases import wake
+from gateway.ledger.schema import events, strangers
+
+ASKED_AFTER = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
+"""When Lumail is asked again for a subscriber, counted from the first refusal; then the events are dropped."""
+
+NOT_IN_LUMAIL = "not in Lumail"
+"""Why an event is held, and in the end dropped, whose subscriber Lumail does not know."""
+
+
+def among(connection: Connection, destination: str, subscribers: Iterable[str]) -> frozenset[str]:
+    """Those of them that Lumail did not know when it was asked last."""
+    query = select(strangers.c.subscriber).where(
+        strangers.c.destination == destination,
+        strangers.c.subscriber.in_(sorted(set(subscribers))),
+        strangers.c.ask_at.is_not(None),
+    )
+    return frozenset(connection.execute(query).scalars())
+
+
+def is_known(connection: Connection, destination: str, subscriber: str) -> bool:
+    """Whether Lumail has this subscriber for sure: it recorded an event of it, or said so when asked."""
+    recorded = exists().where(
+        events.c.destination == destination, events.c.subscriber == subscriber, events.c.status == "delivered"
+    )
+    said = exists().where(
+        strangers.c.destination == destination, strangers.c.subscriber == subscriber, strangers.c.ask_at.is_(None)
+    )
+    return bool(connection.execute(select(recorded | said)).scalar_one())
+
+
+_TO_ASK = (
+    select(strangers.c.subscriber)
+    .where(strangers.c.destination == bindparam("its_name"), strangers.c.ask_at <= bindparam("now"))
+    .order_by(strangers.c.ask_at)
+)
+
+
+def to_ask(connection: Connection, destination: str, now: datetime, most: int, again_at: datetime) -> Sequence[str]:
+    """Whom to ask Lumail for now; nobody else asks before `again_at`, when the answer must have been lost."""
+    found = list(connection.execute(_TO_ASK.limit(most), {"its_name": destination, "now": now}).scalars())
+    if found:
+        connection.execute(_of(destination, found).values(ask_at=again_at))
+    return found
+
+
+def met(connection: Connection, destination: str, subscriber: str, now: datetime) -> None:
+    """Lumail refused an event, for a subscriber that it was never seen to know."""
+    known = connection.execute(
+        select(strangers.c.since).where(strangers.c.destination == destination, strangers.c.subscriber == subscriber)
+    ).first()
+    if known is None:
+        connection.execute(
+            insert(strangers).values(
+                destination=destination, subscriber=subscriber, since=now, asked=0, ask_at=now + ASKED_AFTER[0]
+            )
+        )
+        wake(connection, destination, now + ASKED_AFTER[0])
+
+
+def found(connection: Connection, destination: str, subscriber: str, now: datetime) -> None:
+    """Lumail knows the subscriber now: what was held for that leaves."""
+    connection.execute(_of(destination, [subscriber]).values(ask_at=None))
+    lanes = connection.execute(select(events.c.lane).where(*_held_for(destination, subscriber)).distinct()).scalars()
+    changed = [(lane, subscriber) for lane in lanes]
+    connection.execute(
+        update(events).where(*_held_for(destination, subscriber)).values(status="waiting", reason=None, due_at=now)
+    )
+    lines.refresh(connection, destination, changed)
+
+
+def still_unknown(connection: Connection, destination: str, subscriber: str, now: datetime) -> None:
+    """Lumail was asked again and does not know the subscriber; after the last time its events are dropped."""
+    row = connection.execute(
+        select(strangers.c.since, strangers.c.asked).where(
+            strangers.c.destination == destination, strangers.c.subscriber == subscriber
+        )
+    ).first()
+    if row is None:
+        return
+    if row.asked + 1 < len(ASKED_AFTER):
+        ask_at = max(now, row.since + ASKED_AFTER[row.asked + 1])
+        connection.execute(_of(destination, [subscriber]).values(asked=row.asked + 1, ask_at=ask_at))
+        return
+    connection.execute(
+        update(events).where(*_held_for(destination, subscriber)).values(status="dropped", settled_at=now)
+    )
+    connection.execute(
+        delete(strangers).where(strangers.c.destination == destination, strangers.c.subscriber == subscriber)
+    )
+
+
+def ask_later(connection: Connection, destination: str, subscriber: str, at: datetime) -> None:
+    """The question found no answer."""
+    connection.execute(_of(destination, [subscriber]).values(ask_at=at))
+
+
+def next_question(connection: Connection, destination: str) -> datetime | None:
+    query = (
+        select(strangers.c.ask_at)
+        .where(strangers.c.destination == destination, strangers.c.ask_at.is_not(None))
+        .order_by(strangers.c.ask_at)
+        .limit(1)
+    )
+    at: datetime | None = connection.execute(query).scalar_one_or_none()
+    return at
+
+
+def _of(destination: str, subscribers: Sequence[str]) -> Update:
+    return update(strangers).where(strangers.c.destination == destination, strangers.c.subscriber.in_(subscribers))
+
+
+def _held_for(destination: str, subscriber: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        events.c.destination == destination,
+        events.c.subscriber == subscriber,
+        events.c.status == "held",
+        events.c.reason == NOT_IN_LUMAIL,
+    )
