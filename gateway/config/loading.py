@@ -227,6 +227,7 @@ class _Reading:
             requests_per_minute=found.get("requests_per_minute") or PLANS[found["plan"]],
             doubt_seconds_money=found["doubt_seconds"]["money"],
             doubt_seconds_other=found["doubt_seconds"]["other"],
+            unknown_subscriber=found["unknown_subscriber"],
         )
 
     def _made_source(self, name: str, found: Mapping[str, Any]) -> Source:

@@ -22,6 +22,7 @@ class Destination:
     requests_per_minute: int
     doubt_seconds_money: int = 600
     doubt_seconds_other: int = 120
+    unknown_subscriber: str = "wait"
 
 
 @dataclass(frozen=True)

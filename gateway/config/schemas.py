@@ -14,7 +14,6 @@ PLANS = {"free": 100, "premium": 700, "enterprise": 2000}
 LATER = frozenset(
     {
         "retention",
-        "destinations.*.unknown_subscriber",
         "destinations.*.refund_sign",
         "destinations.*.annotate",
         "destinations.*.hold_for",
@@ -47,6 +46,7 @@ class DestinationSchema(Schema):
     base_url = Url(load_default="https://lumail.io/api/v1")
     plan = Word(list(PLANS), load_default="free")
     requests_per_minute = Whole(1, 1_000_000)
+    unknown_subscriber = Word(["wait", "create", "drop", "fail"], load_default="wait")
     doubt_seconds = fields.Nested(DoubtSecondsSchema, load_default=lambda: DoubtSecondsSchema().load({}))
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)

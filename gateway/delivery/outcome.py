@@ -11,7 +11,16 @@ from gateway.delivery import readback
 from gateway.errors import LumailError
 from gateway.events import MONEY_TYPES, EventType
 from gateway.ledger.budget import Learned
-from gateway.ledger.claims import ANSWER_LOST, ENDS_WITHIN, FIRST_READ_AFTER, Claimed, Habits, Kind, Settlement, Stranger
+from gateway.ledger.claims import (
+    ANSWER_LOST,
+    ENDS_WITHIN,
+    FIRST_READ_AFTER,
+    Claimed,
+    Habits,
+    Kind,
+    Settlement,
+    Stranger,
+)
 from gateway.ledger.pauses import FIRST_WAIT, Pause
 from gateway.ledger.strangers import NOT_IN_LUMAIL
 from gateway.lumail.answer import Answer, Verdict, judge
@@ -105,7 +114,7 @@ def _back(told: Settlement, due_at: datetime, **more: Any) -> dict[str, Any]:
     return {"status": status, "due_at": due_at, **more}
 
 
-# POST /events
+# Posting an event
 
 
 def _posted(told: Settlement, answer: Answer, view: View) -> Settlement:
@@ -183,7 +192,7 @@ def _given_up(told: Settlement, view: View, status: str, reason: str, **more: An
     return replace(told, changes={"status": status, "reason": reason, "settled_at": view.now, **more})
 
 
-# GET /subscribers/{s}, for one event or for all that wait for a subscriber
+# Asking for a subscriber, for one event or for all that wait for it
 
 
 def _asked(told: Settlement, answer: Answer, view: View) -> Settlement:
@@ -214,11 +223,11 @@ def _created(told: Settlement, answer: Answer, view: View) -> Settlement:
     return replace(told, changes=_back(told, view.now + wait_before_retry(told.claimed.tries)))
 
 
-# GET /subscribers/{s}/events
+# Reading back: one page of what Lumail has recorded for the subscriber
 
 
 def _read(told: Settlement, answer: Answer, view: View) -> Settlement:
-    """One page of a read. An error proves nothing; a 404 that nothing was recorded, unless Lumail knew better before."""
+    """An error proves nothing; a 404 that nothing was recorded, unless Lumail is known to have the subscriber."""
     claimed = told.claimed
     if answer.status == 404 and not view.is_known(claimed.subscriber):
         return _not_found(told, view)

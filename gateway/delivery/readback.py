@@ -45,9 +45,7 @@ def path(claimed: Claimed, habits: Habits) -> str:
     return events_path(claimed.subscriber, query)
 
 
-def judge(
-    claimed: Claimed, records: Sequence[RecordedEvent], owners: Mapping[str, str], habits: Habits
-) -> Finding:
+def judge(claimed: Claimed, records: Sequence[RecordedEvent], owners: Mapping[str, str], habits: Habits) -> Finding:
     """Look for the event among the records of a page.
 
     `owners` are the records that are events of ours, Lumail's id to ours. One that carries our event's id is it. One

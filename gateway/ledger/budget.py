@@ -109,7 +109,7 @@ def advance(connection: Connection, destination: str, now: datetime, limit: int,
     if taken["revenue"]:
         values["revenue_next_at"] = max(state.revenue_next_at or now, now) + taken["revenue"] * step
     if taken["low"]:
-        values["low_next_at"] = max(state.low_next_at or now, now - CATCH_UP) + taken["low"] * step
+        values["low_next_at"] = max(state.low_next_at or now - CATCH_UP, now - CATCH_UP) + taken["low"] * step
     if values:
         connection.execute(update(destinations).where(destinations.c.name == destination).values(**values))
 
@@ -180,5 +180,5 @@ def _step(limit: int) -> timedelta:
 
 def _allowed(next_at: datetime | None, now: datetime, step: timedelta, *, behind: timedelta, ahead: timedelta) -> int:
     """How many steps of a schedule are due: it runs on from `next_at`, at most `behind` late and `ahead` early."""
-    start = max(next_at or now, now - behind)
+    start = max(next_at or now - behind, now - behind)
     return max(0, math.floor((now + ahead - start) / step) + 1)

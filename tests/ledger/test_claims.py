@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.ledger import claims
-from gateway.ledger.claims import ANSWER_LOST, Claimed, Pause, Settlement, Turn
+from gateway.ledger import claims, leases
+from gateway.ledger.budget import WINDOW
+from gateway.ledger.claims import ANSWER_LOST, Claimed, Kind, Settlement, Turn
+from gateway.ledger.pauses import Pause
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import attempts, destinations, events, lines
 from tests.making import NOON, complained, opened, payment, record_facts, rows
@@ -22,7 +24,7 @@ class Drain:
 
     def lease(self, now: datetime) -> bool:
         with self.ledger.write(["main"]) as connection:
-            return claims.take_lease(connection, "main", self.owner, now)
+            return leases.take(connection, "main", self.owner, now)
 
     def turn(
         self, now: datetime, *, wanted: int = 10, limit: int = 100, settlements: Sequence[Settlement] = ()
@@ -49,7 +51,7 @@ class Drain:
 
 
 def delivered(one: Claimed, lumail_id: str = "lum_1") -> Settlement:
-    return Settlement(one, "recorded", "delivered", lumail_event_id=lumail_id, http_status=200)
+    return Settlement(one, "recorded", recorded=True, failed=False, lumail_event_id=lumail_id, http_status=200)
 
 
 @pytest.fixture
@@ -67,8 +69,8 @@ def soon(ledger: Ledger) -> datetime:
 def test_only_one_drain_holds_the_lease_until_it_ends(ledger: Ledger, drain: Drain) -> None:
     second = Drain(ledger, "drain-2")
     assert (drain.lease(NOON), second.lease(NOON)) == (True, False)
-    assert second.lease(NOON + claims.LEASE) is True
-    assert drain.turn(NOON + claims.LEASE) == Turn(leased=False)
+    assert second.lease(NOON + leases.LEASE) is True
+    assert drain.turn(NOON + leases.LEASE) == Turn(leased=False)
 
 
 def test_a_claim_leaves_an_attempt_row_before_anything_is_sent(ledger: Ledger, drain: Drain, soon: datetime) -> None:
@@ -119,7 +121,7 @@ def test_an_event_that_joins_while_the_line_is_closed_waits(ledger: Ledger, drai
 
 
 def test_no_more_is_claimed_than_the_plan_allows_in_any_minute(ledger: Ledger, drain: Drain, soon: datetime) -> None:
-    record_facts(ledger, *(opened(f"o:{number}") for number in range(8)))
+    record_facts(ledger, *(complained(f"c:{number}", f"s{number}@example.com") for number in range(8)))
     first = drain.claimed(soon, limit=3)
     assert len(first) == 3
     answered = soon + timedelta(seconds=1)
@@ -131,18 +133,25 @@ def test_no_more_is_claimed_than_the_plan_allows_in_any_minute(ledger: Ledger, d
 def test_an_unanswered_attempt_holds_its_place_until_a_minute_after_its_end(
     ledger: Ledger, drain: Drain, soon: datetime
 ) -> None:
-    record_facts(ledger, opened("o:1"), opened("o:2"))
+    record_facts(ledger, complained("c:1"), complained("c:2", "bo@example.com"))
     drain.claimed(soon, limit=1)
     assert drain.claimed(soon + timedelta(seconds=79), limit=1) == []
     assert len(drain.claimed(soon + timedelta(seconds=80), limit=1)) == 1
 
 
-def test_an_event_whose_sender_died_is_held_and_its_line_goes_on(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+def test_an_event_whose_sender_died_is_in_doubt_and_keeps_its_line_closed(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
     lost, following = record_facts(ledger, complained("c:1"), complained("c:2", occurred_at=NOON + timedelta(hours=1)))
     drain.claimed(soon)
-    [one] = Drain(ledger, "drain-2").claimed(soon + timedelta(seconds=20))
-    assert one.event == following
-    assert rows(ledger, events, "id", "status", "reason")[0] == (lost, "held", ANSWER_LOST)
+    ended = soon + timedelta(seconds=20)
+    assert Drain(ledger, "drain-2").claimed(ended) == []
+    assert rows(ledger, events, "id", "status", "reason", "doubted_at") == [
+        (lost, "unknown", ANSWER_LOST, ended),
+        (following, "waiting", None, None),
+    ]
+    [read] = Drain(ledger, "drain-2").turn(ended + timedelta(seconds=2)).claimed
+    assert (read.kind, read.event) == (Kind.READ, lost)
 
 
 def test_a_late_success_settles_an_event_that_was_given_up(ledger: Ledger, drain: Drain, soon: datetime) -> None:
@@ -155,14 +164,14 @@ def test_a_late_success_settles_an_event_that_was_given_up(ledger: Ledger, drain
     assert rows(ledger, events, "status", "lumail_event_id") == [("delivered", "lum_1")]
 
 
-def test_a_retry_waits_and_counts_a_try(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+def test_a_retry_waits_until_it_is_due(ledger: Ledger, drain: Drain, soon: datetime) -> None:
     record_facts(ledger, payment("p:1"))
     [one] = drain.claimed(soon)
     due = soon + timedelta(seconds=30)
-    drain.turn(soon, wanted=0, settlements=[Settlement(one, "not_sent", "waiting", due_at=due, error="refused")])
+    drain.turn(soon, wanted=0, settlements=[Settlement(one, "not_sent", error="refused", changes={"status": "waiting", "due_at": due})])
     assert drain.claimed(due - timedelta(seconds=1)) == []
     [again] = drain.claimed(due)
-    assert (again.event, again.tries, again.first_attempt_at) == (one.event, 1, soon)
+    assert (again.event, again.tries, again.first_attempt_at) == (one.event, 0, soon)
 
 
 def test_a_paused_destination_sends_nothing_until_the_pause_ends(ledger: Ledger, drain: Drain, soon: datetime) -> None:
@@ -170,7 +179,7 @@ def test_a_paused_destination_sends_nothing_until_the_pause_ends(ledger: Ledger,
     [one] = drain.claimed(soon, wanted=1)
     until = soon + timedelta(seconds=8)
     pause = Pause(until, "Lumail answered 429")
-    settled = Settlement(one, "rate_limited", "waiting", due_at=soon, counts_try=False, pause=pause)
+    settled = Settlement(one, "rate_limited", changes={"status": "waiting", "due_at": soon}, pause=pause)
     assert drain.turn(soon, settlements=[settled]).claimed == ()
     assert drain.release(soon) == until
     assert [again.tries for again in drain.claimed(until)] == [0, 0]
@@ -182,14 +191,14 @@ def test_an_event_id_that_lumail_gave_before_is_not_believed_but_the_success_is(
     record_facts(ledger, opened("o:1"), opened("o:2"))
     first, second = drain.claimed(soon)
     drain.turn(soon, wanted=0, settlements=[delivered(first, "same"), delivered(second, "same")])
-    assert rows(ledger, events, "status", "lumail_event_id") == [("delivered", None), ("delivered", None)]
+    assert rows(ledger, events, "status", "lumail_event_id") == [("delivered", "same"), ("delivered", None)]
 
 
 def test_a_drain_notes_when_the_next_is_of_use(ledger: Ledger, drain: Drain, soon: datetime) -> None:
     record_facts(ledger, payment("p:1", settle=timedelta(minutes=5)))
     with ledger.read() as connection:
-        assert claims.due(connection, soon) == []
-        assert claims.due(connection, soon + timedelta(minutes=6)) == ["main"]
+        assert leases.due(connection, soon) == []
+        assert leases.due(connection, soon + timedelta(minutes=6)) == ["main"]
     drain.lease(soon)
     assert drain.turn(soon).claimed == ()
     settles = rows(ledger, events, "due_at")[0][0]
@@ -203,14 +212,14 @@ def test_a_drain_notes_when_the_next_is_of_use(ledger: Ledger, drain: Drain, soo
 def test_a_drain_without_a_free_place_is_called_when_one_gets_free(
     ledger: Ledger, drain: Drain, soon: datetime
 ) -> None:
-    record_facts(ledger, opened("o:1"), opened("o:2"))
+    record_facts(ledger, complained("c:1"), complained("c:2", "bo@example.com"))
     [one] = drain.claimed(soon, limit=1)
     drain.turn(soon, limit=1, settlements=[delivered(one)])
-    assert drain.release(soon, limit=1) == soon + claims.WINDOW
+    assert drain.release(soon, limit=1) == soon + WINDOW
 
 
 def test_racing_claims_never_share_an_event(ledger: Ledger, soon: datetime) -> None:
-    record_facts(ledger, *(opened(f"o:{number}") for number in range(60)))
+    record_facts(ledger, *(complained(f"c:{number}", f"s{number}@example.com") for number in range(60)))
     got: list[str] = []
 
     def race() -> None:

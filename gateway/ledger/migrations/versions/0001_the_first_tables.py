@@ -169,7 +169,7 @@ def upgrade() -> None:
             nullable=True,
             comment="records at Lumail that may be it: only a person can tell",
         ),
-        sa.Column("found_by_read", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("found_by_read", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("group", sa.String(length=40), nullable=False),
         sa.Column("richness", sa.Integer(), server_default="0", nullable=False),
         sa.Column("waits_for", sa.Text(), nullable=True, comment="the memory key whose e-mail releases a held event"),
