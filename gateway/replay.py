@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, update
 from gateway.errors import CommandError
 from gateway.intake.accept import submission
 from gateway.intake.route import Route
-from gateway.ledger import lines, search
+from gateway.ledger import lines, search, strangers
 from gateway.ledger.claims import ANSWER_LOST
 from gateway.ledger.commit import record_group
 from gateway.ledger.database import Ledger
@@ -67,8 +67,15 @@ def replay_event(ledger: Ledger, identity: str, who: str, *, force: bool = False
             "waits_for": None,
             "lumail_event_id": None,
             "settled_at": None,
+            "step": "post",
+            "doubted_at": None,
+            "reads": 0,
+            "read_cursor": None,
+            "candidates": None,
+            "found_by_read": False,
         }
         connection.execute(update(events).where(events.c.id == identity).values(after))
+        strangers.forget(connection, event["destination"], event["subscriber"])
         lines.refresh(connection, event["destination"], [(event["lane"], event["subscriber"])])
         wake(connection, event["destination"], now)
         before = {name: event[name] for name in ("status", "reason", "tries", "lumail_event_id")}

@@ -265,7 +265,7 @@ def _not_found(told: Settlement, view: View) -> Settlement:
     reads = claimed.reads + 1
     if reads >= 2 and view.now >= _doubt_may_end(claimed, view):
         first = claimed.first_attempt_at or claimed.claimed_at
-        if view.now - first > RETRY_FOR:
+        if claimed.tries and view.now - first > RETRY_FOR:
             return _given_up(told, view, "failed", f"given up after {RETRY_FOR.days} days")
         wait = timedelta(0) if claimed.tries == 0 else wait_before_retry(claimed.tries)
         again = {"status": "waiting", "reason": None, "step": "post", "tries": claimed.tries + 1, "candidates": None}

@@ -98,6 +98,13 @@ def still_unknown(connection: Connection, destination: str, subscriber: str, now
     )
 
 
+def forget(connection: Connection, destination: str, subscriber: str) -> None:
+    """Whatever was thought of the subscriber, the next event finds out anew."""
+    connection.execute(
+        delete(strangers).where(strangers.c.destination == destination, strangers.c.subscriber == subscriber)
+    )
+
+
 def ask_later(connection: Connection, destination: str, subscriber: str, at: datetime) -> None:
     """The question found no answer."""
     connection.execute(_of(destination, [subscriber]).values(ask_at=at))

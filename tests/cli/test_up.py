@@ -77,11 +77,14 @@ def test_what_is_not_understood_is_a_fault_that_can_be_looked_at_and_tried_again
     assert up.terminal.document("replay", "webhook", webhook, status=1)["quarantined"] == 1
 
 
+REFUSED = "Lumail refused it with 402: a limit of the plan is reached"
+
+
 def test_what_lumail_refuses_is_a_fault_and_is_delivered_when_it_is_replayed(up: Started) -> None:
-    up.fails_next("400")
+    up.fails_next("402")
     sent = up.terminal.document("send", "sendgrid", status=1)
     (event,) = sent["events"]
-    assert (steps(sent)[-1], event["status"], event["reason"]) == ("failed", "failed", "Lumail refused it with 400")
+    assert (steps(sent)[-1], event["status"], event["reason"]) == ("failed", "failed", REFUSED)
     assert up.terminal.document("replay", "event", event["id"])["was"] == "failed"
 
     def delivered() -> bool:
@@ -90,12 +93,12 @@ def test_what_lumail_refuses_is_a_fault_and_is_delivered_when_it_is_replayed(up:
     eventually(delivered, what="the replayed event is delivered")
 
 
-def test_an_event_whose_answer_was_lost_is_held_and_needs_force(up: Started) -> None:
+def test_an_event_whose_answer_was_lost_is_found_at_lumail(up: Started) -> None:
     up.fails_next("drop_after")
-    (event,) = up.terminal.document("send", "sendgrid", status=1)["events"]
-    assert (event["status"], event["reason"]) == ("held", "answer lost")
-    said = up.terminal.run("replay", "event", event["id"], status=2).stderr.splitlines()[-1]
-    assert said.endswith("Add --force if that is what you want.")
+    (event,) = up.terminal.document("send", "sendgrid")["events"]
+    assert event["status"] == "delivered"
+    kinds = [one["kind"] for one in up.terminal.document("events", "show", event["id"])["attempts"]]
+    assert kinds == ["event", "read"]
 
 
 def test_all_stands_while_it_runs(up: Started) -> None:

@@ -35,7 +35,11 @@ PARTS = {
 
 CONFIGURATION = """
 destinations:
-  main: {{api_token: "${{LUMAIL_API_TOKEN}}", base_url: "{base_url}", requests_per_minute: 100000}}
+  main:
+    api_token: "${{LUMAIL_API_TOKEN}}"
+    base_url: "{base_url}"
+    requests_per_minute: 100000
+    doubt_seconds: {{money: 5, other: 5}}
 sources:
   stripe: {{adapter: stripe, secrets: ["${{STRIPE_WEBHOOK_SECRET}}"], settle_seconds: 0, accept_test_events: true}}
 """

@@ -159,7 +159,9 @@ def test_a_record_that_may_be_it_is_shown_to_a_person(road: Road, later: Later) 
     road.drain()
     stranger: dict[str, Any] = {"amount": 49.99, "product": "Course, told by somebody else"}
     road.courier.transport("main").post_event(
-        _body("SUBSCRIBER_PAYMENT", "ana@example.com", stranger), send_before=time.monotonic() + 5, ends_by=time.monotonic() + 5
+        _body("SUBSCRIBER_PAYMENT", "ana@example.com", stranger),
+        send_before=time.monotonic() + 5,
+        ends_by=time.monotonic() + 5,
     )
     later(seconds=3)
     later(seconds=700)

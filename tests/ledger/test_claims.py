@@ -9,8 +9,8 @@ import pytest
 from gateway.ledger import claims, leases
 from gateway.ledger.budget import WINDOW
 from gateway.ledger.claims import ANSWER_LOST, Claimed, Kind, Settlement, Turn
-from gateway.ledger.pauses import Pause
 from gateway.ledger.database import Ledger
+from gateway.ledger.pauses import Pause
 from gateway.ledger.schema import attempts, destinations, events, lines
 from tests.making import NOON, complained, opened, payment, record_facts, rows
 
@@ -168,7 +168,11 @@ def test_a_retry_waits_until_it_is_due(ledger: Ledger, drain: Drain, soon: datet
     record_facts(ledger, payment("p:1"))
     [one] = drain.claimed(soon)
     due = soon + timedelta(seconds=30)
-    drain.turn(soon, wanted=0, settlements=[Settlement(one, "not_sent", error="refused", changes={"status": "waiting", "due_at": due})])
+    drain.turn(
+        soon,
+        wanted=0,
+        settlements=[Settlement(one, "not_sent", error="refused", changes={"status": "waiting", "due_at": due})],
+    )
     assert drain.claimed(due - timedelta(seconds=1)) == []
     [again] = drain.claimed(due)
     assert (again.event, again.tries, again.first_attempt_at) == (one.event, 0, soon)
