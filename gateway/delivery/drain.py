@@ -39,6 +39,10 @@ GATHER = 0.005
 """Seconds that answers are gathered for, so that one transaction settles several."""
 
 THREADS = 32
+"""Requests that one worker process has under way at the most."""
+
+DRAINS = 8
+"""Destinations that one worker process drains at once."""
 
 REMEMBER_ANSWERS = 60.0
 """Seconds that a drain keeps trying to write down what Lumail answered while the ledger is away."""
@@ -56,15 +60,21 @@ ATTEMPT_SECONDS = Histogram(
 class Courier:
     """What a worker process delivers with: the ledger, a transport for each destination, and threads to wait on them.
 
-    `stopping` ends drains early: nothing new is claimed, what is under way is awaited and written down.
+    Several destinations are drained at once, so that one which does not answer keeps nobody else waiting; the threads
+    are shared fairly among them. `stopping` ends drains early: nothing new is claimed, what is under way is awaited
+    and written down.
     """
 
     def __init__(self, ledger: Ledger, destinations: Mapping[str, Destination], threads: int = THREADS) -> None:
         self.ledger = ledger
         self.destinations = destinations
-        self.threads = threads
         self.stopping = threading.Event()
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="send")
+        self._threads = threads
+        self._drains = ThreadPoolExecutor(DRAINS, thread_name_prefix="drain")
+        self._lock = threading.Lock()
+        self._under_way: dict[str, int] = {}
+        """Requests under way by the destination that is being drained."""
         self._transports = {
             name: Transport(destination.base_url, destination.api_token) for name, destination in destinations.items()
         }
@@ -72,9 +82,36 @@ class Courier:
     def transport(self, destination: str) -> Transport:
         return self._transports[destination]
 
+    def start(self, destination: str) -> None:
+        """Drain it in the background, unless this process is at it already."""
+        with self._lock:
+            if destination in self._under_way or self.stopping.is_set():
+                return
+            self._under_way[destination] = 0
+        self._drains.submit(self._drain, destination)
+
+    def room(self, destination: str, under_way: int) -> int:
+        """How many requests more a drain may have under way, which has `under_way` now."""
+        with self._lock:
+            self._under_way[destination] = under_way
+            share = max(1, self._threads // max(1, len(self._under_way)))
+            return max(0, min(share - under_way, self._threads - sum(self._under_way.values())))
+
     def close(self) -> None:
         self.stopping.set()
+        self._drains.shutdown(wait=True)
         self.pool.shutdown(wait=True)
+
+    def _drain(self, destination: str) -> None:
+        try:
+            drain(self, destination)
+        except LedgerUnavailableError as error:  # the lease ends by itself, and the tick calls for another drain
+            _log.warning("drain.ended", destination=destination, error=str(error))
+        except Exception as error:  # noqa: BLE001 - nobody asks this thread how it ended, so it says so itself
+            _log.error("drain.failed", destination=destination, error=type(error).__name__, exc_info=error)
+        finally:
+            with self._lock:
+                self._under_way.pop(destination, None)
 
 
 @dataclass(frozen=True)
@@ -117,7 +154,8 @@ class _Drain:
         unsettled: list[_Answered] = []
         while True:
             over = not self._leased or self._courier.stopping.is_set() or time.monotonic() > self._ends
-            goes_on = self._persistent_turn(unsettled, 0 if over else self._courier.threads - self._under_way)
+            room = self._courier.room(self._destination.name, self._under_way)
+            goes_on = self._persistent_turn(unsettled, 0 if over else room)
             if not self._under_way and (over or not goes_on):
                 break
             unsettled = self._await_answers()
@@ -208,7 +246,7 @@ class _Drain:
         answered: list[_Answered] = []
         if not self._under_way:
             return answered
-        patience = LOOK_AROUND if self._under_way < self._courier.threads else leases.LEASE.total_seconds() / 3
+        patience = LOOK_AROUND
         while True:
             try:
                 answered.append(self._answers.get(timeout=patience))
@@ -259,10 +297,7 @@ def install(courier: Courier) -> None:
 
 
 def run(destination: str) -> None:
-    """RQ's unit of work. Faults of the ledger end the drain; the lease expires and the tick calls for another."""
+    """RQ's unit of work: see to it that the destination is drained."""
     if _courier is None:
         raise LedgerError("this process was not set up to deliver: run it as `lumail-gateway worker`")
-    try:
-        drain(_courier, destination)
-    except LedgerUnavailableError as error:
-        _log.warning("drain.ended", destination=destination, error=str(error))
+    _courier.start(destination)

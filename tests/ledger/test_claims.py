@@ -50,7 +50,7 @@ class Drain:
             return claims.release(connection, "main", self.owner, now, limit)
 
 
-def delivered(one: Claimed, lumail_id: str = "lum_1") -> Settlement:
+def delivered(one: Claimed, lumail_id: str | None = "lum_1") -> Settlement:
     return Settlement(one, "recorded", recorded=True, failed=False, lumail_event_id=lumail_id, http_status=200)
 
 
@@ -224,7 +224,7 @@ def test_a_drain_without_a_free_place_is_called_when_one_gets_free(
 
 def test_racing_claims_never_share_an_event(ledger: Ledger, soon: datetime) -> None:
     record_facts(ledger, *(complained(f"c:{number}", f"s{number}@example.com") for number in range(60)))
-    got: list[str] = []
+    got: list[str | None] = []
 
     def race() -> None:
         drain = Drain(ledger, "shared")
