@@ -11,7 +11,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway import embedded
 from gateway.bell import Bell, connect
-from gateway.config import AdapterTerms, Config, Flags, load
+from gateway.config import AdapterTerms, Config, Flags, configuration_file, load
+from gateway.errors import AdapterError, ConfigError
 from gateway.health import health
 from gateway.intake.drift import DriftWatch
 from gateway.intake.endpoints import Door, endpoints
@@ -24,7 +25,7 @@ from gateway.ledger.identity import fingerprint
 from gateway.ledger.migration import migrate
 from gateway.ledger.recording import Recorded, Submission
 from gateway.translation.adapter import Adapter
-from gateway.translation.registry import adapters
+from gateway.translation.registry import adapters, beside
 
 METRICS_FOLDER = "metrics"
 """In the data folder: where the processes of one machine count together."""
@@ -32,7 +33,11 @@ METRICS_FOLDER = "metrics"
 
 def configured(flags: Flags, environ: Mapping[str, str]) -> Config:
     """The configuration, judged with all adapters that there are. Raises ConfigError with every fault."""
-    return load(flags, environ, {name: _terms(adapter) for name, adapter in adapters().items()})
+    try:
+        known = adapters(beside(configuration_file(flags, environ)))
+    except AdapterError as error:
+        raise ConfigError(*str(error).splitlines()) from error
+    return load(flags, environ, {name: _terms(adapter) for name, adapter in known.items()})
 
 
 def _terms(adapter: Adapter) -> AdapterTerms:
@@ -85,7 +90,7 @@ def create_app(config: Config) -> Flask:
     app = Flask("gateway", static_folder=None)
     app.secret_key = config.secret_key
     door = Door(
-        routes=routes(config, adapters()),
+        routes=routes(config, adapters(beside(config.file))),
         committer=committer,
         refusals=refusals,
         drift=drift,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 import redis
@@ -10,7 +11,15 @@ from sqlalchemy import make_url
 from gateway import embedded
 from gateway.bell import connect
 from gateway.cli.display import as_plain, counted, printable, show_document
-from gateway.cli.settings import Said, has_ledger, installation, installation_options, json_option, opened_ledger
+from gateway.cli.settings import (
+    Said,
+    has_ledger,
+    installation,
+    installation_options,
+    json_option,
+    opened_ledger,
+    own_adapters,
+)
 from gateway.config import Config, Destination
 from gateway.errors import CommandError, ConfigError, GatewayError, LedgerError, LumailError
 from gateway.ledger import places
@@ -66,7 +75,7 @@ def check(context: click.Context, said: Said, as_json: bool) -> None:
 
 
 def _checks(said: Said) -> Iterator[Checked]:
-    yield _tried("adapters", _adapters)
+    yield _tried("adapters", lambda: _adapters(own_adapters(said)))
     try:
         config = installation(said).config
     except ConfigError as error:
@@ -97,10 +106,10 @@ def _told(config: Config) -> str:
     )
 
 
-def _adapters() -> str:
-    for name in adapters():
-        samples(name)
-    return ", ".join(adapters())
+def _adapters(folder: Path) -> str:
+    for name in adapters(folder):
+        samples(name, folder)
+    return ", ".join(adapters(folder))
 
 
 def _database(config: Config) -> str:

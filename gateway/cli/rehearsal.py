@@ -1,13 +1,23 @@
 """What an adapter makes of a body outside of any gateway: nothing came before, nothing is proven, nothing is kept."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway.errors import PayloadError
 from gateway.events import MemoryKey
-from gateway.translation.adapter import Adapter, Context, SourceEvent, Translation, Unreadable, split, translate
+from gateway.translation.adapter import (
+    Adapter,
+    Context,
+    SourceEvent,
+    Step,
+    Translation,
+    Unreadable,
+    covers,
+    split,
+    translate,
+)
 from gateway.translation.sample import Sample, freshen
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
@@ -37,6 +47,31 @@ def rehearse(
             yield event, translate(adapter, event, context)
         except PayloadError as error:
             yield event, error
+
+
+def explained(adapter: Adapter, event: SourceEvent, options: Mapping[str, Any]) -> Sequence[Step]:
+    """Each step from the webhook to what becomes of one of its source events."""
+    account = f", account {event.account}" if event.account else ""
+    split_off = f"id {event.id or 'not told'}, type {event.type}, at {event.occurred_at.isoformat()}{account}"
+    scheme = type(adapter.scheme(options)).__name__
+    matched = next(
+        (
+            f"handler {name}"
+            for name in (event.type, *adapter.handlers)
+            if name in adapter.handlers and covers(name, event.type)
+        ),
+        next(
+            (f"ignored as {name}" for name in adapter.ignored if covers(name, event.type)),
+            "neither handled nor ignored",
+        ),
+    )
+    context = Context(adapter.name, event.occurred_at, _NoMemory(), options)
+    return (
+        Step("proven", f"not asked here; a source asks for {scheme}"),
+        Step("split", split_off),
+        Step("matched", matched),
+        *adapter.explain(event, context),
+    )
 
 
 def made_new(adapter: Adapter, sample: Sample, at: datetime, token: str) -> Sample:

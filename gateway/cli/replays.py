@@ -10,7 +10,7 @@ from gateway.cli.settings import Said, installation, installation_options, json_
 from gateway.errors import CommandError
 from gateway.intake.route import routes
 from gateway.replay import CountedTwiceError, replay_event, replay_webhook
-from gateway.translation.registry import adapters
+from gateway.translation.registry import adapters, beside
 
 QUARANTINED = 1
 """Exit status of a replay after which something is still not understood."""
@@ -60,7 +60,7 @@ def webhook(context: click.Context, said: Said, identity: str, as_json: bool) ->
     """
     config = installation(said).config
     with opened_ledger(config) as ledger:
-        done = replay_webhook(ledger, routes(config, adapters()), identity, _who())
+        done = replay_webhook(ledger, routes(config, adapters(beside(config.file))), identity, _who())
     recorded = done.recorded
     if as_json:
         show_document({**asdict(recorded), "was": done.was, "outcome": recorded.word})

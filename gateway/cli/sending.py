@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,7 +22,7 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.overview import halted
 from gateway.ledger.search import Row
 from gateway.translation.adapter import Adapter
-from gateway.translation.registry import adapters, default_sample, samples
+from gateway.translation.registry import adapters, beside, default_sample, samples
 from gateway.translation.sample import Sample
 from gateway.translation.webhook import Webhook
 
@@ -95,16 +96,18 @@ def send(
     config = found.config
     if source not in config.sources:
         raise CommandError(f"no source {source}; there is {', '.join(config.sources) or 'none'}")
-    adapter = adapters()[config.sources[source].adapter]
+    folder = beside(config.file)
+    adapter = adapters(folder)[config.sources[source].adapter]
+    cases = samples(adapter.name, folder)
     if listed:
-        _list_cases(adapter, as_json)
+        _list_cases(adapter, cases, as_json)
         return
     if not (config.sandbox or live):
         raise CommandError(
             "This gateway delivers to the real Lumail, where the sample would be counted: "
             "start `lumail-gateway up --sandbox` for a trial, or add --live if that is what you want."
         )
-    sendings = _signed(config, source, adapter, _wanted(adapter, case))
+    sendings = _signed(config, source, adapter, _with_earlier(cases, _wanted(adapter, cases, case, folder)))
     with opened_ledger(config) as ledger:
         for earlier in sendings[:-1]:
             post(found.url, earlier)
@@ -114,8 +117,8 @@ def send(
     context.exit(0 if done.delivered else NOT_DELIVERED)
 
 
-def _list_cases(adapter: Adapter, as_json: bool) -> None:
-    cases = list(samples(adapter.name).values())
+def _list_cases(adapter: Adapter, known: Mapping[str, Sample], as_json: bool) -> None:
+    cases = list(known.values())
     if as_json:
         show_document({"cases": [{"case": one.case, "why": one.why, "default": one.default} for one in cases]})
         return
@@ -136,17 +139,21 @@ def _list_cases(adapter: Adapter, as_json: bool) -> None:
     )
 
 
-def _wanted(adapter: Adapter, case: str | None) -> Sample:
+def _wanted(adapter: Adapter, known: Mapping[str, Sample], case: str | None, folder: Path) -> Sample:
     if case is None:
-        return default_sample(adapter.name)
-    known = samples(adapter.name)
+        return default_sample(adapter.name, folder)
     if case not in known:
         raise CommandError(f"no case {case} of {adapter.name}: `lumail-gateway send SOURCE --list` shows them")
     return known[case]
 
 
-def _signed(config: Config, source: str, adapter: Adapter, wanted: Sample) -> Sequence[Sending]:
-    """The sample and before it what it needs to have come before, each as the provider would send it now."""
+def _with_earlier(known: Mapping[str, Sample], wanted: Sample) -> Sequence[Sample]:
+    """The sample, and before it what has to have come before."""
+    return [*(known[case] for case in wanted.after), wanted]
+
+
+def _signed(config: Config, source: str, adapter: Adapter, cases: Sequence[Sample]) -> Sequence[Sending]:
+    """The samples, each as the provider would send it now."""
     at = datetime.now(UTC)
     token = secrets.token_hex(8)  # one for all, so that they name the same objects
     scheme = adapter.scheme(config.sources[source].options)
@@ -157,16 +164,18 @@ def _signed(config: Config, source: str, adapter: Adapter, wanted: Sample) -> Se
         unsigned = made_new(adapter, one, at, token).webhook(source, url, at)
         return Sending(source, one.case, one.why, scheme.sign(unsigned, signing, at))
 
-    before = [samples(adapter.name)[case] for case in wanted.after]
-    return [signed(one) for one in (*before, wanted)]
+    return [signed(one) for one in cases]
 
 
 def post(url: str, sending: Sending) -> requests.Response:
     """Raises CommandError where nobody answers."""
     address = f"{url}/webhooks/{sending.source}"
     headers = dict(sending.webhook.headers.items())
+    token = sending.webhook.path_token
     try:
-        return requests.post(address, data=sending.webhook.body, headers=headers, timeout=10)
+        return requests.post(
+            address if token is None else f"{address}/{token}", data=sending.webhook.body, headers=headers, timeout=10
+        )
     except requests.RequestException as error:
         raise CommandError(
             f"nobody answers at {address} ({type(error).__name__}): start the gateway in another terminal, "

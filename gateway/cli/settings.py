@@ -13,10 +13,11 @@ from sqlalchemy import make_url
 from gateway.app import configured
 from gateway.cli import running
 from gateway.cli.running import Running
-from gateway.config import Config, Flags, with_dotenv
+from gateway.config import Config, Flags, configuration_file, with_dotenv
 from gateway.errors import CommandError, ConfigError
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import require_current
+from gateway.translation.registry import beside
 
 USUAL_DATA = "./var"
 SANDBOX = "sandbox"
@@ -125,6 +126,12 @@ def has_ledger(config: Config) -> bool:
     """Whether there is a database; of a server that is assumed."""
     url = make_url(config.database_url)
     return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
+
+
+def own_adapters(said: Said) -> Path:
+    """Where the YAML adapters of whoever runs this lie: beside the configuration file, whether there is one or not."""
+    environ = with_dotenv(said.flags(), os.environ)
+    return beside(configuration_file(said.flags(), environ))
 
 
 @contextmanager

@@ -10,17 +10,22 @@ from typing import Any
 import click
 
 from gateway.cli.display import Column, as_plain, pretty, printable, show_block, show_document, show_table
-from gateway.cli.rehearsal import rehearse
-from gateway.cli.settings import Said, installation_options, json_option
+from gateway.cli.rehearsal import explained, rehearse
+from gateway.cli.settings import Said, installation_options, json_option, own_adapters
 from gateway.errors import CommandError, PayloadError
 from gateway.events import DEFAULT_FORWARDED, LumailEvent, lane_of
 from gateway.translation import sample
 from gateway.translation.adapter import Adapter, SourceEvent, Translation, Unreadable
+from gateway.translation.declared import adapter_of
 from gateway.translation.registry import adapters as found_adapters
 from gateway.translation.registry import samples
 
 QUARANTINED = 1
 """Exit status where something is not understood."""
+
+
+LONGEST_VALUE = 100
+"""Characters of an expression's value that are shown."""
 
 
 @click.group()
@@ -38,9 +43,10 @@ def list_adapters(said: Said, as_json: bool) -> None:
     Example:
       lumail-gateway adapters list
     """
-    known = found_adapters().values()
+    folder = own_adapters(said)
+    known = found_adapters(folder).values()
     if as_json:
-        show_document({"adapters": [_described(one) for one in known]})
+        show_document({"adapters": [_described(one, folder) for one in known]})
         return
     show_table(
         [
@@ -55,7 +61,7 @@ def list_adapters(said: Said, as_json: bool) -> None:
     )
 
 
-def _described(adapter: Adapter) -> dict[str, Any]:
+def _described(adapter: Adapter, folder: Path) -> dict[str, Any]:
     return {
         "name": adapter.name,
         "title": adapter.title,
@@ -63,7 +69,7 @@ def _described(adapter: Adapter) -> dict[str, Any]:
         "docs_security": adapter.docs.security,
         "types": sorted(adapter.handlers),
         "ignored": dict(adapter.ignored),
-        "samples": sorted(samples(adapter.name)),
+        "samples": sorted(samples(adapter.name, folder)),
     }
 
 
@@ -74,21 +80,19 @@ def _described(adapter: Adapter) -> dict[str, Any]:
 @json_option
 @click.pass_context
 def translate(context: click.Context, said: Said, adapter_name: str, file: Path, as_json: bool) -> None:
-    """Show what a webhook would become, or why nothing.
+    """Show what a webhook would become, step by step, or why nothing.
 
-    Nothing is sent or kept. FILE holds the body as the provider posts it, or a case of the adapter's tests; `-` reads
-    a body from stdin. No signature is asked, and nothing is remembered from other webhooks. Exit status 1 where it is
-    not understood.
+    ADAPTER is a name, or the file of a YAML adapter. FILE holds the body as the provider posts it, or a case of the
+    adapter's tests; `-` reads a body from stdin. Nothing is sent or kept, no signature is asked, and nothing is
+    remembered from other webhooks. Exit status 1 where it is not understood.
 
     \b
     Examples:
       lumail-gateway translate stripe body.json
       pbpaste | lumail-gateway translate sendgrid -
+      lumail-gateway translate adapters/acme.yaml body.json
     """
-    known = found_adapters()
-    if adapter_name not in known:
-        raise CommandError(f"no adapter {adapter_name}; there is {', '.join(known)}")
-    adapter = known[adapter_name]
+    adapter = chosen(adapter_name, own_adapters(said))
     tried = [one for case in _cases(adapter, file) for one in _try(adapter, case)]
     if as_json:
         show_document({"adapter": adapter.name, "source_events": tried})
@@ -98,6 +102,16 @@ def translate(context: click.Context, said: Said, adapter_name: str, file: Path,
         if not tried:
             click.echo("an empty batch: nothing to translate")
     context.exit(QUARANTINED if any(one.outcome == "quarantined" for one in tried) else 0)
+
+
+def chosen(named: str, folder: Path) -> Adapter:
+    """The adapter of that name, or that a YAML file declares. Raises CommandError."""
+    if named.endswith((".yaml", ".yml")):
+        return adapter_of(Path(named))
+    known = found_adapters(folder)
+    if named not in known:
+        raise CommandError(f"no adapter {named}; there is {', '.join(known)}")
+    return known[named]
 
 
 @dataclass(frozen=True)
@@ -115,6 +129,7 @@ class _Tried:
     outcome: str
     reason: str | None = None
     test: bool = False
+    steps: tuple[Mapping[str, Any], ...] = ()
     events: tuple[Mapping[str, Any], ...] = ()
     teaches: tuple[Mapping[str, Any], ...] = ()
 
@@ -140,21 +155,40 @@ def _is_case(body: bytes) -> bool:
 
 def _try(adapter: Adapter, case: _Case) -> list[_Tried]:
     try:
-        return [_tried(event, became) for event, became in rehearse(adapter, case.headers, case.body, case.options)]
+        return [
+            _tried(event, became, _steps(adapter, event, case.options))
+            for event, became in rehearse(adapter, case.headers, case.body, case.options)
+        ]
     except PayloadError as error:
         return [_Tried("", "quarantined", str(error))]
 
 
-def _tried(event: SourceEvent | Unreadable, became: Translation | PayloadError) -> _Tried:
+def _steps(
+    adapter: Adapter, event: SourceEvent | Unreadable, options: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], ...]:
+    if isinstance(event, Unreadable):
+        return ()
+    return tuple(
+        {"step": one.what, "of": one.of, "fault": str(one.gave)}
+        if isinstance(one.gave, PayloadError)
+        else {"step": one.what, "of": one.of, "gave": as_plain(one.gave)}
+        for one in explained(adapter, event, options)
+    )
+
+
+def _tried(
+    event: SourceEvent | Unreadable, became: Translation | PayloadError, steps: tuple[Mapping[str, Any], ...]
+) -> _Tried:
     source_type, test = (event.type, event.test) if isinstance(event, SourceEvent) else ("", False)
     if isinstance(became, PayloadError):
-        return _Tried(source_type, "quarantined", str(became), test)
+        return _Tried(source_type, "quarantined", str(became), test, steps)
     if became.ignored is not None:
-        return _Tried(source_type, "ignored", became.ignored, test)
+        return _Tried(source_type, "ignored", became.ignored, test, steps)
     return _Tried(
         source_type,
         "translated" if became.events else "taught",
         test=test,
+        steps=steps,
         events=tuple(_as_sent(one) for one in became.events),
         teaches=_lessons(became),
     )
@@ -182,12 +216,23 @@ def _show_tried(one: _Tried) -> None:
     test = " (a test event: it is delivered only where the source says accept_test_events)" if one.test else ""
     reason = "" if one.reason is None else f": {one.reason}"
     click.echo(f"{printable(one.type or 'an item')}: {one.outcome}{printable(reason)}{test}")
+    for step in one.steps:
+        click.echo(f"  {_told_step(step)}")
     for event in one.events:
         shown = {name: event[name] for name in ("eventType", "subscriber", "data")}
         show_block(f"  would be sent{_but(event)}", pretty(shown))
         click.echo(f"  lane {event['lane']}, told by {', '.join(map(printable, event['keys']))}")
     for lesson in one.teaches:
         click.echo(f"  remembers {printable(json.dumps(as_plain(lesson)))}")
+
+
+def _told_step(step: Mapping[str, Any]) -> str:
+    """`data.amount  49.99  <- decimal(total)`; what was split and matched is told in words."""
+    if step["of"] is None:
+        return f"{step['step']:20}  {printable(step.get('fault') or str(step['gave']))}"
+    gave = f"fault: {step['fault']}" if "fault" in step else json.dumps(step["gave"], ensure_ascii=False, default=str)
+    shown = gave if len(gave) <= LONGEST_VALUE else f"{gave[:LONGEST_VALUE]}…"
+    return printable(f"{step['step']:20}  {shown}  <- {step['of']}")
 
 
 def _but(event: Mapping[str, Any]) -> str:

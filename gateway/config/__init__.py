@@ -1,6 +1,6 @@
 """The configuration: gateway.yaml and the environment become one frozen Config; nobody else reads the environment."""
 
-from gateway.config.environment import Flags, child_environ, with_dotenv
+from gateway.config.environment import Flags, child_environ, configuration_file, with_dotenv
 from gateway.config.loading import load
 from gateway.config.model import AdapterTerms, Config, Destination, Source
 from gateway.config.sandbox import signing_secret
@@ -12,6 +12,7 @@ __all__ = [
     "Flags",
     "Source",
     "child_environ",
+    "configuration_file",
     "load",
     "signing_secret",
     "with_dotenv",

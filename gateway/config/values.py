@@ -89,13 +89,13 @@ class Word(Text):
     """One of a few words."""
 
     def __init__(self, allowed: Sequence[str], **options: Any) -> None:
-        self._allowed = allowed
+        self.allowed = allowed
         super().__init__(**options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
-        if isinstance(value, str) and value in self._allowed:
+        if isinstance(value, str) and value in self.allowed:
             return value
-        raise ValidationError(f"must be one of {', '.join(self._allowed)}{_near(value, self._allowed)}")
+        raise ValidationError(f"must be one of {', '.join(self.allowed)}{_near(value, self.allowed)}")
 
 
 class Url(Text):

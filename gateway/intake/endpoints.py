@@ -18,12 +18,16 @@ from gateway.intake.guesses import Guesses
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import Route
 from gateway.ledger.commit import Committer
+from gateway.translation.schemes import PathToken
 from gateway.translation.webhook import Headers, Webhook
 
 RETRY_AFTER = 5
 
 CHALLENGE = 'Basic realm="webhooks"'
 """Amazon SNS, for one, sends the credentials of its URL only when it is asked for them."""
+
+MASKED = "***"
+"""What stands in kept URLs where a token was."""
 
 WEBHOOKS = Counter("gateway_webhooks", "Requests to sources by outcome.", ["source", "outcome"])
 WEBHOOK_SECONDS = Histogram(
@@ -52,14 +56,21 @@ def endpoints(door: Door) -> Blueprint:
     blueprint = Blueprint("door", __name__)
     guesses = {route.source.destination: Guesses() for route in door.routes.values()}
 
+    def route_of(source: str, token: str | None) -> Route | None:
+        """A token in the URL makes sense to sources that are proven by it, and to no other."""
+        route = door.routes.get(source)
+        return None if route is None or (token is not None and not isinstance(route.scheme, PathToken)) else route
+
     @blueprint.route("/webhooks/<source>", methods=["GET", "HEAD"])
-    def probe(source: str) -> ResponseReturnValue:
+    @blueprint.route("/webhooks/<source>/<token>", methods=["GET", "HEAD"])
+    def probe(source: str, token: str | None = None) -> ResponseReturnValue:
         """Providers look whether an endpoint is there before they save it."""
-        return _unknown(door, source) if source not in door.routes else Response(status=200)
+        return _unknown(door, source) if route_of(source, token) is None else Response(status=200)
 
     @blueprint.post("/webhooks/<source>")
-    def receive(source: str) -> ResponseReturnValue:
-        route = door.routes.get(source)
+    @blueprint.post("/webhooks/<source>/<token>")
+    def receive(source: str, token: str | None = None) -> ResponseReturnValue:
+        route = route_of(source, token)
         if route is None:
             return _unknown(door, source)
         started = time.perf_counter()
@@ -80,6 +91,7 @@ def endpoints(door: Door) -> Blueprint:
             headers=Headers(request.headers.items()),
             body=body,
             received_at=datetime.now(UTC),
+            path_token=token,
         )
         if route.adapter.probe(webhook, route.source.secrets, route.source.options):
             _note(route, "probe", started)
@@ -102,14 +114,14 @@ def endpoints(door: Door) -> Blueprint:
 
 
 def _unknown(door: Door, source: str) -> ResponseReturnValue:
-    door.refusals.count(None, request.path, "unknown_source")
+    door.refusals.count(None, _path(), "unknown_source")
     return jsonify(
         error=f"no source named {source[:100]!r}: compare the URL with the sources of the configuration"
     ), 404
 
 
 def _turned_away(door: Door, route: Route, status: int, cause: str, detail: str, started: float) -> Response:
-    door.refusals.count(route.source.name, request.path, cause, detail)
+    door.refusals.count(route.source.name, _path(), cause, detail)
     _note(route, "rejected", started, cause=cause)
     answer = jsonify(error=f"{cause}: {detail}")
     answer.status_code = status
@@ -144,6 +156,12 @@ def _note(route: Route, outcome: str, started: float, **details: object) -> None
     )
 
 
+def _path() -> str:
+    """The path as it may be kept: a token in it is a secret."""
+    source, token = (request.view_args or {}).get("source"), (request.view_args or {}).get("token")
+    return request.path if token is None else f"/webhooks/{source}/{MASKED}"
+
+
 def _public_url(door: Door) -> str:
     query = request.query_string.decode("latin-1")
-    return f"{door.public_url}{request.path}{'?' + query if query else ''}"
+    return f"{door.public_url}{_path()}{'?' + query if query else ''}"

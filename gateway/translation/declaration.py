@@ -158,7 +158,7 @@ class Ignored(members.Field[Mapping[str, str]]):
         reasons = value if isinstance(value, dict) else {}
         if reasons and not all(isinstance(reason, str) and reason.strip() for reason in reasons.values()):
             raise ValidationError("each type needs a reason, as text")
-        if not reasons and not isinstance(value, list):
+        if not isinstance(value, dict | list):
             raise ValidationError("must be a list of source event types, or a mapping of types to reasons")
         names = Types()._deserialize(list(reasons) or value, attr, data, **options) if value else ()
         return {name: reasons.get(name, "the adapter's file leaves it out") for name in names}

@@ -39,12 +39,17 @@ def beside(configuration: Path) -> Path:
     return configuration.absolute().parent / "adapters"
 
 
+def yaml_files(folder: Path) -> list[Path]:
+    """The YAML files of a folder, in order."""
+    return sorted(file for ending in ("yaml", "yml") for file in folder.glob(f"*.{ending}"))
+
+
 def in_folder(folder: Path) -> Iterator[tuple[str, Adapter]]:
     """What the YAML files of a folder declare; of one that is not there nothing. Raises AdapterError with every fault
     of every file.
     """
     faults = []
-    for file in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+    for file in yaml_files(folder):
         try:
             yield str(file), adapter_of(file)
         except AdapterError as error:
