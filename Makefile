@@ -6,13 +6,15 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version
        --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench lock clean
+.PHONY: help run install test check format bench lock clean
 
 help:  ## This list.
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
 
 run: $(VENV)/installed  ## Install what is missing and run the gateway with Lumail's stand-in (Ctrl-C ends it).
 	@$(BIN)/lumail-gateway up --sandbox
+
+install: $(VENV)/installed  ## Only install, to run it live.
 
 test: $(VENV)/developing  ## All tests, against a real Redis and a real PostgreSQL.
 	$(BIN)/pytest --quiet --numprocesses auto --dist worksteal
