@@ -1,0 +1,136 @@
+"""docs/operations.md names the metrics, log lines, reasons and commands that there are."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+from sqlalchemy import text
+
+from gateway.cli import main
+from gateway.config import Destination
+from gateway.delivery.outcome import View, conclude
+from gateway.ledger import claims, leases
+from gateway.ledger.claims import Claimed, Habits, Kind
+from gateway.ledger.database import Ledger
+from gateway.ledger.schema import events
+from gateway.ledger.strangers import NOT_IN_LUMAIL
+from gateway.lumail.answer import Answer
+from tests.cli.tryout import ROOT, Started
+from tests.docs.test_provider_pages import table_under, words_in
+from tests.making import NOON, complained, opened, payment, record, record_facts, rows, submission, told
+
+PAGE = (ROOT / "docs" / "operations.md").read_text()
+
+
+def section(heading: str) -> str:
+    return PAGE.split(f"\n{heading}\n")[1]
+
+
+def first_column(head: str, part: str = PAGE) -> set[str]:
+    return {word for cells in table_under(head, part) for word in words_in(cells[0])}
+
+
+def test_the_metrics_are_those_of_the_page(up: Started) -> None:
+    up.terminal.run("send", "sendgrid")
+    page = requests.get(f"http://127.0.0.1:{up.port}/metrics", timeout=10).text
+    counted = dict.fromkeys(re.findall(r"^# TYPE (\w+) ", page, flags=re.MULTILINE), "")
+    for name, labels in re.findall(r"^(\w+?)(?:_bucket|_sum|_count)?(?:\{(.*)\})? ", page, flags=re.MULTILINE):
+        if name in counted:
+            counted[name] = ", ".join(sorted(set(re.findall(r'(\w+)="', labels)) - {"le"})) or counted[name]
+    counted.pop("gateway_oldest_due_seconds")  # nothing is due, so it has no labels to show
+    documented = {
+        words_in(name)[0]: ", ".join(sorted(labels.split(", "))) for name, labels, _ in table_under("| Name |", PAGE)
+    }
+    assert documented.pop("gateway_oldest_due_seconds") == "destination, lane"
+    assert documented == counted
+
+
+def test_the_log_lines_are_those_of_the_code() -> None:
+    written = {
+        name
+        for file in (ROOT / "gateway").rglob("*.py")
+        for name in re.findall(r'log\.(?:info|warning|error)\(\s*"([\w.]+)"', file.read_text())
+    }
+    assert first_column("| Line |") == written
+
+
+def concluded(answer: Answer, policy: str = "wait", **given: Any) -> Mapping[str, Any]:
+    """What becomes of an event of ana@example.com, whom Lumail is known to have."""
+    asked: dict[str, Any] = {"attempt": "at_1", "kind": Kind.POST, "subscriber": "ana@example.com", "claimed_at": NOON}
+    view = View(
+        destination=Destination("main", "http://127.0.0.1:9", "lum_x", 100, unknown_subscriber=policy),
+        now=NOON,
+        habits=lambda: Habits(echo=True, clock_offset=timedelta(0), read_lag=timedelta(0)),
+        is_known=lambda subscriber: True,
+        owners=lambda ids: {},
+    )
+    return conclude(Claimed(**asked | {"event": "ev_1"} | given), answer, view).changes or {}
+
+
+def answered(status: int, body: str = "") -> Answer:
+    return Answer(status, sent=True, duration=0.1, body=body)
+
+
+def test_the_reasons_of_failed_events_are_those_that_deliveries_give() -> None:
+    long_ago = NOON - timedelta(days=4)
+    found = [
+        concluded(answered(400)),
+        concluded(answered(402)),
+        concluded(answered(402), kind=Kind.CREATE),
+        concluded(answered(404), "fail", kind=Kind.ASK),
+        concluded(
+            answered(200, '{"events": [], "nextCursor": null}'),
+            kind=Kind.READ,
+            reads=1,
+            tries=1,
+            first_attempt_at=long_ago,
+            doubted_at=long_ago,
+        ),
+    ]
+    assert {one["status"] for one in found} == {"failed"}
+    assert first_column("| Reason |", section("### Failed")) == {one["reason"] for one in found}
+
+
+def test_the_reasons_of_held_events_are_those_of_the_ledger(ledger: Ledger) -> None:
+    record(ledger, submission(told(payment("p:1", subscriber=None, waits_for="stripe:-:customer:1"))))
+    [(status, unknown)] = rows(ledger, events, "status", "reason")
+    assert status == "held"
+    assert first_column("| Reason |", section("### Held")) == {claims.ANSWER_LOST, unknown, NOT_IN_LUMAIL}
+
+
+def test_the_statements_for_a_restored_ledger_leave_nothing_to_send(ledger: Ledger) -> None:
+    record_facts(ledger, payment("p:1"), complained("c:1"), opened("o:1"))
+    statements = section("## Backups").split("```sql\n")[1].split("```")[0]
+    with ledger.write(["main"]) as connection:
+        for statement in statements.strip().rstrip(";").split(";"):
+            connection.execute(text(statement))
+    with ledger.write(["main"]) as connection:
+        now = ledger.now(connection)
+        assert leases.take(connection, "main", "me", now)
+        turn = claims.turn(
+            connection, "main", "me", now, settlements=[], wanted=9, limit=99, compose=lambda one: one.data
+        )
+        assert (turn.leased, turn.claimed) == (True, ())
+        assert claims.release(connection, "main", "me", now, 99) is None
+    assert set(rows(ledger, events, "status", "reason")) == {("held", claims.ANSWER_LOST)}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/operations.md", "docs/architecture.md"])
+def test_every_command_that_is_named_exists(page: str) -> None:
+    words = [line.split() for line in re.findall(r"`lumail-gateway ([^`]+)`", (ROOT / page).read_text())]
+    for named in words:
+        command = main.commands.get(named[0])
+        assert command is not None, named
+        group = getattr(command, "commands", None)
+        assert group is None or named[1] in group, named
+
+
+def test_the_unit_starts_up_with_flags_that_it_has() -> None:
+    unit = section("## As a service").split("```ini\n")[1].split("```")[0]
+    [line] = re.findall(r"^ExecStart=\S+/lumail-gateway (.+)$", unit, flags=re.MULTILINE)
+    command, *flags = line.split()
+    known = {option for param in main.commands[command].params for option in param.opts}
+    assert {flag for flag in flags if flag.startswith("--")} <= known
