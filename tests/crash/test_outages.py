@@ -1,6 +1,7 @@
 """What an installation does while Redis or the database is away, and that a 200 is never said too early."""
 
 import re
+import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -74,6 +75,7 @@ def nothing_but_one_payment(database_url: str) -> bool:
 
 @pytest.mark.timeout(60)
 def test_the_kernel_is_asked_to_write_to_disk_before_the_provider_is_told_200(tmp_path: Path, sqlite_url: str) -> None:
+    assert shutil.which("strace"), "no strace on the PATH: install it (Debian, Ubuntu: `apt-get install strace`)"
     trace = tmp_path / "trace"
     with installation(tmp_path, sqlite_url, web=1, workers=1) as running:
         [process] = running.parts("web")

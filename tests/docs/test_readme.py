@@ -1,5 +1,6 @@
 """README.md says what is so, and what it has people type works."""
 
+import os
 import re
 import subprocess
 from typing import Any
@@ -117,7 +118,9 @@ def test_the_targets_of_make_that_documents_name_are_there() -> None:
 
 
 def test_make_run_ends_in_up() -> None:
-    done = subprocess.run(["make", "--dry-run", "run"], cwd=ROOT, capture_output=True, text=True, check=True)
+    env = {**os.environ, "MAKEFLAGS": ""}  # not as a part of the make that runs the tests
+    command = ["make", "--no-print-directory", "--dry-run", "run"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == ".venv/bin/lumail-gateway up --sandbox"
 
 
