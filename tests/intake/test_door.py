@@ -165,7 +165,7 @@ def test_a_compressed_body_is_verified_as_what_it_says(shop: Shop) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("body", [b"not gzip", gzip.compress(b"{}")[:-4]])
+@pytest.mark.parametrize("body", [b"not gzip", gzip.compress(b"{}")[:-4]], ids=["not gzip", "cut short"])
 def test_a_body_that_is_not_what_it_says_gets_400(shop: Shop, body: bytes) -> None:
     assert shop.post_body(body, Content_Encoding="gzip").status_code == 400
 
