@@ -234,8 +234,7 @@ class AdapterSchema(Schema):
     title = Text()
     docs = Pages(required=True)
     verify = members.Dict(
-        required=True,
-        error_messages={"invalid": "must be a mapping with a scheme: {scheme: hmac, header: X-Signature}"},
+        required=True, error_messages={"invalid": "must be a mapping: a scheme, and what belongs to it"}
     )
     body = Body(load_default=("json", ""))
     each = Formula()

@@ -1,0 +1,173 @@
+"""Each way in which a YAML adapter can be wrong is told with its line, what was expected and the nearest right word."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import AdapterError
+from gateway.translation.declaration import AdapterSchema, RuleSchema, read
+from gateway.translation.expressions import Expression
+from tests.translation.yaml_adapters import RIGHT, ruled, with_
+
+
+def faults(text: str) -> list[str]:
+    try:
+        read(text, "acme.yaml")
+    except AdapterError as error:
+        return str(error).splitlines()
+    return []
+
+
+def test_the_right_one_has_no_fault() -> None:
+    assert faults(RIGHT) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "1: the file is empty; it needs adapter, docs, verify, source_event and events"),
+        ("- a", "1: must be a mapping with adapter, docs, verify, source_event and events"),
+        ("a: [", "1: not YAML"),
+        (with_("docs: ", "doc: "), "2: doc: unknown key; allowed here: adapter, .*; did you mean docs?"),
+        (with_("adapter: acme", "adapter: Acme Inc"), "1: adapter: a name is of a-z, 0-9, _ and -"),
+        (with_("adapter: acme\n", ""), "1: adapter: is missing"),
+        (with_("https://docs", "http://docs"), "2: docs: must be an https:// address, or {events: ADDRESS, security"),
+        (with_("verify: {scheme: hmac, header: X-Signature}\n", ""), "1: verify: is missing"),
+        (with_("{scheme: hmac, header: X-Signature}", "none"), "3: verify: must be a mapping: a scheme, and what"),
+        (with_("scheme: hmac, ", ""), "3: verify.scheme: is missing; allowed: basic, bearer, ecdsa, .*"),
+        (with_("hmac", "none"), "3: verify.scheme: is no scheme; allowed: basic, bearer, .*, standard_webhooks"),
+        (with_("hmac", "hmca"), "3: verify.scheme: is no scheme; .*; did you mean hmac?"),
+        (with_("header: X-Signature", "heder: X"), "3: verify.heder: unknown key; .*; did you mean header?"),
+        (with_(", header: X-Signature", ""), "3: verify.header: is missing"),
+        (with_("X-Signature", "'X Signature'"), "3: verify.header: must be the name of a header"),
+        (
+            with_("Signature}", "S, digest: sha265}"),
+            "3: verify.digest: must be one of sha256, .*; did you mean sha256?",
+        ),
+        (with_("Signature}", "S, encoding: base46}"), "3: verify.encoding: must be .*; did you mean base64?"),
+        (with_("Signature}", "S, signed: '{url}'}"), "3: verify: signed: '{url}' leaves out {body}"),
+        (with_("Signature}", "S, tolerance: 5m}"), "3: verify: a tolerance needs a signed time"),
+        (with_("Signature}", "S, tolerance: soon}"), "3: verify.tolerance: must be a time such as 90s"),
+        (with_("Signature}", "S}\nbody: xml"), "4: body: must be json, form, or {json_in: FIELD}"),
+        (with_("Signature}", "S}\neach: data."), "4: each: not an expression: it ends too early"),
+        (with_(", type: type", ""), "4: source_event.type: is missing"),
+        (with_("type: type", "typ: type"), "4: source_event.typ: unknown key; .*; did you mean type?"),
+        (with_("at: at", "at: at("), "4: source_event.occurred_at: not an expression"),
+        (RIGHT[: RIGHT.index("events:")], "1: events: is missing"),
+        (RIGHT[: RIGHT.index("events:")] + "events: []", "5: events: is empty; at least one rule belongs here"),
+        (RIGHT[: RIGHT.index("events:")] + "events: {on: a}", "5: events: must be a list of rules, each with `on`"),
+        (RIGHT[: RIGHT.index("events:")] + "events: [paid]", "5: events: must be a mapping: `on: TYPE`"),
+        (with_("on: order.paid", "when: a"), "6: events.on: is missing"),
+        (with_("on: order.paid", "on: 7"), "6: events.on: must be a source event type, or a list of them"),
+        (with_("on: order.paid", "on: '*'"), r"6: events.on: a \* stands only at the end of a name, and never alone"),
+        (with_("on: order.paid", "on: [a, a]"), "6: events.on: the same type stands twice"),
+        (with_("    subscriber: email", "    wen: a\n    subscriber: email"), "8: events.wen: .*; did you mean when?"),
+        (
+            with_("SUBSCRIBER_PAYMENT", "SUBSCRIBER_PAYMNT"),
+            "7: events.emit: must be one of .*; did you mean SUBSCRIBER_P",
+        ),
+        (with_("    subscriber: email\n", ""), "7: events.emit: needs subscriber beside it"),
+        (with_("    keys: {order: order}\n", ""), "7: events.emit: needs keys beside it"),
+        (with_("{order: order}", "order"), "9: events.keys: must be a mapping of kinds to expressions"),
+        (with_("{order: order}", "{order: 7}"), "9: events.keys.order: must be an expression, as text"),
+        (with_("{order: order}", "[a, 'b c']"), "9: events.keys: item 2: not an expression, from character 3 on"),
+        (
+            with_("subscriber: email", "subscriber: lowr(email)"),
+            "8: events.subscriber: no function lowr; .*mean lower?",
+        ),
+        (with_("      product: product\n", ""), "10: events.data: SUBSCRIBER_PAYMENT needs product in its data"),
+        (with_("product: product", "prodct: product"), "12: events.data.prodct: .* has no such field; .*mean product?"),
+        (with_("decimal(total)", "decimal(total"), "11: events.data.amount: not an expression: it ends too early"),
+        (with_("decimal(total)", "5"), "11: events.data.amount: must be an expression, as text"),
+        (with_("decimal(total)", "lookup('kinds', a)"), "11: events.data.amount: lookup needs the name of a table"),
+        (with_("[order.seen]", "7"), "13: ignore: must be a list of source event types, or a mapping"),
+        (with_("[order.seen]", "{order.seen: }"), "13: ignore: each type needs a reason, as text"),
+        (with_("[order.seen]", "['order.*']"), r"13: ignore: order\.\* is in `events`, too, as order.paid"),
+        (
+            with_("adapter: acme", "adapter: acme\nadapter: acme"),
+            "2: adapter: this key stands twice; the first is in line 1",
+        ),
+        (with_("adapter: acme", "adapter: !!python/none acme"), "1: adapter: YAML tags are not read here"),
+        (RIGHT + "tables: {kinds: {a: 1}}", "14: tables.kinds: must be a mapping of words to text"),
+        (RIGHT + "tables: [a]", "14: tables: must be a mapping of tables"),
+        (RIGHT + "payments_from: orders", "14: payments_from: no rule says `makes: orders`"),
+        (
+            with_("    keys:", "    makes: orders\n    keys:"),
+            "1: payments_from is missing: which of orders a source makes",
+        ),
+        (ruled("- {on: a, remember: {customer: {id: c}}}"), "6: events.remember.customer: needs `id` and at least one"),
+        (ruled("- {on: a, remember: customer}"), "6: events.remember: must be a mapping of kinds"),
+        (ruled("- {on: a, teaches: c}"), "6: events.teaches: must be a mapping of kinds to expressions"),
+        (ruled("- {on: a, recall: c}"), "6: events.recall: must be a mapping of names to expressions"),
+        (ruled("- {on: a, when: b}"), "6: events: does nothing: it needs emit, remember or teaches"),
+        (ruled("- {on: a, teaches: {a: b}, data: {c: d}}"), "6: events.data: goes with emit only"),
+        (ruled("- {on: a, teaches: {a: b}, richness: many}"), "6: events.richness: must be a whole number from 0 to 9"),
+        ("#" * 200_001, "1: longer than 200000 characters"),
+        (ruled("- {on: a, teaches: {a: b}}\n" * 201), "5: events: more than 200 rules"),
+    ],
+)
+def test_a_wrong_file_is_told_with_its_line(text: str, said: str) -> None:
+    told = faults(text)
+    assert any(re.match(rf"acme\.yaml:{said}", fault) for fault in told), told
+
+
+def test_all_faults_are_told_at_once_in_the_order_of_the_file() -> None:
+    text = with_("hmac", "hmca").replace("emit: S", "emit: X").replace("[order.seen]", "7")
+    assert [fault.split(":")[1] for fault in faults(text)] == ["3", "7", "13"]
+
+
+WORDS = sorted(
+    {*AdapterSchema().fields, *RuleSchema().fields, "scheme", "hmac", "order.paid", "SUBSCRIBER_PAYMENT", "a"}
+)
+ANY_YAML = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(WORDS) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(AdapterSchema().fields)), ANY_YAML, max_size=12) | ANY_YAML)
+@settings(max_examples=300, deadline=None)
+def test_whatever_stands_in_a_file_only_adapter_error_comes_of_it(document: object) -> None:
+    faults(repr(document).replace("None", "null"))
+
+
+@given(st.integers(0, 400), st.text(alphabet="{}[]:,-#&*!|>'\"% \nab0\\\x00\ud7ff", max_size=12))
+@settings(max_examples=300, deadline=None)
+def test_a_file_that_is_spoilt_anywhere_is_right_or_an_adapter_error(place: int, scrap: str) -> None:
+    faults(RIGHT[:place] + scrap + RIGHT[place:])
+
+
+@given(st.lists(st.sampled_from(RIGHT.splitlines()), max_size=20))
+@settings(max_examples=200, deadline=None)
+def test_lines_in_any_order_are_right_or_an_adapter_error(lines: list[str]) -> None:
+    faults("\n".join(lines))
+
+
+def test_every_expression_of_a_rule_is_known_with_its_place() -> None:
+    (rule,) = read(
+        ruled("""\
+            - on: a
+              when: b
+              emit: SUBSCRIBED
+              subscriber: c
+              keys: [d]
+              recall: {person: e}
+              remember: {person: {id: f, email: g}}
+              teaches: [{x: h, y: i}]
+            """),
+        "acme.yaml",
+    ).rules
+    assert {".".join(map(str, place)): one.text for place, one in rule.expressions()} == {
+        "when": "b",
+        "recall.person": "e",
+        "subscriber": "c",
+        "keys.0": "d",
+        "remember.person.id": "f",
+        "remember.person.email": "g",
+        "teaches.0.x": "h",
+        "teaches.0.y": "i",
+    }
+    assert all(isinstance(one, Expression) for _, one in rule.expressions())
