@@ -227,7 +227,7 @@ def _of_message(told: Mapping[str, Any], event: SourceEvent, what: str) -> str:
     """The key of what happens to a message once for each recipient."""
     message_id = _message_id(told)
     if message_id is None:
-        return key.composed(what, told["recipient"], event.occurred_at)
+        return key.composed(what, told["recipient"], moment.to_iso(event.occurred_at))
     return f"{what}:{message_id}:{told['recipient']}"
 
 

@@ -217,6 +217,7 @@ class SourceEventSchema(Schema):
 
 class RuleSchema(Schema):
     on = Types(required=True)
+    each = Formula()
     when = Formula()
     emit = Word(list(EventType))
     makes = Text()
@@ -300,6 +301,7 @@ class Rule:
 
     line: int
     on: tuple[str, ...]
+    each: Expression | None
     when: Expression | None
     emission: Emission | None
     recall: Mapping[str, Expression]
@@ -307,10 +309,10 @@ class Rule:
     teaches: tuple[tuple[tuple[str, Expression], ...], ...]
 
     def expressions(self) -> Iterator[tuple[Place, Expression]]:
-        """Every expression with the place where it stands within the rule."""
+        """Every expression but `each`, with the place where it stands within the rule."""
+        yield from ((("recall", kind), one) for kind, one in self.recall.items())
         if self.when is not None:
             yield ("when",), self.when
-        yield from ((("recall", kind), one) for kind, one in self.recall.items())
         if self.emission is not None:
             yield ("subscriber",), self.emission.subscriber
             yield from ((("keys", kind or place), one) for place, (kind, one) in enumerate(self.emission.keys))
@@ -448,6 +450,7 @@ class _Reading:
         return Rule(
             line=self._faults.lines[path],
             on=found["on"],
+            each=found.get("each"),
             when=found.get("when"),
             emission=_emission(found) if "emit" in found else None,
             recall=found.get("recall", {}),
@@ -509,6 +512,7 @@ class _Reading:
         for rule in rules:
             place = next(n for n in range(len(raw_rules)) if self._faults.lines[("events", n)] == rule.line)
             places += [(("events", place, *within), one) for within, one in rule.expressions()]
+            places += [(("events", place, "each"), rule.each)] if rule.each is not None else []
         for path, one in places:
             for name, first in one.calls:
                 if name == "lookup" and first not in tables:

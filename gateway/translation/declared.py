@@ -12,7 +12,7 @@ from marshmallow import Schema, fields, validate
 
 from gateway.errors import AdapterError, PayloadError
 from gateway.events import DATA_SCHEMAS, EventType, LumailEvent, MemoryKey
-from gateway.translation import json_body, money, person
+from gateway.translation import bounce, json_body, money, person
 from gateway.translation.adapter import (
     Adapter,
     Context,
@@ -39,6 +39,11 @@ LEAST_STEPS = 500
 """What the expressions of one source event may spend, however many share a webhook."""
 
 MOST_ITEMS = 20_000
+"""Source events of a webhook."""
+
+MOST_EVENTS = 1_000
+"""Events that one rule makes of one source event."""
+
 LONGEST_NAME = 200
 LONGEST_PRODUCT = 200
 
@@ -259,6 +264,10 @@ def _as_it_is(found: Any) -> Any:
     return found
 
 
+def _server_words(found: Any) -> str | None:
+    return bounce.diagnostic(_words(found))
+
+
 _Convert = Callable[[Any], Any]
 
 _ANNOTATIONS: Mapping[str, _Convert] = {
@@ -279,6 +288,8 @@ _BY_KIND: Mapping[type[fields.Field[Any]], _Convert] = {
 def _converter(emit: EventType, name: str) -> _Convert:
     if name == "product":
         return _product
+    if emit is EventType.EMAIL_BOUNCED and name == "reason":
+        return _server_words
     member = DATA_SCHEMAS[emit].fields.get(name)
     return _ANNOTATIONS[name] if member is None else _BY_KIND.get(type(member), _as_it_is)
 
@@ -418,8 +429,8 @@ class _Translator:
         memos: list[Memo] = []
         links: list[tuple[str, ...]] = []
         reasons: list[str] = []
-        for maker in self._for(event.type):
-            rule, known = maker.rule, _recalled(maker.rule, told, scope, context)
+        for maker, known in self._cases(event, told, scope, context):
+            rule = maker.rule
             if rule.when is not None and not is_true(_evaluated("when", rule.when, known, scope)):
                 reasons.append(f"it does not hold that {rule.when.text}")
                 continue
@@ -434,7 +445,15 @@ class _Translator:
                 events.append(maker.event(rule.emission, event, known, scope, context.source))
         if events or memos or links:
             return Translation(tuple(events), tuple(memos), tuple(links))
-        return ignored("; ".join(dict.fromkeys(reasons)))
+        return ignored("; ".join(dict.fromkeys(reasons)) or "there is nothing in the lists that its rules are for")
+
+    def _cases(
+        self, event: SourceEvent, told: Told, scope: Scope, context: Context
+    ) -> Iterator[tuple[_Maker, dict[str, Any]]]:
+        """Each rule with what it is applied to: the payload, once or with each `item` of a list, and memory."""
+        for maker in self._for(event.type):
+            for value in _with_items(maker.rule, told, scope):
+                yield maker, _recalled(maker.rule, value, scope, context)
 
     def explain(self, event: SourceEvent, context: Context) -> tuple[Step, ...]:
         """What each expression gives for this source event, rule by rule."""
@@ -445,16 +464,15 @@ class _Translator:
     def _steps(self, rule: Rule, told: Told, context: Context) -> Iterator[Step]:
         scope = Scope(told.headers, self._declared.tables, told.steps)
         yield Step(f"rule in line {rule.line}", f"for {', '.join(rule.on)}")
+        if rule.each is not None:
+            yield Step("each", _attempted(rule.each, told, scope), rule.each.text)
         try:
-            known = _recalled(rule, told, scope, context)
+            cases = [_recalled(rule, value, scope, context) for value in _with_items(rule, told, scope)]
         except PayloadError as error:
-            yield Step("recall", error)
+            yield Step("each" if rule.each is not None else "recall", error)
             return
-        for place, expression in rule.expressions():
-            found = _attempted(expression, known, scope)
-            yield Step(".".join(map(str, place)), found, expression.text)
-            if place == ("when",) and (isinstance(found, PayloadError) or not is_true(found)):
-                return
+        for known in cases:
+            yield from _values(rule, known, scope)
 
     def _for(self, event_type: str) -> list[_Maker]:
         known = self._by_type.get(event_type)
@@ -471,7 +489,30 @@ def _attempted(expression: Expression, told: Any, scope: Scope) -> Any:
         return error
 
 
-def _recalled(rule: Rule, told: Told, scope: Scope, context: Context) -> Any:
+def _values(rule: Rule, known: Mapping[str, Any], scope: Scope) -> Iterator[Step]:
+    for place, expression in rule.expressions():
+        found = _attempted(expression, known, scope)
+        yield Step(".".join(map(str, place)), found, expression.text)
+        if place == ("when",) and (isinstance(found, PayloadError) or not is_true(found)):
+            return
+
+
+def _with_items(rule: Rule, told: Told, scope: Scope) -> list[dict[str, Any]]:
+    """The payload, or one for each `item` of the list that the rule is for. Raises PayloadError."""
+    if rule.each is None:
+        return [told]
+    items = _evaluated("each", rule.each, told, scope)
+    if items is None:
+        return []
+    if not isinstance(items, list):
+        raise PayloadError(f"each: {rule.each.text} gives no list")
+    if len(items) > MOST_EVENTS:
+        raise PayloadError(f"each: {rule.each.text} gives more than {MOST_EVENTS} items")
+    scope.spend(len(items) * len(told))
+    return [{**told, "item": item} for item in items]
+
+
+def _recalled(rule: Rule, told: dict[str, Any], scope: Scope, context: Context) -> dict[str, Any]:
     """The payload, with what memory holds for the rule under `recalled`, by kind."""
     if not rule.recall:
         return told

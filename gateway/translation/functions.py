@@ -145,6 +145,12 @@ def lookup(scope: Scope, table: Any, word: Any) -> Any:
     return known[spelled]
 
 
+def required(scope: Scope, value: Any) -> Any:
+    if value is None or value == "":
+        raise PayloadError("it is not there")
+    return value
+
+
 def lower(scope: Scope, text: Any) -> str:
     return _text(text, scope).lower()
 
@@ -312,6 +318,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "lookup": Function(lookup, "lookup('bounces', 'HardBounce')", 2, 2),
     "lower": Function(lower, "lower('Ana')", 1, 1),
     "major_units": Function(major_units, "major_units(`4999`, 'EUR')", 2, 2),
+    "required": Function(required, "required('a')", 1, 1, takes_null=True),
     "split_part": Function(split_part, "split_part('order-17', '-', `1`)", 3, 3),
     "trim": Function(trim, "trim(' Pro ')", 1, 1),
     "upper": Function(upper, "upper('eur')", 1, 1),
