@@ -10,13 +10,14 @@ from typing import Any
 
 import click
 
-from benchmarks import batch, door, drain, memory
+from benchmarks import batch, claims, door, drain, memory
 from benchmarks.stage import Stage, stage
 
 _MEASURES: Mapping[str, tuple[Callable[[Stage, bool], dict[str, Any]], Callable[[Mapping[str, Any]], list[str]]]] = {
     "door": (lambda on, quick: door.measure(on, door.QUICK if quick else door.FULL), door.lines),
     "batch": (lambda on, quick: batch.measure(on, 3 if quick else 20), batch.lines),
     "drain": (lambda on, quick: drain.measure(on, drain.QUICK if quick else drain.FULL), drain.lines),
+    "claims": (lambda on, quick: claims.measure(on, claims.QUICK if quick else claims.FULL), claims.lines),
     "memory": (lambda on, quick: memory.measure(on), memory.lines),
 }
 

@@ -35,13 +35,13 @@ _REFRESH = text(
     UPDATE lines SET (head, head_occurred_at, due_at) = (
         SELECT id, occurred_at, due_at FROM events
         WHERE events.destination = :destination AND events.lane = :lane AND events.subscriber = :subscriber
-          AND events.status = 'waiting' AND events.lane < 3
+          AND events.status = 'waiting'
         ORDER BY occurred_at, id LIMIT 1)
     WHERE destination = :destination AND lane = :lane AND subscriber = :subscriber
       AND NOT EXISTS (
         SELECT 1 FROM events
-        WHERE events.id = lines.head AND events.status IN ('delivering', 'unknown')
-          AND events.lane = :lane AND events.subscriber = :subscriber)
+        WHERE events.destination = :destination AND events.lane = :lane AND events.subscriber = :subscriber
+          AND events.status IN ('delivering', 'unknown'))
     """
 )
 

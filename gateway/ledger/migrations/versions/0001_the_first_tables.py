@@ -194,16 +194,13 @@ def upgrade() -> None:
         )
         batch_op.create_index("events_by_status", ["destination", "status", "lane"], unique=False)
         batch_op.create_index("events_by_time", ["created_at", "id"], unique=False)
-        batch_op.create_index(
-            "events_in_line",
-            ["destination", "lane", "subscriber", "occurred_at", "id"],
-            unique=False,
-            sqlite_where=sa.text("status = 'waiting' AND lane < 3"),
-            postgresql_where=sa.text("status = 'waiting' AND lane < 3"),
-        )
         batch_op.create_index("events_lumail", ["destination", "lumail_event_id"], unique=True)
         batch_op.create_index("events_of_group", ["group"], unique=False)
-        batch_op.create_index("events_of_subscriber", ["destination", "subscriber"], unique=False)
+        batch_op.create_index(
+            "events_of_subscriber",
+            ["destination", "subscriber", "status", "lane", "occurred_at", "id"],
+            unique=False,
+        )
         batch_op.create_index("events_of_webhook", ["webhook"], unique=False)
         batch_op.create_index(
             "events_unknown",
@@ -456,11 +453,6 @@ def downgrade() -> None:
         batch_op.drop_index("events_of_subscriber")
         batch_op.drop_index("events_of_group")
         batch_op.drop_index("events_lumail")
-        batch_op.drop_index(
-            "events_in_line",
-            sqlite_where=sa.text("status = 'waiting' AND lane < 3"),
-            postgresql_where=sa.text("status = 'waiting' AND lane < 3"),
-        )
         batch_op.drop_index("events_by_time")
         batch_op.drop_index("events_by_status")
         batch_op.drop_index(
