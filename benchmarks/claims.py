@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from statistics import median
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from benchmarks.stage import KINDS, Stage
 from gateway.events import Lane
@@ -19,6 +20,7 @@ from gateway.ledger.schema import to_microseconds
 from tests.making import add_destinations
 
 OWNER = "benchmark"
+NO_PLAN = 10_000_000
 WANTED = 8
 """Requests claimed and settled in one turn: as many as 100 ms of latency bring together."""
 
@@ -88,13 +90,13 @@ def _turn(ledger: Ledger, steps: dict[str, list[float]]) -> None:
     with ledger.write(["main"]) as connection:
         now = ledger.now(connection)
         leases.take(connection, "main", OWNER, now)
-        claimed = _timed(steps, "claim", lambda: _claim(ledger, connection, now))
+        claimed = _timed(steps, "claim", lambda: _claim(connection, now, NO_PLAN))
         assert claimed, "nothing was due"
     with ledger.write(["main"]) as connection:
         settled = [_recorded(one) for one in claimed]
         _timed(steps, "settle", lambda: claims.settle(connection, "main", settled, now))
         _timed(steps, "known", lambda: strangers.is_known(connection, "main", RETRYING))
-        _timed(steps, "release", lambda: claims.release(connection, "main", OWNER, now, 1_000_000))
+        _timed(steps, "release", lambda: claims.release(connection, "main", OWNER, now, NO_PLAN))
     with ledger.read() as connection:
         _timed(steps, "tick", lambda: leases.due(connection, now))
 
@@ -106,7 +108,7 @@ def _timed(steps: dict[str, list[float]], step: str, work: Callable[[], Any]) ->
     return found
 
 
-def _claim(ledger: Ledger, connection: Any, now: datetime, limit: int = 10_000_000) -> Sequence[Claimed]:
+def _claim(connection: Connection, now: datetime, limit: int) -> Sequence[Claimed]:
     return claims.turn(
         connection, "main", OWNER, now, settlements=(), wanted=WANTED, limit=limit, compose=lambda one: one.data
     ).claimed
@@ -119,12 +121,13 @@ def _recorded(one: Claimed) -> Settlement:
 def _on_a_large_plan(ledger: Ledger, size: Size) -> dict[str, float]:
     """Milliseconds of a claim while all but a few places of a large plan are taken."""
     taken = size.plan * 9 // 10
+    numbers = _numbers(ledger, taken)
     with ledger.write(["main"]) as connection:
         now = to_microseconds(ledger.now(connection))
         connection.execute(
             text(
                 "INSERT INTO attempts (id, destination, kind, taken_at, send_before, ends_by, place_until, outcome) "
-                f"SELECT 'at_' || n, 'main', 'event', :now, :now, :now, :until, 'recorded' FROM {_numbers(ledger, taken)}"
+                f"SELECT 'at_' || n, 'main', 'event', :now, :now, :now, :until, 'recorded' FROM {numbers}"
             ),
             {"now": now, "until": now + 600_000_000},
         )
@@ -134,7 +137,7 @@ def _on_a_large_plan(ledger: Ledger, size: Size) -> dict[str, float]:
         with ledger.write(["main"]) as connection:
             at = ledger.now(connection)
             leases.take(connection, "main", OWNER, at)
-            _timed(times, "claim", lambda: _claim(ledger, connection, at, size.plan))
+            _timed(times, "claim", partial(_claim, connection, at, size.plan))
     ledger.close()
     return {"places": size.plan, "claim": median(times["claim"])}
 
