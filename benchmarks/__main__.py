@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from benchmarks import batch, claims, door, drain, memory
+from benchmarks import batch, claims, door, drain, memory, translation
 from benchmarks.stage import Stage, stage
 
 _MEASURES: Mapping[str, tuple[Callable[[Stage, bool], dict[str, Any]], Callable[[Mapping[str, Any]], list[str]]]] = {
@@ -18,6 +18,7 @@ _MEASURES: Mapping[str, tuple[Callable[[Stage, bool], dict[str, Any]], Callable[
     "batch": (lambda on, quick: batch.measure(on, 3 if quick else 20), batch.lines),
     "drain": (lambda on, quick: drain.measure(on, drain.QUICK if quick else drain.FULL), drain.lines),
     "claims": (lambda on, quick: claims.measure(on, claims.QUICK if quick else claims.FULL), claims.lines),
+    "translation": (translation.measure, translation.lines),
     "memory": (lambda on, quick: memory.measure(on), memory.lines),
 }
 

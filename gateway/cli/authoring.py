@@ -16,8 +16,8 @@ from gateway.errors import AdapterError, CommandError, PayloadError
 from gateway.translation import json_body
 from gateway.translation.declared import adapter_of
 from gateway.translation.editor_schema import json_schema
+from gateway.translation.registry import SHIPPED, samples, yaml_files
 from gateway.translation.registry import adapters as found_adapters
-from gateway.translation.registry import samples, yaml_files
 from gateway.translation.skeleton import drafted
 from gateway.translation.trial import faults, unseen
 
@@ -113,12 +113,18 @@ def _faults_of(file: Path, folder: Path) -> list[str]:
         adapter = adapter_of(file)
     except AdapterError as error:
         return str(error).splitlines()
+    others = [one for one in yaml_files(folder) if one.absolute() != file.absolute()]
+    own = {name: str(one) for one in others if (name := _name_in(one)) is not None}
+    taken = {name: "an adapter that is shipped" for name in found_adapters() if file.absolute().parent != SHIPPED} | own
+    return [f"{file}: the name {adapter.name} is taken by {taken[adapter.name]}"] if adapter.name in taken else []
+
+
+def _name_in(file: Path) -> str | None:
+    """The name of another file's adapter; None where that file is wrong itself."""
     try:
-        known = found_adapters(folder)
+        return adapter_of(file).name
     except AdapterError:
-        return []  # another file is at fault, which is told where that one is checked
-    taken = adapter.name in known and file.absolute() not in [one.absolute() for one in yaml_files(folder)]
-    return [f"{file}: the name {adapter.name} is taken"] if taken else []
+        return None
 
 
 @dataclass(frozen=True)
