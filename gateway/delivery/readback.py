@@ -36,10 +36,13 @@ class Finding:
 def path(claimed: Claimed, habits: Habits) -> str:
     """What to ask Lumail for."""
     first = claimed.first_attempt_at or claimed.claimed_at
+    offset = habits.clock_offset
+    if claimed.clock_offset_ms is not None:  # a clock may have been set since: the earlier of both hides nothing
+        offset = min(offset, timedelta(milliseconds=claimed.clock_offset_ms))
     query = EventsQuery(
         event_types=(claimed.type,),
         take=PAGE,
-        start=first + habits.clock_offset - BEFORE,
+        start=first + offset - BEFORE,
         cursor=claimed.read_cursor,
     )
     return events_path(claimed.subscriber, query)

@@ -29,6 +29,10 @@ URGENT_RESERVE = 0.02
 REVENUE_RESERVE = 0.01
 CATCH_UP = timedelta(seconds=5)
 BURST = timedelta(seconds=6)
+LONGEST_REQUEST = timedelta(seconds=20)
+LONGEST_HELD = LONGEST_REQUEST + WINDOW
+"""A place is held at the longest until a minute after the request that took it must be over."""
+
 LONGEST_RESET = timedelta(seconds=90)
 """A time of reset further away than this is not believed."""
 
@@ -72,6 +76,8 @@ _TAKEN = select(sql.count()).where(
     attempts.c.destination == bindparam("its_name"), attempts.c.place_until > bindparam("now")
 )
 
+_HELD_LONGEST = select(sql.max(attempts.c.place_until)).where(attempts.c.destination == bindparam("its_name"))
+
 _UNSEEN = select(sql.count()).where(
     attempts.c.destination == bindparam("its_name"),
     attempts.c.place_until > bindparam("now"),
@@ -81,6 +87,7 @@ _UNSEEN = select(sql.count()).where(
 
 def places(connection: Connection, destination: str, plan: int, now: datetime) -> Places:
     """The places that are free now, under the destination's writer lock."""
+    _mend(connection, destination, now)
     state = connection.execute(_STATE, {"its_name": destination}).one()
     limit = plan if state.limit_learned is None else min(plan, state.limit_learned)
     free = limit - places_taken(connection, destination, now)
@@ -90,8 +97,8 @@ def places(connection: Connection, destination: str, plan: int, now: datetime) -
     step = _step(limit)
     return Places(
         free=max(0, free),
-        revenue=_allowed(state.revenue_next_at, now, step, behind=timedelta(0), ahead=BURST),
-        low=_allowed(state.low_next_at, now, step, behind=CATCH_UP, ahead=timedelta(0)),
+        revenue=_REVENUE.allowed(state.revenue_next_at, now, step),
+        low=_LOW.allowed(state.low_next_at, now, step),
         limit=limit,
     )
 
@@ -101,15 +108,24 @@ def places_taken(connection: Connection, destination: str, now: datetime) -> int
     return int(connection.execute(_TAKEN, {"its_name": destination, "now": now}).scalar_one())
 
 
+def _mend(connection: Connection, destination: str, now: datetime) -> None:
+    """Where the clock was set back, places would be held for as much longer: none is held longer than one can be."""
+    latest = now + LONGEST_HELD
+    held_until = connection.execute(_HELD_LONGEST, {"its_name": destination}).scalar_one()
+    if held_until is not None and held_until > latest:
+        too_long = and_(attempts.c.destination == destination, attempts.c.place_until > latest)
+        connection.execute(update(attempts).where(too_long).values(place_until=latest))
+
+
 def advance(connection: Connection, destination: str, now: datetime, limit: int, taken: Mapping[str, int]) -> None:
     """Move the schedules on by what was taken of them; `taken` has ``revenue`` and ``low``."""
     state = connection.execute(_STATE, {"its_name": destination}).one()
     step = _step(limit)
     values = {}
     if taken["revenue"]:
-        values["revenue_next_at"] = max(state.revenue_next_at or now, now) + taken["revenue"] * step
+        values["revenue_next_at"] = _REVENUE.start(state.revenue_next_at, now, step) + taken["revenue"] * step
     if taken["low"]:
-        values["low_next_at"] = max(state.low_next_at or now - CATCH_UP, now - CATCH_UP) + taken["low"] * step
+        values["low_next_at"] = _LOW.start(state.low_next_at, now, step) + taken["low"] * step
     if values:
         connection.execute(update(destinations).where(destinations.c.name == destination).values(**values))
 
@@ -129,25 +145,29 @@ def learn(connection: Connection, destination: str, learned: Learned, now: datet
         connection.execute(update(destinations).where(destinations.c.name == destination).values(**values))
 
 
-def next_place(connection: Connection, destination: str, plan: int, now: datetime, lane: Lane) -> datetime:
+def next_place(
+    connection: Connection, destination: str, plan: int, now: datetime, lane: Lane, *, unscheduled: bool = False
+) -> datetime:
     """When an event of this lane can have a place, as far as it is known now."""
-    found = places(connection, destination, plan, now)
+    limit = places(connection, destination, plan, now).limit
     state = connection.execute(_STATE, {"its_name": destination}).one()
+    kept, step = kept_from(lane, limit), _step(limit)
     at = now
-    if found.free <= kept_from(lane, found.limit):
+    if limit - places_taken(connection, destination, now) <= kept:
         at = max(at, _first_to_end(connection, destination, now) or at)
-        if state.reset_learned is not None and _left_by_header(connection, destination, state, now) == 0:
-            at = max(at, state.reset_learned)
-    if lane is Lane.REVENUE and state.revenue_next_at is not None:
-        at = max(at, state.revenue_next_at - BURST)
-    if lane > Lane.REVENUE and state.low_next_at is not None:
-        at = max(at, state.low_next_at)
+    left = _left_by_header(connection, destination, state, now)
+    if left is not None and left <= kept:
+        at = max(at, state.reset_learned)
+    if lane is Lane.REVENUE and not unscheduled:
+        at = max(at, _REVENUE.start(state.revenue_next_at, now, step) - BURST)
+    if lane > Lane.REVENUE:
+        at = max(at, _LOW.start(state.low_next_at, now, step))
     return at
 
 
 def _left_by_header(connection: Connection, destination: str, state: Any, now: datetime) -> int | None:
     """What Lumail had left, less what it can't have counted then; None where it said nothing that holds still."""
-    if state.remaining_learned is None or state.reset_learned is None or state.reset_learned <= now:
+    if state.remaining_learned is None or not state.learned_at <= now < state.reset_learned:
         return None
     unseen = connection.execute(_UNSEEN, {"its_name": destination, "now": now, "seen": state.learned_at}).scalar_one()
     return max(0, int(state.remaining_learned) - int(unseen))
@@ -178,7 +198,22 @@ def _step(limit: int) -> timedelta:
     return timedelta(seconds=60 / (LOW_SHARE * max(1, limit)))
 
 
-def _allowed(next_at: datetime | None, now: datetime, step: timedelta, *, behind: timedelta, ahead: timedelta) -> int:
-    """How many steps of a schedule are due: it runs on from `next_at`, at most `behind` late and `ahead` early."""
-    start = max(next_at or now - behind, now - behind)
-    return max(0, math.floor((now + ahead - start) / step) + 1)
+@dataclass(frozen=True)
+class _Schedule:
+    """An even schedule that may be caught up when it is late, and run ahead of."""
+
+    behind: timedelta
+    ahead: timedelta
+
+    def start(self, next_at: datetime | None, now: datetime, step: timedelta) -> datetime:
+        """Where it goes on: not later than one step ahead of what may be taken, even if the clock was set back."""
+        earliest = now - self.behind
+        return min(max(next_at or earliest, earliest), now + self.ahead + step)
+
+    def allowed(self, next_at: datetime | None, now: datetime, step: timedelta) -> int:
+        """How many of its steps are due."""
+        return max(0, math.floor((now + self.ahead - self.start(next_at, now, step)) / step) + 1)
+
+
+_REVENUE = _Schedule(behind=timedelta(0), ahead=BURST)
+_LOW = _Schedule(behind=CATCH_UP, ahead=timedelta(0))

@@ -15,14 +15,14 @@ from sqlalchemy import func as sql
 
 from gateway.events import EventType, Lane
 from gateway.ledger import budget, leases, lines, pauses, strangers
-from gateway.ledger.budget import WINDOW, Learned, Places
+from gateway.ledger.budget import LONGEST_REQUEST, WINDOW, Learned, Places
 from gateway.ledger.identity import new_id
 from gateway.ledger.pauses import OpenPause, Pause
 from gateway.ledger.schema import Instant, attempts, destinations, events
 from gateway.ledger.schema import lines as line_rows
 
 SEND_WITHIN = timedelta(seconds=5)
-ENDS_WITHIN = timedelta(seconds=20)
+ENDS_WITHIN = LONGEST_REQUEST
 
 MOST_BODY = 4_000
 """Characters of Lumail's answer that are kept with an attempt."""
@@ -32,6 +32,9 @@ ANSWER_LOST = "answer lost"
 
 FIRST_READ_AFTER = timedelta(seconds=2)
 """How long after doubt arose Lumail is asked for the first time what it recorded."""
+
+PROBES_AMONG = 20
+"""Events of a lane that are looked through for one that can be posted as a probe."""
 
 PROBED = "gateway-probe@example.com"
 """Whom a probe asks for when it needs no event; whether Lumail has such a subscriber does not matter."""
@@ -53,7 +56,8 @@ class Claimed:
 
     `event` is None where no single event is concerned: a probe, or a question for a subscriber. `sent` is what goes
     out, for a POST its body. `pause` names the pause that the request probes.
-    `doubted_at`, `reads`, `read_cursor` say how far the search for a doubtful event has come.
+    `doubted_at`, `reads`, `read_cursor` say how far the search for a doubtful event has come, `clock_offset_ms` how
+    far Lumail's clock was ahead when the event was first sent, None where that was not known.
     """
 
     attempt: str
@@ -69,6 +73,7 @@ class Claimed:
     occurred_at: datetime | None = None
     tries: int = 0
     first_attempt_at: datetime | None = None
+    clock_offset_ms: int | None = None
     last_error: str | None = None
     doubted_at: datetime | None = None
     reads: int = 0
@@ -144,6 +149,8 @@ def turn(
     """
     begun = settle(connection, destination, settlements, now)
     if not leases.renew(connection, destination, owner, now):
+        if settlements:  # what follows from them is for the next drain to do, which did not know of it
+            leases.wake(connection, destination, now)
         return Turn(leased=False, paused_anew=begun)
     doubt_lost(connection, destination, now)
     if wanted <= 0:
@@ -170,7 +177,7 @@ _COLUMNS = tuple(
     events.c[name]
     for name in (
         *("id", "webhook", "source", "type", "subscriber", "data", "occurred_at", "lane", "tries", "first_attempt_at"),
-        *("last_error", "step", "doubted_at", "reads", "read_cursor"),
+        *("clock_offset_ms", "last_error", "step", "doubted_at", "reads", "read_cursor"),
     )
 )
 
@@ -225,6 +232,10 @@ _SENDING = (
         status="delivering",
         attempt=bindparam("its_attempt"),
         first_attempt_at=sql.coalesce(events.c.first_attempt_at, bindparam("now", type_=Instant)),
+        clock_offset_ms=sql.coalesce(
+            events.c.clock_offset_ms,
+            select(destinations.c.clock_offset_ms).where(destinations.c.name == events.c.destination).scalar_subquery(),
+        ),
     )
 )
 _CLOSE_LINE = (
@@ -274,7 +285,8 @@ class _Picker:
         )
         for lane, source in steps:
             most = min(wanted - len(claimed), self._left(lane, scheduled=source != self._reads))
-            if most > 0 and lane.word not in lanes:
+            rests = lane.word in lanes and source in (self._from_lines, self._from_bulk)
+            if most > 0 and not rests:
                 picked = source(lane, most)
                 claimed += picked
                 self._count(lane, len(picked), scheduled=source != self._reads)
@@ -289,12 +301,23 @@ class _Picker:
         pause = due[0]
         pauses.take_probe(self._connection, pause, self._now)
         if pause.probe == "post":
-            waiting = [one for lane in (*list(Lane)[:3],) for one in self._from_lines(lane, 1)][:1]
-            claimed = [replace(one, pause=pause) for one in waiting or self._from_bulk(Lane.BULK, 1)]
+            claimed = [replace(one, pause=pause) for one in self._one_to_post()]
         else:
             claimed = [Claimed(new_id("at"), Kind.PROBE, PROBED, self._now, pause=pause)]
         self._note(claimed)
         return claimed
+
+    def _one_to_post(self) -> list[Claimed]:
+        """The most urgent event that waits to be posted; a question would tell nothing of what may be posted."""
+        lanes = pauses.paused_names(self._connection, self._destination, "lane")
+        for lane in Lane:
+            if lane.word in lanes:
+                continue
+            source = self._from_bulk if lane is Lane.BULK else self._from_lines
+            posts = [one for one in source(lane, PROBES_AMONG) if one.kind is Kind.POST]
+            if posts:
+                return posts[:1]
+        return []
 
     def _left(self, lane: Lane, *, scheduled: bool) -> int:
         if not scheduled:
@@ -368,6 +391,7 @@ class _Picker:
             occurred_at=row.occurred_at,
             tries=row.tries,
             first_attempt_at=row.first_attempt_at or self._now,
+            clock_offset_ms=row.clock_offset_ms,
             last_error=row.last_error,
             doubted_at=row.doubted_at,
             reads=row.reads,
@@ -526,20 +550,25 @@ def _settle_recorded(connection: Connection, destination: str, recorded: Sequenc
     holders = {row.lumail_event_id: row for row in connection.execute(query)}
     given: set[str] = set()
     rows = []
-    for one in recorded:
+    for one in sorted(recorded, key=lambda one: one.by_read):
         lumail_id = one.lumail_event_id
         holder = holders.get(lumail_id) if lumail_id is not None else None
         if holder is not None and holder.id != one.claimed.event:
-            if holder.found_by_read and not one.by_read:
+            if one.by_read:
+                continue  # another's after all: the event stays in doubt
+            if holder.found_by_read:
                 _lose(connection, destination, holder.id, now)  # an answer knows better than a reader
             else:
                 lumail_id = None  # one id for two of our events: the success is believed, the id is not
         if lumail_id in given:
+            if one.by_read:
+                continue
             lumail_id = None
         elif lumail_id is not None:
             given.add(lumail_id)
         rows.append({"its_id": one.claimed.event, "its_lumail_id": lumail_id, "its_by_read": one.by_read, "now": now})
-    connection.execute(_RECORDED, rows)
+    if rows:
+        connection.execute(_RECORDED, rows)
 
 
 def _lose(connection: Connection, destination: str, event: str, now: datetime) -> None:
@@ -567,7 +596,14 @@ def _change(connection: Connection, one: Settlement) -> None:
     if one.claimed.kind is Kind.POST:
         mine = and_(mine, events.c.status == "delivering", events.c.attempt == one.claimed.attempt)
     elif one.claimed.kind is Kind.READ:
-        mine = and_(mine, events.c.status == "unknown")
+        # Only what the search has come to meanwhile may go on: the event may have been sent again since.
+        mine = and_(
+            mine,
+            events.c.status == "unknown",
+            events.c.doubted_at.is_not_distinct_from(one.claimed.doubted_at),
+            events.c.reads == one.claimed.reads,
+            events.c.read_cursor.is_not_distinct_from(one.claimed.read_cursor),
+        )
     else:
         mine = and_(mine, events.c.status == "waiting")
     connection.execute(update(events).where(mine).values(**(one.changes or {})))
@@ -600,7 +636,8 @@ def _settle_pauses(
         if probed is not None:
             succeeded = one.failed is False and one.pause is None
             pauses.conclude_probe(connection, probed.id, now, succeeded=succeeded, tries=probed.tries)
-        if one.pause is not None and probed is None and pauses.begin(connection, destination, one.pause, now):
+        lasts = one.pause is not None and (probed is None or one.pause.probe is None)
+        if one.pause is not None and lasts and pauses.begin(connection, destination, one.pause, now):
             begun.append(one.pause.reason)
         if one.failed is not None:
             run = _run(connection, destination) if run is None else run
@@ -679,24 +716,25 @@ def habits(connection: Connection, destination: str) -> Habits:
 
 # When the next drain is of use
 
+_NEXT_READ = select(sql.min(events.c.due_at)).where(
+    events.c.destination == bindparam("its_name"), text("events.status = 'unknown'")
+)
+
 
 def _next_use(connection: Connection, destination: str, now: datetime, limit: int) -> datetime | None:
+    resting = pauses.paused_names(connection, destination, "lane")
     wanted = [
         max(due, budget.next_place(connection, destination, limit, now, lane))
         for lane in Lane
-        if (due := _next_due(connection, destination, lane)) is not None
+        if lane.word not in resting and (due := _next_due(connection, destination, lane)) is not None
     ]
-    asked = [
-        connection.execute(
-            select(sql.min(events.c.due_at)).where(
-                events.c.destination == destination, text("events.status = 'unknown'")
-            )
-        ).scalar_one(),
-        strangers.next_question(connection, destination),
-    ]
-    wanted += [
-        max(at, budget.next_place(connection, destination, limit, now, Lane.REVENUE)) for at in asked if at is not None
-    ]
+    read_at = connection.execute(_NEXT_READ, {"its_name": destination}).scalar_one()
+    if read_at is not None:
+        free_at = budget.next_place(connection, destination, limit, now, Lane.REVENUE, unscheduled=True)
+        wanted.append(max(read_at, free_at))
+    ask_at = strangers.next_question(connection, destination)
+    if ask_at is not None:
+        wanted.append(max(ask_at, budget.next_place(connection, destination, limit, now, Lane.STANDARD)))
     closed = pauses.open_pauses(connection, destination, now)
     if closed and wanted:
         ends = [one.until for one in closed]

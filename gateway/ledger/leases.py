@@ -24,7 +24,11 @@ _DUE = (
     select(destinations.c.name)
     .where(
         destinations.c.wake_at <= bindparam("now"),
-        or_(destinations.c.lease_until.is_(None), destinations.c.lease_until <= bindparam("now")),
+        or_(
+            destinations.c.lease_until.is_(None),
+            destinations.c.lease_until <= bindparam("now"),
+            destinations.c.lease_until > bindparam("latest"),
+        ),
     )
     .order_by(destinations.c.wake_at)
 )
@@ -32,16 +36,23 @@ _DUE = (
 
 def due(connection: Connection, now: datetime) -> list[str]:
     """Destinations that a drain would be of use to, and that nobody drains."""
-    return list(connection.execute(_DUE, {"now": now}).scalars())
+    return list(connection.execute(_DUE, {"now": now, "latest": now + LEASE}).scalars())
 
 
 def take(connection: Connection, destination: str, owner: str, now: datetime) -> bool:
-    """Whether `owner` drains the destination from now on, for LEASE, renewed by each turn."""
+    """Whether `owner` drains the destination from now on, for LEASE, renewed by each turn.
+
+    A lease that ends later than one can was taken before the clock was set back, and has ended.
+    """
     taken = connection.execute(
         update(destinations)
         .where(
             destinations.c.name == destination,
-            or_(destinations.c.lease_until.is_(None), destinations.c.lease_until <= now),
+            or_(
+                destinations.c.lease_until.is_(None),
+                destinations.c.lease_until <= now,
+                destinations.c.lease_until > now + LEASE,
+            ),
         )
         .values(lease_owner=owner, lease_until=now + LEASE)
     )

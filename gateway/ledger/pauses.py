@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from gateway.ledger.identity import new_id
 from gateway.ledger.schema import pauses
@@ -65,6 +65,8 @@ def paused_until(connection: Connection, destination: str, now: datetime) -> dat
 
 def begin(connection: Connection, destination: str, pause: Pause, now: datetime) -> bool:
     """Pause the destination; one with the same probe goes on instead. Whether it is a new one."""
+    over = and_(pauses.c.destination == destination, pauses.c.probe.is_(None), pauses.c.until <= now)
+    connection.execute(update(pauses).where(over, pauses.c.ended_at.is_(None)).values(ended_at=pauses.c.until))
     for one in open_pauses(connection, destination, now):
         if one.probe == pause.probe and one.until is not None:
             until = max(one.until, pause.until) if pause.probe is None else one.until

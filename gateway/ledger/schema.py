@@ -164,6 +164,7 @@ events = Table(
     Column("due_at", Instant, nullable=False),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("first_attempt_at", Instant),
+    Column("clock_offset_ms", BigInteger, comment="how far Lumail's clock was ahead at the first attempt"),
     Column("attempt", String(40), comment="the newest attempt to post it"),
     Column("step", String(10), nullable=False, server_default="post", comment="the next request: post, ask or create"),
     Column("doubted_at", Instant, comment="by when the doubtful attempt was surely over"),

@@ -145,6 +145,12 @@ def upgrade() -> None:
         sa.Column("due_at", gateway.ledger.schema.Instant(), nullable=False),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("first_attempt_at", gateway.ledger.schema.Instant(), nullable=True),
+        sa.Column(
+            "clock_offset_ms",
+            sa.BigInteger(),
+            nullable=True,
+            comment="how far Lumail's clock was ahead at the first attempt",
+        ),
         sa.Column("attempt", sa.String(length=40), nullable=True, comment="the newest attempt to post it"),
         sa.Column(
             "step",
