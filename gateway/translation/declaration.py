@@ -257,7 +257,7 @@ _SCHEME_WORDS = {
     ("hmac", "encoding"): _ENCODINGS,
     ("rsa", "digest"): ("sha256", "sha1"),
     ("standard_webhooks", "prefix"): ("webhook-", "svix-"),
-    ("standard_webhooks", "key"): ("base64", "text"),
+    ("standard_webhooks", "key"): ("base64", "text", "either"),
 }
 
 

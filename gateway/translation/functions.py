@@ -159,6 +159,11 @@ def upper(scope: Scope, text: Any) -> str:
     return _text(text, scope).upper()
 
 
+def minus(scope: Scope, number: Any, less: Any) -> int | Decimal:
+    """What a running total came to since the time before."""
+    return _number(number) - _number(less)
+
+
 def trim(scope: Scope, text: Any) -> str | None:
     return _text(text, scope).strip() or None
 
@@ -318,6 +323,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "lookup": Function(lookup, "lookup('bounces', 'HardBounce')", 2, 2),
     "lower": Function(lower, "lower('Ana')", 1, 1),
     "major_units": Function(major_units, "major_units(`4999`, 'EUR')", 2, 2),
+    "minus": Function(minus, "minus(`500`, `200`)", 2, 2),
     "required": Function(required, "required('a')", 1, 1, takes_null=True),
     "split_part": Function(split_part, "split_part('order-17', '-', `1`)", 3, 3),
     "trim": Function(trim, "trim(' Pro ')", 1, 1),

@@ -218,3 +218,13 @@ def test_a_scheme_that_would_leave_something_open_is_refused(members: dict[str, 
 def test_a_header_that_stands_twice_counts_with_its_last_value() -> None:
     headers = Headers([("X-Token", "wrong"), ("x-token", "right")])
     assert cause("header_token", replace(request(), headers=headers), "right") is None
+
+
+@pytest.mark.parametrize("meant", ["text", "base64"])
+def test_a_secret_of_standard_webhooks_may_be_meant_either_way(meant: Any) -> None:
+    secret = schemes.StandardWebhooks().generate().signing
+    unsigned = request(b'{"to": "ana@example.com"}')
+    signed = schemes.StandardWebhooks(key=meant).sign(unsigned, secret, NOW)
+    assert schemes.StandardWebhooks(key="either").verify(signed, secret).at == NOW
+    with pytest.raises(SignatureError):
+        schemes.StandardWebhooks(key="either").verify(signed, "whsec_" + "00" * 32)

@@ -113,11 +113,11 @@ class StandardWebhooks:
     """Base64 HMAC-SHA256 of ``id.timestamp.body`` with the bytes that the secret ``whsec_<base64>`` stands for.
 
     Both spellings of the headers are taken, ``webhook-*`` and Svix's ``svix-*``; `prefix` is the one to sign with.
-    `key` is `text` for providers whose secret is used as the text that it is.
+    `key` is `text` for providers whose secret is used as the text that it is, and `either` for those that do both.
     """
 
     prefix: str = "webhook-"
-    key: Literal["base64", "text"] = "base64"
+    key: Literal["base64", "text", "either"] = "base64"
     tolerance: timedelta | None = SIGNED_AFRESH
 
     @property
@@ -129,7 +129,7 @@ class StandardWebhooks:
         return ("webhook-signature", "svix-signature")
 
     def check_secret(self, secret: str) -> str | None:
-        if self.key == "text":
+        if self.key != "base64":
             return reading.check_text(secret)
         return None if _whsec(secret) else "should be whsec_ followed by base64"
 
@@ -140,17 +140,20 @@ class StandardWebhooks:
         told = reading.header(webhook, f"{prefix}id")
         at = reading.unix_time(stamp)
         given = [reading.decoded(text[3:], "base64") for text in value.split() if text.startswith("v1,")]
-        key = self._key(secret)
-        if not key:
+        keys = self._keys(secret)
+        if not keys:
             raise SignatureError(RejectionCause.WRONG, "the configured secret can't be read")
-        expected = hmac.digest(key, reading.signed_text("{id}.{timestamp}.{body}", webhook, stamp, told), "sha256")
-        reading.match(expected, given, f"{prefix}signature")
+        message = reading.signed_text("{id}.{timestamp}.{body}", webhook, stamp, told)
+        digests = [hmac.digest(key, message, "sha256") for key in keys]
+        readable = [one for one in given if one is not None]
+        fitting = (digest for digest in digests if any(hmac.compare_digest(digest, one) for one in readable))
+        reading.match(next(fitting, digests[0]), given, f"{prefix}signature")
         return Signed(at)
 
     def sign(self, webhook: Webhook, signing: str, at: datetime) -> Webhook:
         stamp, told = reading.to_unix(at), reading.request_id(webhook, f"{self.prefix}id")
         message = reading.signed_text("{id}.{timestamp}.{body}", webhook, stamp, told)
-        signature = base64.b64encode(hmac.digest(self._key(signing), message, "sha256")).decode()
+        signature = base64.b64encode(hmac.digest(self._keys(signing)[0], message, "sha256")).decode()
         fields = {"id": told, "timestamp": stamp, "signature": f"v1,{signature}"}
         return webhook.with_headers({self.prefix + name: value for name, value in fields.items()})
 
@@ -162,12 +165,18 @@ class StandardWebhooks:
         return next((name for name in ("webhook-", "svix-") if f"{name}signature" in webhook.headers), self.prefix)
 
     def generate(self) -> KeyPair:
-        if self.key == "text":
+        if self.key != "base64":
             return reading.symmetric(secrets.token_urlsafe(32))
         return reading.symmetric("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
 
-    def _key(self, secret: str) -> bytes:
-        return secret.encode() if self.key == "text" else _whsec(secret)
+    def _keys(self, secret: str) -> tuple[bytes, ...]:
+        """Those that the secret may stand for, the first to sign with; none where it can't be read."""
+        text, decoded = secret.encode(), _whsec(secret)
+        if self.key == "text":
+            return (text,)
+        if self.key == "either":
+            return (text, decoded) if decoded else (text,)
+        return (decoded,) if decoded else ()
 
 
 @lru_cache(maxsize=64)
