@@ -55,7 +55,7 @@ def _source_event(item: object, verified: VerifiedWebhook) -> SourceEvent | Unre
 
 def delivery_id(verified: VerifiedWebhook) -> str | None:
     """Standard Webhooks keeps the id of a message in its retries."""
-    return verified.headers.get("webhook-id") or verified.headers.get("svix-id") or None
+    return SCHEME.message_id(verified.webhook)
 
 
 class ItemSchema(Schema):
