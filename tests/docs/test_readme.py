@@ -26,6 +26,7 @@ PROOFS = {
     "Ecdsa": "ECDSA",
     "FormSignature": "HMAC-SHA1 of URL and form",
     "Hmac": "HMAC-SHA256",
+    "PathToken": "a token in the URL",
     "PostalSignature": "RSA",
     "Sns": "RSA, with Amazon's certificate",
     "StandardWebhooks": "Standard Webhooks",
