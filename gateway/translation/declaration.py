@@ -175,6 +175,16 @@ class Body(members.Field[tuple[str, str]]):
         raise ValidationError("must be json, form, or {json_in: FIELD} where a form's field holds JSON")
 
 
+class Probe(members.Field[tuple[str, ...]]):
+    """`{form: [webhook_id]}`: the fields of a form."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> tuple[str, ...]:
+        names = value.get("form") if isinstance(value, dict) and len(value) == 1 else None
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+            raise ValidationError("must be {form: [FIELD]}, with every field that such a form has")
+        return tuple(sorted(names))
+
+
 class Pages(members.Field[Mapping[str, str]]):
     """One page, or one about events and one about security."""
 
@@ -240,6 +250,7 @@ class AdapterSchema(Schema):
     body = Body(load_default=("json", ""))
     each = Formula()
     delivery_id = Formula()
+    probe = Probe(load_default=())
     source_event = members.Nested(SourceEventSchema, required=True)
     tables = Tables(load_default=dict)
     payments_from = Text()
@@ -334,6 +345,7 @@ class Declaration:
     body: tuple[str, str]
     each: Expression | None
     delivery_id: Expression | None
+    probe: tuple[str, ...]
     id: Expression | None
     type: Expression
     occurred_at: Expression | None
@@ -386,6 +398,7 @@ class _Reading:
             body=told["body"],
             each=told.get("each"),
             delivery_id=told.get("delivery_id"),
+            probe=told["probe"],
             id=event.get("id"),
             type=event["type"],
             occurred_at=event.get("occurred_at"),

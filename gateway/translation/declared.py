@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from marshmallow import Schema, fields, validate
 
@@ -33,7 +34,7 @@ from gateway.translation.mail import MailOptions
 from gateway.translation.schemes import StandardWebhooks
 from gateway.translation.scope import STEPS, Scope
 from gateway.translation.shared_secret import SharedSecretOptions, shared_secret
-from gateway.translation.webhook import VerifiedWebhook
+from gateway.translation.webhook import VerifiedWebhook, Webhook
 
 LEAST_STEPS = 500
 """What the expressions of one source event may spend, however many share a webhook."""
@@ -86,6 +87,7 @@ def adapter_from(text: str, file: str) -> Adapter:
         ignored=declared.ignored,
         options=_options(declared),
         delivery_id=partial(_delivery_id, declared),
+        probe=partial(_is_probe, declared.probe),
         explain=translator.explain,
     )
 
@@ -160,6 +162,21 @@ def _json_in(verified: VerifiedWebhook, field: str) -> Any:
 
 
 _BODIES: Mapping[str, Callable[[VerifiedWebhook, str], Any]] = {"json": _json, "form": _form, "json_in": _json_in}
+
+
+LONGEST_PROBE = 1000
+"""Bytes."""
+
+
+def _is_probe(fields: Sequence[str], webhook: Webhook, secrets: Sequence[str], options: Mapping[str, Any]) -> bool:
+    """Whether it is a form of exactly these fields."""
+    if not fields or len(webhook.body) > LONGEST_PROBE:
+        return False
+    try:
+        told = parse_qsl(webhook.body.decode(), keep_blank_values=True, strict_parsing=True)
+    except ValueError:
+        return False
+    return tuple(sorted(name for name, _ in told)) == fields
 
 
 def _delivery_id(declared: Declaration, verified: VerifiedWebhook) -> str | None:

@@ -57,6 +57,12 @@ _FORMS: Mapping[type[members.Field[Any]], _Form] = {
             },
         ]
     },
+    declaration.Probe: {
+        "type": "object",
+        "properties": {"form": {"type": "array", "items": {"type": "string"}, "minItems": 1}},
+        "required": ["form"],
+        "additionalProperties": False,
+    },
     declaration.Pages: {
         "anyOf": [
             _PAGE,

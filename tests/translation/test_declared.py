@@ -155,6 +155,24 @@ def test_account_test_and_delivery_id_are_told() -> None:
     assert adapter(text).delivery_id(webhook(b"not json")) is None
 
 
+@pytest.mark.parametrize(
+    ("body", "is_one"),
+    [
+        (b"webhook_id=5", True),
+        (b"webhook_id=5&order=17", False),
+        (b"webhook_id=5&webhook_id=6", False),
+        (b"order=17", False),
+        (b'{"webhook_id": 5}', False),
+        (b"", False),
+        (b"\xff", False),
+        (b"webhook_id=" + b"5" * 2000, False),
+    ],
+)
+def test_a_look_at_the_url_is_a_form_of_exactly_these_fields(body: bytes, is_one: bool) -> None:
+    looked = adapter(f"probe: {{form: [webhook_id]}}\n{RIGHT}").probe(webhook(body).webhook, [], {})
+    assert (looked, adapter(RIGHT).probe(webhook(body).webhook, [], {})) == (is_one, False)
+
+
 def test_a_test_is_true_or_false_and_nothing_else() -> None:
     text = with_("at: at}", "at: at, test: mode}")
     assert source_events(text, PAID | {"mode": "no"}) == [
