@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from gateway.health import health
 from gateway.ledger.database import Ledger
-from tests.crash.installation import Stripe, installation
+from tests.crash.installation import Provider, Setup, installation, payments
 from tests.making import complained, payment, record_facts
 from tests.waiting import eventually
 
@@ -73,8 +73,8 @@ def test_without_a_token_nobody_from_elsewhere_sees_metrics(ledger: Ledger, tmp_
 
 
 def test_all_processes_of_an_installation_count_together(tmp_path: Path, sqlite_url: str) -> None:
-    with installation(tmp_path, sqlite_url, web=2, workers=1) as running:
-        Stripe(running.url).post_all(range(12), threads=4)
+    with installation(tmp_path, sqlite_url, Setup(web=2, workers=1)) as running:
+        Provider(running.url).post_all(payments(range(12)), threads=4)
         eventually(lambda: len(running.sandbox.events()) == 12, within=30)
         wanted = {
             'gateway_webhooks_total{outcome="translated",source="stripe"} 12.0',

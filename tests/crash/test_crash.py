@@ -7,7 +7,7 @@ import pytest
 
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import events
-from tests.crash.installation import Stripe, installation, killing
+from tests.crash.installation import Provider, installation, killing, payments
 from tests.making import rows
 from tests.waiting import eventually
 
@@ -19,9 +19,9 @@ def test_a_thousand_payments_survive_the_death_of_any_process(tmp_path: Path, da
     with installation(tmp_path, database_url) as running:
         running.sandbox.change(latency_ms=100)  # so that death often finds requests under way
         ledger = Ledger(database_url)
-        stripe = Stripe(running.url)
+        stripe = Provider(running.url)
         with killing(running, ("web", "web", "worker", "worker", "redis"), every=(0.2, 0.8)) as killed:
-            stripe.post_all(range(PAYMENTS))
+            stripe.post_all(payments(range(PAYMENTS)))
             eventually(lambda: sum(killed.values()) > 20, within=60)
         eventually(lambda: _all_settled(ledger), within=120, what=f"all events are settled; see {running.log}")
         recorded = Counter(one["data"]["gatewayEventId"] for one in running.sandbox.events())

@@ -11,7 +11,7 @@ import requests
 
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import events, webhooks
-from tests.crash.installation import Installation, Stripe, installation, signed_payment
+from tests.crash.installation import Installation, Provider, Setup, installation, payments, signed_payment
 from tests.making import rows
 from tests.services import Postgres
 from tests.waiting import eventually
@@ -25,11 +25,11 @@ def post(running: Installation, number: str) -> requests.Response:
 
 
 def test_without_redis_webhooks_are_taken_and_delivered_when_it_is_back(tmp_path: Path, sqlite_url: str) -> None:
-    with installation(tmp_path, sqlite_url, web=1, workers=1) as running:
+    with installation(tmp_path, sqlite_url, Setup(web=1, workers=1)) as running:
         [redis] = running.parts("redis")
         redis.suspend()
-        stripe = Stripe(running.url)
-        stripe.post_all(range(20))
+        stripe = Provider(running.url)
+        stripe.post_all(payments(range(20)))
         assert requests.get(f"{running.url}/readyz", timeout=10).json()["redis"].startswith("away")
         redis.resume()
         eventually(lambda: len(running.sandbox.events()) == 20, within=30, what="all are delivered")
@@ -39,7 +39,7 @@ def test_without_redis_webhooks_are_taken_and_delivered_when_it_is_back(tmp_path
 def test_while_a_stranger_locks_the_database_webhooks_get_503_and_nothing_is_half_written(
     tmp_path: Path, sqlite_url: str
 ) -> None:
-    with installation(tmp_path, sqlite_url, web=1, workers=1) as running:
+    with installation(tmp_path, sqlite_url, Setup(web=1, workers=1)) as running:
         stranger = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
         stranger.execute("BEGIN EXCLUSIVE")
         answer = post(running, "00001")
@@ -53,7 +53,7 @@ def test_while_a_stranger_locks_the_database_webhooks_get_503_and_nothing_is_hal
 def test_while_postgresql_is_away_webhooks_get_503_and_nothing_is_half_written(
     tmp_path: Path, postgres: Postgres
 ) -> None:
-    with postgres.database() as name, installation(tmp_path, postgres.url(name), web=1, workers=1) as running:
+    with postgres.database() as name, installation(tmp_path, postgres.url(name), Setup(web=1, workers=1)) as running:
         with postgres.connect() as administrator:
             administrator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
             administrator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
@@ -77,7 +77,7 @@ def nothing_but_one_payment(database_url: str) -> bool:
 def test_the_kernel_is_asked_to_write_to_disk_before_the_provider_is_told_200(tmp_path: Path, sqlite_url: str) -> None:
     assert shutil.which("strace"), "no strace on the PATH: install it (Debian, Ubuntu: `apt-get install strace`)"
     trace = tmp_path / "trace"
-    with installation(tmp_path, sqlite_url, web=1, workers=1) as running:
+    with installation(tmp_path, sqlite_url, Setup(web=1, workers=1)) as running:
         [process] = running.parts("web")
         watching = subprocess.Popen(
             [*STRACE, "-o", str(trace), "-p", str(process.pid)],

@@ -1,0 +1,293 @@
+"""Payments and mail events in a world where everything fails, and the count of what was lost or recorded twice."""
+
+import json
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+from sqlalchemy import func as sql
+from sqlalchemy import select
+
+from gateway.ledger.database import Ledger
+from gateway.ledger.schema import attempts, events
+from gateway.lumail.sandbox import Sandbox, SandboxSettings
+from gateway.translation.registry import samples
+from tests.crash.installation import (
+    SENDGRID,
+    STRIPE,
+    TOKEN,
+    Installation,
+    Parcel,
+    Provider,
+    Setup,
+    installation,
+    killing,
+    signed_mail,
+    signed_payment,
+)
+from tests.making import rows
+from tests.waiting import eventually
+
+FAULTS: Mapping[str, tuple[float, Mapping[str, Any]]] = {
+    "drop_before": (15, {}),
+    "drop_after": (15, {}),
+    "error_500_before": (15, {}),
+    "error_500_after": (15, {}),
+    "error_502": (15, {"recorded": False}),
+    "garbage_200": (15, {}),
+    "429": (4, {"retry_after": 1}),
+    "hang": (2, {"recorded": True}),
+    "drip": (4, {}),
+}
+"""Each kind of fault with its share of all faults; those that hold a thread for 20 s, or pause everybody, are rarer."""
+
+BATCH = 50
+"""Mail events in one webhook."""
+
+SHARE_OF_PAYMENTS = 0.2
+SOURCES: Mapping[str, Mapping[str, Any]] = {"stripe": STRIPE, "sendgrid": SENDGRID}
+MAIL = ("delivered", "opened", "clicked", "bounced", "complained")
+
+ON_TIME = timedelta(seconds=1)
+"""A request that arrives later than this after its `send_before` slipped through the window that can't be closed."""
+
+OPEN = ("waiting", "delivering", "unknown")
+
+
+@dataclass(frozen=True)
+class World:
+    """What is done, and to what. `echo`: whether Lumail keeps our ids. `faults`: the share of requests that fail.
+
+    `killed`, `stopped` and `rests` are seconds from to: between two deaths, between two stops, and how long a worker
+    that is stopped stays so. `gives_up` is when the failing ends at the latest, so that the rest can be delivered.
+    """
+
+    database_url: str
+    events: int
+    echo: bool = True
+    faults: float = 0.2
+    killed: tuple[float, float] = (1.0, 4.0)
+    stopped: tuple[float, float] = (8.0, 16.0)
+    rests: tuple[float, float] = (11.0, 31.0)
+    gives_up: float = 240.0
+    destinations: Sequence[str] = ("main",)
+    latency_ms: float = 50.0
+
+
+@dataclass
+class Found:
+    """What the sandbox's records say against the ledger.
+
+    `lost`: not recorded, though the ledger takes it for delivered, or is not in the ledger at all. `undecided`: left
+    to a person. `late`: recorded after it should have been sent at the latest.
+    """
+
+    events: int
+    statuses: "Counter[tuple[str, str | None]]"
+    recorded: int
+    lost: list[str]
+    doubled: list[str]
+    undecided: list[str]
+    late: list[str]
+    killed: "Counter[str]"
+    stopped: int
+    failed: "Counter[str]"
+    refused: "Counter[int]"
+    seconds: float
+
+    def told(self) -> str:
+        statuses = ", ".join(f"{count} {status}" for (status, _), count in sorted(self.statuses.items(), key=str))
+        requests = sum(self.failed.values())
+        faults = sum(count for kind, count in self.failed.items() if kind != "none")
+        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.failed.items()) if kind != "none")
+        slipped = set(self.late) & set(self.doubled)
+        return "\n".join(
+            [
+                f"  events    {self.events} expected, {self.recorded} recorded at Lumail; ledger: {statuses}",
+                f"  lost      {len(self.lost)}",
+                f"  doubled   {len(self.doubled)}",
+                f"  undecided {len(self.undecided)} (held for a person)",
+                f"  window    {len(self.late)} requests left too late ({len(slipped)} of the doubled among them)",
+                f"  requests  {requests}, of which {faults} ({faults / max(1, requests):.0%}) failed: {kinds}",
+                f"  killed    {_words(self.killed)}; stopped and continued: {self.stopped}",
+                f"  door      {_words(self.refused) or 'refused nothing'} (posted again until taken)",
+                f"  took      {self.seconds:.0f} s",
+            ]
+        )
+
+
+def _words(counted: "Counter[Any]") -> str:
+    return ", ".join(f"{name}: {count}" for name, count in sorted(counted.items()))
+
+
+def run(folder: Path, world: World) -> Found:
+    """Post everything while all that can fail fails, then let what is left be delivered, and count."""
+    began = time.monotonic()
+    setup = Setup(
+        destinations={name: {} for name in world.destinations},
+        sources={
+            kind if len(world.destinations) == 1 else f"{kind}-{name}": {**options, "destination": name}
+            for name in world.destinations
+            for kind, options in SOURCES.items()
+        },
+        lumail=SandboxSettings(api_tokens=(TOKEN,), echo=world.echo, latency_ms=world.latency_ms),
+    )
+    with installation(folder, world.database_url, setup) as running:
+        inject(running.sandbox, world.faults)
+        ledger = Ledger(world.database_url)
+        provider = Provider(running.url)
+        parcels, expected = traffic(world.events, setup.sources)
+        ends = began + world.gives_up
+        with (
+            killing(running, ("web", "worker", "worker", "redis"), every=world.killed) as killed,
+            stopping(running, world.stopped, world.rests) as stopped,
+        ):
+            provider.post_all(parcels, gives_up_after=world.gives_up)
+            while open_events(ledger) > expected * 0.02 and time.monotonic() < ends:
+                time.sleep(0.5)
+        running.sandbox.faults.clear()
+        eventually(
+            lambda: open_events(ledger) == 0, within=150, what=f"all is settled; see {running.log}, {left(ledger)}"
+        )
+        found = judge(ledger, running.sandbox, expected)
+        ledger.close()
+    found.killed, found.stopped, found.refused = killed, len(stopped), Counter(provider.refused)
+    found.seconds = time.monotonic() - began
+    return found
+
+
+def inject(sandbox: Sandbox, share: float) -> None:
+    """Rules are asked one after the other, so each one's probability is of what those before it let pass."""
+    whole = sum(weight for weight, _ in FAULTS.values())
+    passed = 1.0
+    for kind, (weight, rule) in FAULTS.items():
+        wanted = share * weight / whole
+        sandbox.fail(kind, call="any", probability=wanted / passed, **rule)
+        passed -= wanted
+
+
+def traffic(number: int, sources: Mapping[str, Mapping[str, Any]]) -> tuple[list[Parcel], int]:
+    """Parcels in random order, and how many events they must become."""
+    parcels: list[Parcel] = []
+    expected = 0
+    mine = 2 * number // len(sources)  # of each destination, which has a source of either kind
+    paid, batches = int(mine * SHARE_OF_PAYMENTS), int(mine * (1 - SHARE_OF_PAYMENTS)) // BATCH
+    for source in sources:
+        if sources[source]["adapter"] == "stripe":
+            parcels += [_payment(source, number, subscribers=max(1, paid // 4)) for number in range(paid)]
+            expected += paid
+        else:
+            parcels += [_batch(source, number) for number in range(batches)]
+            expected += batches * BATCH
+    random.shuffle(parcels)
+    return parcels, expected
+
+
+def _payment(source: str, number: int, subscribers: int) -> Parcel:
+    """Several payments a subscriber, some of one amount: those can be told apart by our id alone."""
+    subscriber = f"s{number % subscribers}@example.com"
+    cents = 1000 + 100 * (number % 97)
+    return Parcel(
+        f"{source}-{number}", source, partial(signed_payment, f"{number:05d}", subscriber, cents, source=source)
+    )
+
+
+def _batch(source: str, batch: int) -> Parcel:
+    kinds = samples("sendgrid")
+    told = [
+        {
+            **json.loads(kinds[MAIL[number % len(MAIL)]].body)[0],
+            "email": f"s{(batch * 17 + number) % 2000}@example.com",
+            "timestamp": int(time.time()) - 60 + number // 10,
+            "sg_event_id": f"{source}-{batch}-{number}",
+            "sg_message_id": f"{batch}.filter0001.{number % len(MAIL)}",
+        }
+        for number in range(BATCH)
+    ]
+    return Parcel(f"{source}-{batch}", source, partial(signed_mail, told, source))
+
+
+@contextmanager
+def stopping(running: Installation, every: tuple[float, float], lasts: tuple[float, float]) -> Iterator["list[float]"]:
+    """While the block lasts, now and then a worker stands still past its lease, and goes on as if nothing were."""
+    ends = threading.Event()
+    stopped: list[float] = []
+
+    def stop() -> None:
+        while not ends.wait(random.uniform(*every)):
+            for process in running.parts("worker")[:1]:
+                with suppress(psutil.NoSuchProcess):
+                    seconds = random.uniform(*lasts)
+                    process.suspend()
+                    stopped.append(seconds)
+                    ends.wait(seconds)
+                    process.resume()
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    try:
+        yield stopped
+    finally:
+        ends.set()
+        thread.join()
+
+
+def open_events(ledger: Ledger) -> int:
+    with ledger.read() as connection:
+        query = select(sql.count()).select_from(events).where(events.c.status.in_(OPEN))
+        return int(connection.execute(query).scalar_one())
+
+
+def left(ledger: Ledger) -> str:
+    return str(Counter(rows(ledger, events, "status", "reason")))
+
+
+def judge(ledger: Ledger, sandbox: Sandbox, expected: int) -> Found:
+    """The sandbox's records against the ledger's events."""
+    recorded: Counter[str] = Counter()
+    times: dict[str, list[float]] = {}
+    for one in sandbox.events():
+        event = one["data"]["gatewayEventId"]
+        recorded[event] += 1
+        times.setdefault(event, []).append(one["recordedAt"])
+    known = {event: (status, reason) for event, status, reason in rows(ledger, events, "id", "status", "reason")}
+    delivered = {event for event, (status, _) in known.items() if status == "delivered"}
+    undecided = [event for event, (status, _) in known.items() if status == "held"]
+    lost = [event for event, (status, _) in known.items() if not recorded[event] and status != "held"]
+    lost += [f"never in the ledger: {expected - len(known)}"] if len(known) != expected else []
+    return Found(
+        events=expected,
+        statuses=Counter(known.values()),
+        recorded=len(delivered & set(recorded)),
+        lost=lost,
+        doubled=[event for event, count in recorded.items() if count > 1],
+        undecided=undecided,
+        late=_late(ledger, times),
+        killed=Counter(),
+        stopped=0,
+        failed=Counter(str(one["fault"] or "none") for one in sandbox.requests()),
+        refused=Counter(),
+        seconds=0,
+    )
+
+
+def _late(ledger: Ledger, times: Mapping[str, Sequence[float]]) -> list[str]:
+    """Events recorded at a time at which no attempt of theirs should have been sent."""
+    allowed: dict[str, list[tuple[float, float]]] = {}
+    for event, taken_at, send_before in rows(ledger, attempts, "event", "taken_at", "send_before"):
+        allowed.setdefault(event, []).append((taken_at.timestamp() - 1, (send_before + ON_TIME).timestamp()))
+    return [
+        event
+        for event, found in times.items()
+        for at in found
+        if not any(begin <= at <= end for begin, end in allowed.get(event, []))
+    ]
