@@ -25,7 +25,7 @@ from gateway.lumail.answer import Answer
 from gateway.lumail.transport import Transport
 
 SLICE = 5.0
-"""Seconds after which a drain ends even if more is due, so that other destinations have their turn."""
+"""Seconds after which a drain ends even if more is due, where other destinations wait for their turn."""
 
 ROUND = 8.0
 """Seconds in which every destination that waits should have had its turn, were there one worker only."""
@@ -97,6 +97,11 @@ class Courier:
             share = max(1, self._threads // max(1, len(self._under_way)))
             return max(0, min(share - under_way, self._threads - sum(self._under_way.values())))
 
+    def has_others_waiting(self) -> bool:
+        """Whether a destination waits in this process until the drain of another ends."""
+        with self._lock:
+            return len(self._under_way) > DRAINS
+
     def close(self) -> None:
         self.stopping.set()
         self._drains.shutdown(wait=True)
@@ -153,7 +158,7 @@ class _Drain:
     def run(self) -> int:
         unsettled: list[_Answered] = []
         while True:
-            over = not self._leased or self._courier.stopping.is_set() or time.monotonic() > self._ends
+            over = not self._leased or self._courier.stopping.is_set() or self._had_its_turn()
             room = self._courier.room(self._destination.name, self._under_way)
             goes_on = self._persistent_turn(unsettled, 0 if over else room)
             if not self._under_way and (over or not goes_on):
@@ -162,6 +167,10 @@ class _Drain:
         if self._leased:
             self._release()
         return self._made
+
+    def _had_its_turn(self) -> bool:
+        """Ending for nobody's sake would only wait for the slowest request under way."""
+        return time.monotonic() > self._ends and self._courier.has_others_waiting()
 
     def _persistent_turn(self, unsettled: Sequence[_Answered], wanted: int) -> bool:
         """A turn, tried until the ledger takes it: what Lumail answered is known nowhere else."""

@@ -36,7 +36,7 @@ READS_AFTER = tuple(timedelta(seconds=seconds) for seconds in (2, 10, 30, 90))
 """When a doubtful event is looked for, from the end of its attempt; then once more when the doubt may end."""
 
 READ_AGAIN = timedelta(seconds=10)
-"""The wait after a read that failed."""
+"""The wait after a read that failed, or that came so late that the one which confirms it is overdue."""
 
 DOUBT_ENDS = timedelta(hours=24)
 """How long Lumail is read back before a person is asked."""
@@ -284,11 +284,11 @@ def _doubt_may_end(claimed: Claimed, view: View) -> datetime:
 
 
 def _next_read(claimed: Claimed, view: View) -> datetime:
-    """The next of the times at which a doubtful event is looked for."""
+    """The next of the times at which a doubtful event is looked for; soon, where all have passed and a read is owed."""
     last = _doubt_may_end(claimed, view)
     doubted_at = claimed.doubted_at or view.now
     times = [doubted_at + after for after in READS_AFTER if doubted_at + after < last]
-    return next((at for at in [*times, last] if at > view.now), view.now + timedelta(minutes=5))
+    return next((at for at in [*times, last] if at > view.now), view.now + READ_AGAIN)
 
 
 # Probes

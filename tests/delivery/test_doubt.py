@@ -75,6 +75,16 @@ def test_an_event_that_was_not_recorded_is_sent_again_when_the_doubt_ends(
     assert len(road.recorded()) == 2
 
 
+def test_a_first_read_that_comes_late_is_confirmed_soon(road: Road, later: Later) -> None:
+    settled_before(road)
+    record_facts(road.ledger, payment("p:1"))
+    road.sandbox.fail("drop_before", count=1)
+    road.drain()
+    later(seconds=3600)
+    later(seconds=11)
+    assert [status for status, _ in road.statuses()] == ["delivered", "delivered"]
+
+
 def test_an_error_of_a_read_proves_nothing(road: Road, later: Later) -> None:
     settled_before(road)
     record_facts(road.ledger, payment("p:1"))
