@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from gateway.config import Destination
 from gateway.delivery.message import compose, question
-from gateway.delivery.outcome import View, conclude, outcome_of
+from gateway.delivery.outcome import View, conclude_all, outcome_of
 from gateway.errors import LedgerError, LedgerUnavailableError
 from gateway.ledger import claims, leases, strangers
 from gateway.ledger.claims import Claimed, Habits, Kind, Settlement
@@ -215,21 +215,14 @@ class _Drain:
 
     def _conclude(self, connection: Connection, now: datetime, unsettled: Sequence[_Answered]) -> list[Settlement]:
         name = self._destination.name
-        taken: dict[str, str] = {}  # records that reads of this very turn found
-        concluded: list[Settlement] = []
         view = View(
             destination=self._destination,
             now=now,
             habits=self._habits_of(connection),
             is_known=lambda subscriber: strangers.is_known(connection, name, subscriber),
-            owners=lambda ids: {**claims.owners(connection, name, ids), **taken},
+            owners=lambda ids: claims.owners(connection, name, ids),
         )
-        for one in unsettled:
-            settlement = conclude(one.claimed, one.answer, view)
-            if settlement.lumail_event_id is not None and one.claimed.event is not None:
-                taken[settlement.lumail_event_id] = one.claimed.event
-            concluded.append(settlement)
-        return concluded
+        return conclude_all([(one.claimed, one.answer) for one in unsettled], view)
 
     def _habits_of(self, connection: Connection) -> Callable[[], Habits]:
         return cache(lambda: claims.habits(connection, self._destination.name))

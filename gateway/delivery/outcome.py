@@ -38,6 +38,9 @@ READS_AFTER = tuple(timedelta(seconds=seconds) for seconds in (2, 10, 30, 90))
 READ_AGAIN = timedelta(seconds=10)
 """The wait after a read that failed, or that came so late that the one which confirms it is overdue."""
 
+LONGEST_TURN = timedelta(seconds=30)
+"""How long the next page of a read may wait to be asked for; after that it is begun anew."""
+
 DOUBT_ENDS = timedelta(hours=24)
 """How long Lumail is read back before a person is asked."""
 
@@ -64,7 +67,22 @@ def conclude(claimed: Claimed, answer: Answer, view: View) -> Settlement:
     told = _told(claimed, answer, view)
     if answer.too_late or (not answer.sent and answer.status is None and claimed.kind is not Kind.POST):
         return _not_sent(told, answer, view)
+    if answer.status == 429:
+        return _rate_limited(told, answer, view)
     return _CONCLUSIONS[claimed.kind](told, answer, view)
+
+
+def conclude_all(answered: Sequence[tuple[Claimed, Answer]], view: View) -> list[Settlement]:
+    """What answers that came together mean: a record that one of them names or finds is no other's."""
+    taken: dict[str, str] = {}
+    seen = replace(view, owners=lambda ids: {**view.owners(ids), **taken})
+    concluded: list[Settlement] = []
+    for claimed, answer in sorted(answered, key=lambda one: one[0].kind is Kind.READ):
+        settlement = conclude(claimed, answer, seen)
+        if settlement.lumail_event_id is not None and claimed.event is not None:
+            taken[settlement.lumail_event_id] = claimed.event
+        concluded.append(settlement)
+    return concluded
 
 
 def _told(claimed: Claimed, answer: Answer, view: View) -> Settlement:
@@ -123,7 +141,7 @@ def _posted(told: Settlement, answer: Answer, view: View) -> Settlement:
             return replace(told, recorded=True, lumail_event_id=answer.event_id, echo=_lost_our_id(answer, view))
         case Verdict.DOUBTFUL:
             return _doubtful(told, view)
-        case Verdict.RATE_LIMITED:
+        case Verdict.RATE_LIMITED:  # as for every kind of request
             return _rate_limited(told, answer, view)
         case Verdict.UNAUTHORIZED:
             return _unauthorized(told, answer, view)
@@ -160,7 +178,10 @@ def _rate_limited(told: Settlement, answer: Answer, view: View) -> Settlement:
     after = answer.rate_limit.retry_after
     rest = RATE_LIMITED_PAUSE if after is None else timedelta(seconds=max(1.0, min(after, 3600.0)))
     pause = Pause(view.now + rest, "Lumail answered 429: too many requests")
-    return replace(told, changes=_back(told, view.now), pause=pause, failed=None)
+    told = replace(told, pause=pause, failed=None)
+    if told.claimed.event is None:
+        return replace(told, stranger=Stranger.UNANSWERED if told.claimed.kind is Kind.ASK else None)
+    return replace(told, changes=_back(told, view.now))
 
 
 def _unauthorized(told: Settlement, answer: Answer, view: View) -> Settlement:
@@ -200,11 +221,12 @@ def _asked(told: Settlement, answer: Answer, view: View) -> Settlement:
         known = {200: Stranger.KNOWN, 404: Stranger.UNKNOWN}
         return replace(told, stranger=known.get(answer.status or 0, Stranger.UNANSWERED))
     if answer.status == 200:
-        return _given_up(told, view, "failed", told.claimed.last_error or "Lumail refused it")
+        refused = told.claimed.last_error or "Lumail refused it"
+        return replace(_given_up(told, view, "failed", refused), stranger=Stranger.KNOWN)
     if answer.status != 404:
-        return replace(told, changes=_back(told, view.now + wait_before_retry(told.claimed.tries)))
+        return _tried_again(told, view)
     match view.destination.unknown_subscriber:
-        case "create":
+        case "create" if told.claimed.type in CREATED_FOR:
             return replace(told, changes=_back(told, view.now, step="create"))
         case "drop":
             return _given_up(told, view, "dropped", NOT_IN_LUMAIL)
@@ -217,10 +239,20 @@ def _asked(told: Settlement, answer: Answer, view: View) -> Settlement:
 def _created(told: Settlement, answer: Answer, view: View) -> Settlement:
     """POST /subscribers: whatever it answers concerns this event alone."""
     if answer.status == 200:
-        return replace(told, changes=_back(told, view.now, step="post"), stranger=Stranger.KNOWN)
+        return replace(_tried_again(told, view, step="post"), stranger=Stranger.KNOWN)
     if answer.status is not None and 400 <= answer.status < 500 and answer.status not in (408, 429):
         return _given_up(told, view, "failed", f"Lumail refused to make the subscriber with {answer.status}")
-    return replace(told, changes=_back(told, view.now + wait_before_retry(told.claimed.tries)))
+    return _tried_again(told, view)
+
+
+def _tried_again(told: Settlement, view: View, **more: Any) -> Settlement:
+    """At once the first time, later and later after that, and not for ever."""
+    claimed = told.claimed
+    first = claimed.first_attempt_at or claimed.claimed_at
+    if claimed.tries and view.now - first > RETRY_FOR:
+        return _given_up(told, view, "failed", f"given up after {RETRY_FOR.days} days")
+    wait = timedelta(0) if claimed.tries == 0 else wait_before_retry(claimed.tries)
+    return replace(told, changes=_back(told, view.now + wait, tries=claimed.tries + 1, **more))
 
 
 # Reading back: one page of what Lumail has recorded for the subscriber
@@ -234,7 +266,7 @@ def _read(told: Settlement, answer: Answer, view: View) -> Settlement:
     try:
         page = read_events_page(answer)
     except LumailError:
-        return replace(told, changes=_back(told, view.now + READ_AGAIN, read_cursor=None))
+        return _still_in_doubt(told, view, view.now + READ_AGAIN, read_cursor=None)
     owners = view.owners([record.id for record in page.events])
     finding = readback.judge(claimed, page.events, owners, view.habits())
     told = replace(told, echo=finding.echo)
@@ -244,16 +276,19 @@ def _read(told: Settlement, answer: Answer, view: View) -> Settlement:
             visible = view.now - (finding.found.created_at - view.habits().clock_offset)
             lag = max(0, round(visible / timedelta(milliseconds=1)))
         return replace(told, recorded=True, by_read=True, lumail_event_id=finding.found.id, read_lag_ms=lag)
-    if finding.near:
-        return _near(told, view, finding.near)
+    near = [*(claimed.candidates if claimed.read_cursor is not None else ()), *finding.near]
+    if claimed.read_cursor is not None and claimed.waited > LONGEST_TURN:  # what was read before may have changed
+        return _still_in_doubt(told, view, view.now, read_cursor=None)
     if page.next_cursor is not None:
-        return replace(told, changes=_back(told, view.now, read_cursor=page.next_cursor))
+        return _still_in_doubt(told, view, view.now, read_cursor=page.next_cursor, candidates=near or None)
+    if near:
+        return _near(told, view, near)
     return _not_found(told, view)
 
 
 def _near(told: Settlement, view: View, near: Sequence[str]) -> Settlement:
     """Records that may be it: looked at again until the doubt could end, then a person has to tell."""
-    if view.now < _doubt_may_end(told.claimed, view):
+    if told.claimed.claimed_at < _doubt_may_end(told.claimed, view):
         changes = _back(told, _next_read(told.claimed, view), read_cursor=None, candidates=list(near))
         return replace(told, changes=changes)
     return replace(told, changes={"status": "held", "reason": ANSWER_LOST, "candidates": list(near)})
@@ -263,16 +298,25 @@ def _not_found(told: Settlement, view: View) -> Settlement:
     """Sent again only after two complete reads that found nothing, the last of them late enough."""
     claimed = told.claimed
     reads = claimed.reads + 1
-    if reads >= 2 and view.now >= _doubt_may_end(claimed, view):
+    if reads >= 2 and claimed.claimed_at >= _doubt_may_end(claimed, view):
         first = claimed.first_attempt_at or claimed.claimed_at
         if claimed.tries and view.now - first > RETRY_FOR:
             return _given_up(told, view, "failed", f"given up after {RETRY_FOR.days} days")
         wait = timedelta(0) if claimed.tries == 0 else wait_before_retry(claimed.tries)
         again = {"status": "waiting", "reason": None, "step": "post", "tries": claimed.tries + 1, "candidates": None}
         return replace(told, changes={**again, "due_at": view.now + wait, "reads": 0, "read_cursor": None})
-    if claimed.doubted_at is not None and view.now - claimed.doubted_at > DOUBT_ENDS:
+    changes = {"reads": reads, "read_cursor": None}
+    if reads < 2:  # a second look is worth it however late the first was
+        return replace(told, changes=_back(told, _next_read(claimed, view), **changes))
+    return _still_in_doubt(told, view, _next_read(claimed, view), **changes)
+
+
+def _still_in_doubt(told: Settlement, view: View, read_at: datetime, **more: Any) -> Settlement:
+    """Looked for again, until it is a person's turn."""
+    doubted_at = told.claimed.doubted_at
+    if doubted_at is not None and view.now - doubted_at > DOUBT_ENDS:
         return replace(told, changes={"status": "held", "reason": ANSWER_LOST})
-    return replace(told, changes=_back(told, _next_read(claimed, view), reads=reads, read_cursor=None))
+    return replace(told, changes=_back(told, read_at, **more))
 
 
 def _doubt_may_end(claimed: Claimed, view: View) -> datetime:
@@ -298,8 +342,6 @@ def _probed(told: Settlement, answer: Answer, view: View) -> Settlement:
     """Any answer that lets the token pass ends the pause."""
     if answer.status == 401:
         return replace(told, failed=True)
-    if answer.status == 429:
-        return replace(_rate_limited(told, answer, view), changes=None)
     return told
 
 

@@ -33,6 +33,12 @@ ANSWER_LOST = "answer lost"
 FIRST_READ_AFTER = timedelta(seconds=2)
 """How long after doubt arose Lumail is asked for the first time what it recorded."""
 
+FIRST_ANSWER_WITHIN = timedelta(milliseconds=500)
+"""How long further events wait while the first one of a subscriber finds out whether Lumail has it."""
+
+AND_MORE = 8
+"""Events that are looked at besides those wanted, since some may have to wait."""
+
 PROBES_AMONG = 20
 """Events of a lane that are looked through for one that can be posted as a probe."""
 
@@ -56,7 +62,8 @@ class Claimed:
 
     `event` is None where no single event is concerned: a probe, or a question for a subscriber. `sent` is what goes
     out, for a POST its body. `pause` names the pause that the request probes.
-    `doubted_at`, `reads`, `read_cursor` say how far the search for a doubtful event has come, `clock_offset_ms` how
+    `waited` is how long it was due. `doubted_at`, `reads`, `read_cursor`, `candidates` say how far the search for a
+    doubtful event has come, `clock_offset_ms` how
     far Lumail's clock was ahead when the event was first sent, None where that was not known.
     """
 
@@ -78,6 +85,8 @@ class Claimed:
     doubted_at: datetime | None = None
     reads: int = 0
     read_cursor: str | None = None
+    candidates: tuple[str, ...] = ()
+    waited: timedelta = timedelta(0)
     pause: OpenPause | None = None
     sent: str = ""
 
@@ -177,7 +186,7 @@ _COLUMNS = tuple(
     events.c[name]
     for name in (
         *("id", "webhook", "source", "type", "subscriber", "data", "occurred_at", "lane", "tries", "first_attempt_at"),
-        *("clock_offset_ms", "last_error", "step", "doubted_at", "reads", "read_cursor"),
+        *("clock_offset_ms", "last_error", "step", "doubted_at", "reads", "read_cursor", "candidates", "due_at"),
     )
 )
 
@@ -268,6 +277,7 @@ class _Picker:
         self._places = found
         self._compose = compose
         self._taken = {"all": 0, "revenue": 0, "low": 0}
+        self._tried: set[str] = set()
         self.held_back = False
 
     def pick(self, wanted: int) -> list[Claimed]:
@@ -341,12 +351,14 @@ class _Picker:
         }
 
     def _from_lines(self, lane: Lane, most: int) -> list[Claimed]:
-        return self._without_strangers(self._connection.execute(_HEADS, self._asking(most, lane)).all())
+        return self._without_strangers(
+            self._connection.execute(_HEADS, self._asking(most + AND_MORE, lane)).all(), most
+        )
 
     def _from_bulk(self, lane: Lane, most: int) -> list[Claimed]:
-        asking = self._asking(most, lane)
+        asking = self._asking(most + AND_MORE, lane)
         del asking["its_lane"]
-        return self._without_strangers(self._connection.execute(_BULK, asking).all())
+        return self._without_strangers(self._connection.execute(_BULK, asking).all(), most)
 
     def _reads(self, lane: Lane, most: int) -> list[Claimed]:
         del lane
@@ -358,7 +370,7 @@ class _Picker:
         found = strangers.to_ask(self._connection, self._destination, self._now, most, again_at)
         return [Claimed(new_id("at"), Kind.ASK, subscriber, self._now, lane) for subscriber in found]
 
-    def _without_strangers(self, rows: Sequence[Row[Any]]) -> list[Claimed]:
+    def _without_strangers(self, rows: Sequence[Row[Any]], most: int) -> list[Claimed]:
         """Claims; events of subscribers that Lumail does not know are held instead, without asking it."""
         if not rows:
             return []
@@ -373,8 +385,40 @@ class _Picker:
             )
             lines.refresh(self._connection, self._destination, {(row.lane, row.subscriber) for row in foreign})
         kinds = {"post": Kind.POST, "ask": Kind.ASK, "create": Kind.CREATE}
-        held = {row.id for row in foreign}
-        return [self._claimed(row, kinds[row.step]) for row in rows if row.id not in held]
+        left = [row for row in rows if row.subscriber not in names or row.step != "post"]
+        later = self._after_the_first(left)
+        if len(rows) == most + AND_MORE and len(later) == len(left):
+            self._postpone(left)
+        claimable = [row for row in left if row.id not in later][:most]
+        self._tried |= {row.subscriber for row in claimable}
+        return [self._claimed(row, kinds[row.step]) for row in claimable]
+
+    def _after_the_first(self, rows: Sequence[Row[Any]]) -> frozenset[str]:
+        """Events of a subscriber that nobody knows yet whether Lumail knows, but for one: its answer tells."""
+        under_way = strangers.being_tried(self._connection, self._destination, (row.subscriber for row in rows))
+        tried = self._tried | under_way
+        known: dict[str, bool] = {}
+        later: set[str] = set()
+        for row in rows:
+            subscriber = row.subscriber
+            if row.step != "post":
+                continue
+            if subscriber not in tried:
+                tried.add(subscriber)
+                continue
+            if subscriber not in known:
+                known[subscriber] = strangers.is_known(self._connection, self._destination, subscriber)
+            if not known[subscriber]:
+                later.add(row.id)
+        return frozenset(later)
+
+    def _postpone(self, rows: Sequence[Row[Any]]) -> None:
+        """Nothing else is seen before these, so they step aside for a moment."""
+        self.held_back = True
+        self._connection.execute(
+            _ASKING, [{"its_id": row.id, "until": self._now + FIRST_ANSWER_WITHIN} for row in rows]
+        )
+        lines.refresh(self._connection, self._destination, {(row.lane, row.subscriber) for row in rows})
 
     def _claimed(self, row: Row[Any], kind: Kind) -> Claimed:
         one = Claimed(
@@ -396,6 +440,8 @@ class _Picker:
             doubted_at=row.doubted_at,
             reads=row.reads,
             read_cursor=row.read_cursor,
+            candidates=tuple(row.candidates or ()),
+            waited=self._now - row.due_at,
         )
         return replace(one, sent=self._compose(one))
 

@@ -1,9 +1,10 @@
 """Subscribers that Lumail does not know: asked for a few times instead of once an event."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Update, bindparam, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, delete, exists, insert, select, update
 
 from gateway.ledger import lines
 from gateway.ledger.leases import wake
@@ -11,6 +12,9 @@ from gateway.ledger.schema import events, strangers
 
 ASKED_AFTER = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
 """When Lumail is asked again for a subscriber, counted from the first refusal; then the events are dropped."""
+
+ASKED_EVERY = timedelta(hours=24)
+"""After that: when Lumail is asked once more if an event came for the subscriber meanwhile, else it is forgotten."""
 
 NOT_IN_LUMAIL = "not in Lumail"
 """Why an event is held, and in the end dropped, whose subscriber Lumail does not know."""
@@ -26,6 +30,23 @@ def among(connection: Connection, destination: str, subscribers: Iterable[str]) 
     return frozenset(connection.execute(query).scalars())
 
 
+_ON_THEIR_WAY = (
+    select(events.c.subscriber)
+    .where(
+        events.c.destination == bindparam("its_name"),
+        events.c.subscriber.in_(bindparam("subscribers", expanding=True)),
+        events.c.status == "delivering",
+    )
+    .distinct()
+)
+
+
+def being_tried(connection: Connection, destination: str, subscribers: Iterable[str]) -> frozenset[str]:
+    """Those of them for whom an event is on its way now."""
+    asked = {"its_name": destination, "subscribers": sorted(set(subscribers))}
+    return frozenset(connection.execute(_ON_THEIR_WAY, asked).scalars())
+
+
 def is_known(connection: Connection, destination: str, subscriber: str) -> bool:
     """Whether Lumail has this subscriber for sure: it recorded an event of it, or said so when asked."""
     recorded = exists().where(
@@ -38,7 +59,7 @@ def is_known(connection: Connection, destination: str, subscriber: str) -> bool:
 
 
 _TO_ASK = (
-    select(strangers.c.subscriber)
+    select(strangers.c.subscriber, strangers.c.asked)
     .where(strangers.c.destination == bindparam("its_name"), strangers.c.ask_at <= bindparam("now"))
     .order_by(strangers.c.ask_at)
 )
@@ -46,29 +67,40 @@ _TO_ASK = (
 
 def to_ask(connection: Connection, destination: str, now: datetime, most: int, again_at: datetime) -> Sequence[str]:
     """Whom to ask Lumail for now; nobody else asks before `again_at`, when the answer must have been lost."""
-    found = list(connection.execute(_TO_ASK.limit(most), {"its_name": destination, "now": now}).scalars())
-    if found:
-        connection.execute(_of(destination, found).values(ask_at=again_at))
-    return found
+    found = connection.execute(_TO_ASK.limit(most), {"its_name": destination, "now": now}).all()
+    forgotten = [
+        row.subscriber
+        for row in found
+        if row.asked >= len(ASKED_AFTER) and not _is_waited_for(connection, destination, row.subscriber)
+    ]
+    for subscriber in forgotten:
+        forget(connection, destination, subscriber)
+    asked = [row.subscriber for row in found if row.subscriber not in forgotten]
+    if asked:
+        connection.execute(_of(destination, asked).values(ask_at=again_at))
+    return asked
+
+
+def _is_waited_for(connection: Connection, destination: str, subscriber: str) -> bool:
+    waits = select(events.c.id).where(*_held_for(destination, subscriber)).limit(1)
+    return connection.execute(waits).first() is not None
 
 
 def met(connection: Connection, destination: str, subscriber: str, now: datetime) -> None:
     """Lumail refused an event, for a subscriber that it was never seen to know."""
-    known = connection.execute(
-        select(strangers.c.since).where(strangers.c.destination == destination, strangers.c.subscriber == subscriber)
-    ).first()
-    if known is None:
-        connection.execute(
-            insert(strangers).values(
-                destination=destination, subscriber=subscriber, since=now, asked=0, ask_at=now + ASKED_AFTER[0]
-            )
-        )
-        wake(connection, destination, now + ASKED_AFTER[0])
+    row = _row(connection, destination, subscriber)
+    if row is not None and row.ask_at is not None:
+        return
+    first = {"since": now, "asked": 0, "ask_at": now + ASKED_AFTER[0]}
+    _put(connection, destination, subscriber, row is not None, first)
+    wake(connection, destination, now + ASKED_AFTER[0])
 
 
 def found(connection: Connection, destination: str, subscriber: str, now: datetime) -> None:
     """Lumail knows the subscriber now: what was held for that leaves."""
-    connection.execute(_of(destination, [subscriber]).values(ask_at=None))
+    row = _row(connection, destination, subscriber)
+    values = {"ask_at": None} if row is not None else {"since": now, "asked": 0, "ask_at": None}
+    _put(connection, destination, subscriber, row is not None, values)
     lanes = connection.execute(select(events.c.lane).where(*_held_for(destination, subscriber)).distinct()).scalars()
     changed = [(lane, subscriber) for lane in lanes]
     connection.execute(
@@ -78,24 +110,22 @@ def found(connection: Connection, destination: str, subscriber: str, now: dateti
 
 
 def still_unknown(connection: Connection, destination: str, subscriber: str, now: datetime) -> None:
-    """Lumail was asked again and does not know the subscriber; after the last time its events are dropped."""
-    row = connection.execute(
-        select(strangers.c.since, strangers.c.asked).where(
-            strangers.c.destination == destination, strangers.c.subscriber == subscriber
+    """Lumail was asked again and does not know the subscriber; after the last time its events are dropped.
+
+    The subscriber is remembered for a while, so that the next event does not begin it all again.
+    """
+    row = _row(connection, destination, subscriber)
+    if row is None or row.ask_at is None:
+        return
+    asked = row.asked + 1
+    if asked < len(ASKED_AFTER):
+        ask_at = max(now, row.since + ASKED_AFTER[asked])
+    else:
+        ask_at = now + ASKED_EVERY
+        connection.execute(
+            update(events).where(*_held_for(destination, subscriber)).values(status="dropped", settled_at=now)
         )
-    ).first()
-    if row is None:
-        return
-    if row.asked + 1 < len(ASKED_AFTER):
-        ask_at = max(now, row.since + ASKED_AFTER[row.asked + 1])
-        connection.execute(_of(destination, [subscriber]).values(asked=row.asked + 1, ask_at=ask_at))
-        return
-    connection.execute(
-        update(events).where(*_held_for(destination, subscriber)).values(status="dropped", settled_at=now)
-    )
-    connection.execute(
-        delete(strangers).where(strangers.c.destination == destination, strangers.c.subscriber == subscriber)
-    )
+    connection.execute(_of(destination, [subscriber]).values(asked=asked, ask_at=ask_at))
 
 
 def forget(connection: Connection, destination: str, subscriber: str) -> None:
@@ -107,7 +137,7 @@ def forget(connection: Connection, destination: str, subscriber: str) -> None:
 
 def ask_later(connection: Connection, destination: str, subscriber: str, at: datetime) -> None:
     """The question found no answer."""
-    connection.execute(_of(destination, [subscriber]).values(ask_at=at))
+    connection.execute(_of(destination, [subscriber]).where(strangers.c.ask_at.is_not(None)).values(ask_at=at))
 
 
 def next_question(connection: Connection, destination: str) -> datetime | None:
@@ -119,6 +149,22 @@ def next_question(connection: Connection, destination: str) -> datetime | None:
     )
     at: datetime | None = connection.execute(query).scalar_one_or_none()
     return at
+
+
+def _row(connection: Connection, destination: str, subscriber: str) -> Row[Any, Any, Any] | None:
+    query = select(strangers.c.since, strangers.c.asked, strangers.c.ask_at).where(
+        strangers.c.destination == destination, strangers.c.subscriber == subscriber
+    )
+    return connection.execute(query).first()
+
+
+def _put(
+    connection: Connection, destination: str, subscriber: str, exists_already: bool, values: Mapping[str, Any]
+) -> None:
+    if exists_already:
+        connection.execute(_of(destination, [subscriber]).values(**values))
+    else:
+        connection.execute(insert(strangers).values(destination=destination, subscriber=subscriber, **values))
 
 
 def _of(destination: str, subscribers: Sequence[str]) -> Update:

@@ -83,14 +83,14 @@ def test_a_claim_leaves_an_attempt_row_before_anything_is_sent(ledger: Ledger, d
 
 
 def test_an_event_is_claimed_once(ledger: Ledger, drain: Drain, soon: datetime) -> None:
-    record_facts(ledger, payment("p:1"), opened("o:1"))
+    record_facts(ledger, payment("p:1"), opened("o:1", "bo@example.com"))
     assert len(drain.claimed(soon)) == 2
     assert drain.claimed(soon) == []
 
 
 def test_the_most_urgent_leaves_first(ledger: Ledger, drain: Drain, soon: datetime) -> None:
     bulk, money, urgent = record_facts(
-        ledger, opened("o:1"), payment("p:1"), complained("c:1", subscriber="bo@example.com")
+        ledger, opened("o:1", "cy@example.com"), payment("p:1"), complained("c:1", subscriber="bo@example.com")
     )
     assert [one.event for one in drain.claimed(soon)] == [urgent, money, bulk]
 
@@ -179,7 +179,7 @@ def test_a_retry_waits_until_it_is_due(ledger: Ledger, drain: Drain, soon: datet
 
 
 def test_a_paused_destination_sends_nothing_until_the_pause_ends(ledger: Ledger, drain: Drain, soon: datetime) -> None:
-    record_facts(ledger, payment("p:1"), opened("o:1"))
+    record_facts(ledger, payment("p:1"), opened("o:1", "bo@example.com"))
     [one] = drain.claimed(soon, wanted=1)
     until = soon + timedelta(seconds=8)
     pause = Pause(until, "Lumail answered 429")
@@ -192,7 +192,7 @@ def test_a_paused_destination_sends_nothing_until_the_pause_ends(ledger: Ledger,
 def test_an_event_id_that_lumail_gave_before_is_not_believed_but_the_success_is(
     ledger: Ledger, drain: Drain, soon: datetime
 ) -> None:
-    record_facts(ledger, opened("o:1"), opened("o:2"))
+    record_facts(ledger, opened("o:1"), opened("o:2", "bo@example.com"))
     first, second = drain.claimed(soon)
     drain.turn(soon, wanted=0, settlements=[delivered(first, "same"), delivered(second, "same")])
     assert rows(ledger, events, "status", "lumail_event_id") == [("delivered", "same"), ("delivered", None)]
