@@ -1,6 +1,7 @@
 """The worker process: takes drains from RQ's queue, and looks every second for those that nobody called for."""
 
 import signal
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -14,7 +15,7 @@ from gateway.app import prepare, redis_url
 from gateway.bell import QUEUE, Bell, connect
 from gateway.config import Config
 from gateway.delivery import drain
-from gateway.delivery.tick import Tick
+from gateway.delivery.tick import Tick, drop_outdated
 from gateway.ledger.database import Ledger
 
 _log = structlog.get_logger()
@@ -56,7 +57,7 @@ def work(config: Config) -> None:
     courier = drain.Courier(ledger, config.destinations)
     drain.install(courier)
     url = redis_url(config)
-    tick = Tick(ledger, Bell(url).ring)
+    tick = Tick(ledger, Bell(url).ring, [partial(drop_outdated, ledger, config.destinations)])
     tick.start()
     connection = connect(url)
     try:

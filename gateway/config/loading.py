@@ -228,6 +228,9 @@ class _Reading:
             doubt_seconds_money=found["doubt_seconds"]["money"],
             doubt_seconds_other=found["doubt_seconds"]["other"],
             unknown_subscriber=found["unknown_subscriber"],
+            annotate=found["annotate"],
+            refund_sign=found["refund_sign"],
+            hold_for=found["hold_for"],
         )
 
     def _made_source(self, name: str, found: Mapping[str, Any]) -> Source:
@@ -239,6 +242,8 @@ class _Reading:
             forward=found.get("forward", DEFAULT_FORWARDED),
             settle_seconds=found["settle_seconds"],
             accept_test_events=found["accept_test_events"] or self.settings["sandbox"],
+            expire_after=MappingProxyType(found.get("expire_after", {})),
+            once_per=MappingProxyType(found.get("once_per", {})),
             max_age=found.get("max_age"),
             options=found["options"],
         )

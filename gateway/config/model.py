@@ -14,7 +14,10 @@ from gateway.events import DEFAULT_FORWARDED, EventType
 
 @dataclass(frozen=True)
 class Destination:
-    """One Lumail organization. `requests_per_minute` is the plan's limit, or the number given in its place."""
+    """One Lumail organization. `requests_per_minute` is the plan's limit, or the number given in its place.
+
+    `annotate` False sends an event's own fields only, `refund_sign` ``negative`` turns the amounts of refunds.
+    """
 
     name: str
     base_url: str
@@ -23,12 +26,17 @@ class Destination:
     doubt_seconds_money: int = 600
     doubt_seconds_other: int = 120
     unknown_subscriber: str = "wait"
+    annotate: bool = True
+    refund_sign: str = "positive"
+    hold_for: timedelta = timedelta(days=30)
 
 
 @dataclass(frozen=True)
 class Source:
     """One endpoint, /webhooks/<name>. `max_age` None leaves the age of a signature to the scheme.
 
+    `expire_after` says how long after it happened an event is worth sending, `once_per` by which field of its data
+    the events of one subscriber count once.
     `options` are the adapter's own, defaults filled in; a URL among them may hold a password.
     """
 
@@ -41,6 +49,8 @@ class Source:
     accept_test_events: bool = False
     max_age: timedelta | None = None
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    expire_after: Mapping[EventType, timedelta] = field(default_factory=lambda: MappingProxyType({}))
+    once_per: Mapping[EventType, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,27 @@
 """What may stand in gateway.yaml and in the environment: the keys, their types, their limits and their defaults."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from gateway.config.faults import Path, listed, nearest
-from gateway.config.values import DatabaseUrl, Duration, Forward, RedisUrl, Secret, Text, Token, Truth, Url, Whole, Word
+from gateway.config.values import (
+    DatabaseUrl,
+    Duration,
+    ExpireAfter,
+    Forward,
+    OncePer,
+    RedisUrl,
+    Secret,
+    Text,
+    Token,
+    Truth,
+    Url,
+    Whole,
+    Word,
+)
 
 PLANS = {"free": 100, "premium": 700, "enterprise": 2000}
 """Requests a minute (https://lumail.io/docs/api-reference/api-limits)."""
@@ -14,11 +29,6 @@ PLANS = {"free": 100, "premium": 700, "enterprise": 2000}
 LATER = frozenset(
     {
         "retention",
-        "destinations.*.refund_sign",
-        "destinations.*.annotate",
-        "destinations.*.hold_for",
-        "sources.*.expire_after",
-        "sources.*.once_per",
         "sources.*.account",
         "sources.*.accounts",
         "sources.*.payments_from",
@@ -47,6 +57,9 @@ class DestinationSchema(Schema):
     plan = Word(list(PLANS), load_default="free")
     requests_per_minute = Whole(1, 1_000_000)
     unknown_subscriber = Word(["wait", "create", "drop", "fail"], load_default="wait")
+    refund_sign = Word(["positive", "negative"], load_default="positive")
+    annotate = Truth(load_default=True)
+    hold_for = Duration(load_default=lambda: timedelta(days=30))
     doubt_seconds = fields.Nested(DoubtSecondsSchema, load_default=lambda: DoubtSecondsSchema().load({}))
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
@@ -68,6 +81,8 @@ class SourceSchema(Schema):
     forward = Forward()
     settle_seconds = Whole(0, 86400, load_default=5)
     accept_test_events = Truth(load_default=False)
+    expire_after = ExpireAfter()
+    once_per = OncePer()
     max_age = Duration()
     enabled = Truth(load_default=True)
 

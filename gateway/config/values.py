@@ -1,7 +1,7 @@
 """The kinds of values that a configuration holds, each with its limits and what is said of one that does not fit."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from marshmallow import ValidationError, fields, validate
 
 from gateway.config.faults import listed, nearest
-from gateway.events import WRITABLE_TYPES, EventType
+from gateway.events import DATA_FIELDS, WRITABLE_TYPES, EventType
 
 MAXIMUM_AGE = timedelta(days=3650)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -118,14 +118,61 @@ class Forward(fields.Field[frozenset[EventType]]):
             return WRITABLE_TYPES
         if not isinstance(value, list) or not value:
             raise ValidationError("must be `all` or a list of event types")
-        wrong = {
-            position: [f"not an event type; allowed: {listed(EventType)}{_near(word, EventType)}"]
-            for position, word in enumerate(value)
-            if not isinstance(word, str) or word not in list(EventType)
-        }
+        wrong = {position: [told] for position, word in enumerate(value) if (told := _no_type(word)) is not None}
         if wrong:
             raise ValidationError(wrong)
         return frozenset(EventType(word) for word in value)
+
+
+class ExpireAfter(fields.Field[dict[EventType, timedelta]]):
+    """A time for each of some event types."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> dict[EventType, timedelta]:
+        return _by_type(value, "such as {EMAIL_OPENED: 2d}", lambda _type, time: Duration().deserialize(time))
+
+
+class OncePer(fields.Field[dict[EventType, str]]):
+    """A field of the data for each of some event types."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> dict[EventType, str]:
+        return _by_type(value, "such as {EMAIL_OPENED: emailId}", _field_of)
+
+
+def _by_type(value: Any, example: str, read: Callable[[EventType, Any], Any]) -> dict[EventType, Any]:
+    if not isinstance(value, dict) or not value:
+        raise ValidationError(f"must be a mapping of event types, {example}")
+    found: dict[EventType, Any] = {}
+    wrong: dict[str, Any] = {}
+    for word, inner in value.items():
+        told = _no_type(word)
+        if told is not None:
+            wrong[str(word)] = [told]
+            continue
+        try:
+            found[EventType(word)] = read(EventType(word), inner)
+        except ValidationError as error:
+            wrong[word] = error.messages
+    if wrong:
+        raise ValidationError(wrong)
+    return found
+
+
+def _field_of(event_type: EventType, name: Any) -> str:
+    allowed = sorted(DATA_FIELDS[event_type])
+    if isinstance(name, str) and name in allowed:
+        return name
+    raise ValidationError(f"must be a field of {event_type}: {', '.join(allowed)}{_near(name, allowed)}")
+
+
+def _no_type(word: object) -> str | None:
+    """What is said of a word that is no event type."""
+    if isinstance(word, str) and word in list(EventType):
+        return None
+    return f"not an event type; allowed: {listed(EventType)}{_near(word, EventType)}"
 
 
 class DatabaseUrl(Text):

@@ -15,7 +15,7 @@ from prometheus_client import Counter, Histogram
 from sqlalchemy import Connection
 
 from gateway.config import Destination
-from gateway.delivery.message import compose, question
+from gateway.delivery.message import compose, question, track_event
 from gateway.delivery.outcome import View, conclude_all, outcome_of
 from gateway.errors import LedgerError, LedgerUnavailableError
 from gateway.ledger import claims, leases, strangers
@@ -202,7 +202,7 @@ class _Drain:
                 settlements=self._conclude(connection, now, unsettled),
                 wanted=wanted,
                 limit=self._destination.requests_per_minute,
-                compose=partial(compose, self._habits_of(connection)),
+                compose=partial(compose, self._habits_of(connection), self._destination),
             )
         self._leased = turn.leased
         for reason in turn.paused_anew:
@@ -220,9 +220,15 @@ class _Drain:
             now=now,
             habits=self._habits_of(connection),
             is_known=lambda subscriber: strangers.is_known(connection, name, subscriber),
+            sent=lambda one: self._posted(connection, one),
             owners=lambda ids: claims.owners(connection, name, ids),
         )
         return conclude_all([(one.claimed, one.answer) for one in unsettled], view)
+
+    def _posted(self, connection: Connection, claimed: Claimed) -> Sequence[str]:
+        """What was posted for an event; of one restored from before its attempts, what must have been."""
+        sent = claims.sent_for(connection, claimed.event) if claimed.event is not None else []
+        return sent or [track_event(claimed, self._destination)]
 
     def _habits_of(self, connection: Connection) -> Callable[[], Habits]:
         return cache(lambda: claims.habits(connection, self._destination.name))

@@ -5,16 +5,17 @@ from collections.abc import Callable
 from datetime import UTC
 from typing import Any
 
+from gateway.config import Destination
 from gateway.delivery import readback
-from gateway.events import decode_data, encode_data
+from gateway.events import DATA_FIELDS, EventType, decode_data, encode_data
 from gateway.ledger.claims import Claimed, Habits, Kind
 from gateway.lumail.client import subscriber_path
 
 
-def compose(habits: Callable[[], Habits], claimed: Claimed) -> str:
+def compose(habits: Callable[[], Habits], destination: Destination, claimed: Claimed) -> str:
     """What goes out for a claim: for a POST the body of *Track Event*, for a question the path that is asked."""
     if claimed.kind is Kind.POST:
-        return _track_event(claimed)
+        return track_event(claimed, destination)
     if claimed.kind is Kind.READ:
         return readback.path(claimed, habits())
     return subscriber_path(claimed.subscriber)
@@ -30,11 +31,17 @@ def question(claimed: Claimed) -> tuple[str, str, bytes | None]:
     return "GET", subscriber_path(claimed.subscriber), None
 
 
-def _track_event(claimed: Claimed) -> str:
+def track_event(claimed: Claimed, destination: Destination) -> str:
     """Besides the type's own fields `data` holds `gatewayEventId` (our id, by which a lost answer can be looked up),
-    `occurredAt` (Lumail's own time is that of recording) and `source`.
+    `occurredAt` (Lumail's own time is that of recording) and `source`; where the destination wants no annotation,
+    the type's own fields alone.
     """
     data: dict[str, Any] = decode_data(claimed.data)
+    if claimed.type is EventType.SUBSCRIBER_REFUND and destination.refund_sign == "negative":
+        data["amount"] = -data["amount"]
+    if not destination.annotate:
+        own = {name: value for name, value in data.items() if name in DATA_FIELDS[claimed.type]}
+        return encode_data({"eventType": claimed.type.value, "subscriber": claimed.subscriber, "data": own})
     data["gatewayEventId"] = claimed.event
     if claimed.occurred_at is not None:
         at = claimed.occurred_at.astimezone(UTC).isoformat(timespec="milliseconds")

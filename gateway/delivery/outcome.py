@@ -21,7 +21,7 @@ from gateway.ledger.claims import (
     Settlement,
     Stranger,
 )
-from gateway.ledger.pauses import FIRST_WAIT, Pause
+from gateway.ledger.pauses import FIRST_WAIT, OTHER_ORGANIZATION, Pause
 from gateway.ledger.strangers import NOT_IN_LUMAIL
 from gateway.lumail.answer import Answer, Verdict, judge
 from gateway.lumail.client import read_events_page
@@ -41,6 +41,9 @@ READ_AGAIN = timedelta(seconds=10)
 LONGEST_TURN = timedelta(seconds=30)
 """How long the next page of a read may wait to be asked for; after that it is begun anew."""
 
+READ_ON_TRIAL = timedelta(minutes=1)
+"""The wait after a read that found nothing while nobody knows whether the token is the same organization's."""
+
 DOUBT_ENDS = timedelta(hours=24)
 """How long Lumail is read back before a person is asked."""
 
@@ -52,13 +55,15 @@ CREATED_FOR = frozenset({EventType.SUBSCRIBED, EventType.SUBSCRIBER_PAYMENT, Eve
 class View:
     """What has to be known to conclude, asked under the writer lock only where it matters.
 
-    `is_known` says whether Lumail has a subscriber for sure, `owners` which of its records are events of ours.
+    `is_known` says whether Lumail has a subscriber for sure, `sent` what was posted for an event, `owners` which of
+    Lumail's records are events of ours.
     """
 
     destination: Destination
     now: datetime
     habits: Callable[[], Habits]
     is_known: Callable[[str], bool]
+    sent: Callable[[Claimed], Sequence[str]]
     owners: Callable[[Sequence[str]], Mapping[str, str]]
 
 
@@ -138,7 +143,7 @@ def _back(told: Settlement, due_at: datetime, **more: Any) -> dict[str, Any]:
 def _posted(told: Settlement, answer: Answer, view: View) -> Settlement:
     match judge(answer):
         case Verdict.RECORDED:
-            return replace(told, recorded=True, lumail_event_id=answer.event_id, echo=_lost_our_id(answer, view))
+            return _recorded(told, answer, view)
         case Verdict.DOUBTFUL:
             return _doubtful(told, view)
         case Verdict.RATE_LIMITED:  # as for every kind of request
@@ -153,9 +158,21 @@ def _posted(told: Settlement, answer: Answer, view: View) -> Settlement:
             return _not_sent(told, answer, view)
 
 
-def _lost_our_id(answer: Answer, view: View) -> bool | None:
+def _recorded(told: Settlement, answer: Answer, view: View) -> Settlement:
+    """Lumail has it; the answer also tells which organization the token belongs to."""
+    known, named = view.habits().organization, answer.event.organization_id if answer.event is not None else None
+    told = replace(told, recorded=True, lumail_event_id=answer.event_id, echo=_lost_our_id(told.claimed, answer, view))
+    if None not in (known, named) and named != known:
+        reason = f"{OTHER_ORGANIZATION} ({named}, not {known}), which recorded {told.claimed.event}"
+        return replace(told, pause=Pause(None, reason))
+    return replace(told, organization=named if known is None else None, trusted=view.habits().on_trial)
+
+
+def _lost_our_id(claimed: Claimed, answer: Answer, view: View) -> bool | None:
     """An answer that shows the event without our id says that Lumail drops extra keys; that it keeps them, only a
     read can say."""
+    if not view.destination.annotate or "gatewayEventId" not in claimed.sent:
+        return None
     data = answer.event.data if answer.event is not None else None
     return False if data is not None and "gatewayEventId" not in data and view.habits().echo is None else None
 
@@ -268,13 +285,14 @@ def _read(told: Settlement, answer: Answer, view: View) -> Settlement:
     except LumailError:
         return _still_in_doubt(told, view, view.now + READ_AGAIN, read_cursor=None)
     owners = view.owners([record.id for record in page.events])
-    finding = readback.judge(claimed, page.events, owners, view.habits())
+    finding = readback.judge(claimed, page.events, owners, view.habits(), view.sent(claimed))
     told = replace(told, echo=finding.echo)
     if finding.found is not None:
         lag = None
         if claimed.reads:
             visible = view.now - (finding.found.created_at - view.habits().clock_offset)
             lag = max(0, round(visible / timedelta(milliseconds=1)))
+        told = replace(told, trusted=finding.is_named and view.habits().on_trial)
         return replace(told, recorded=True, by_read=True, lumail_event_id=finding.found.id, read_lag_ms=lag)
     near = [*(claimed.candidates if claimed.read_cursor is not None else ()), *finding.near]
     if claimed.read_cursor is not None and claimed.waited > LONGEST_TURN:  # what was read before may have changed
@@ -297,6 +315,8 @@ def _near(told: Settlement, view: View, near: Sequence[str]) -> Settlement:
 def _not_found(told: Settlement, view: View) -> Settlement:
     """Sent again only after two complete reads that found nothing, the last of them late enough."""
     claimed = told.claimed
+    if view.habits().on_trial:  # perhaps another organization was asked
+        return replace(told, changes=_back(told, view.now + READ_ON_TRIAL, read_cursor=None))
     reads = claimed.reads + 1
     if reads >= 2 and claimed.claimed_at >= _doubt_may_end(claimed, view):
         first = claimed.first_attempt_at or claimed.claimed_at

@@ -23,12 +23,13 @@ PAGE = 50
 
 @dataclass(frozen=True)
 class Finding:
-    """What one page says. `found` is Lumail's id of our event; `near` are records of which nobody can tell.
+    """What one page says. `found` is our event, `is_named` by our id; `near` are records of which nobody can tell.
 
     `echo` is what the page shows of Lumail's habit: it keeps our id, it does not, or None: no record of ours was there.
     """
 
     found: RecordedEvent | None = None
+    is_named: bool = False
     near: tuple[str, ...] = ()
     echo: bool | None = None
 
@@ -48,16 +49,25 @@ def path(claimed: Claimed, habits: Habits) -> str:
     return events_path(claimed.subscriber, query)
 
 
-def judge(claimed: Claimed, records: Sequence[RecordedEvent], owners: Mapping[str, str], habits: Habits) -> Finding:
-    """Look for the event among the records of a page.
+def judge(
+    claimed: Claimed,
+    records: Sequence[RecordedEvent],
+    owners: Mapping[str, str],
+    habits: Habits,
+    bodies: Sequence[str],
+) -> Finding:
+    """Look for the event among the records of a page. `bodies` are what attempts posted for it.
 
     `owners` are the records that are events of ours, Lumail's id to ours. One that carries our event's id is it. One
-    that carries another's is not. One without an id can be it only where Lumail does not keep extra keys: then it is
-    it when it says all that was sent and belongs to no other event. What is of the same type and amount and fits no
-    better is near, and only a person can tell.
+    that carries another's is not. One without an id can be it only where Lumail does not keep extra keys, or none
+    were sent: then it is it when it says all that was sent and belongs to no other event. What is of the same type
+    and amount and fits no better is near, and only a person can tell.
     """
-    echo = _echo(records, owners, habits)
-    sent = _documented(claimed.type, decode_data(claimed.data))
+    posted = [decode_data(body)["data"] for body in bodies]
+    annotated = all("gatewayEventId" in data for data in posted)
+    echo = _echo(records, owners, habits) if annotated else habits.echo
+    shows_our_id = echo if annotated else False
+    sent = [_documented(claimed.type, data) for data in posted]
     equal, near = [], []
     for record in records:
         if record.type != claimed.type:
@@ -65,17 +75,17 @@ def judge(claimed: Claimed, records: Sequence[RecordedEvent], owners: Mapping[st
         data = record.data or {}
         named = data.get("gatewayEventId")
         if named == claimed.event:
-            return Finding(found=record, echo=True)
+            return Finding(found=record, is_named=True, echo=True)
         if named is not None or owners.get(record.id, claimed.event) != claimed.event:
             continue
         told = _documented(claimed.type, data)
-        if told == sent:
+        if told in sent:
             equal.append(record)
-        elif claimed.type in MONEY_TYPES and told.get("amount") == sent.get("amount"):
+        elif claimed.type in MONEY_TYPES and told.get("amount") in [one.get("amount") for one in sent]:
             near.append(record)
-    if equal and echo is False:
+    if equal and shows_our_id is False:
         return Finding(found=min(equal, key=lambda record: (record.created_at, record.id)), echo=echo)
-    if echo is True and claimed.type not in MONEY_TYPES:
+    if shows_our_id is True and claimed.type not in MONEY_TYPES:
         return Finding(echo=echo)
     return Finding(near=tuple(record.id for record in [*equal, *near]), echo=echo)
 

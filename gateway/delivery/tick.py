@@ -1,23 +1,34 @@
-"""The tick: once a second each worker looks for destinations that want a drain, so that no lost job delays anybody."""
+"""The tick: once a second each worker looks for destinations that want a drain, so that no lost job delays anybody.
+
+Now and then it also does what nothing else calls for, such as dropping what was held for too long.
+"""
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
+from gateway.config import Destination
 from gateway.errors import LedgerUnavailableError
-from gateway.ledger import leases
+from gateway.ledger import expiry, leases
 from gateway.ledger.database import Ledger
 
 EVERY = 1.0
+
+CHORES_EVERY = 60.0
 
 _log = structlog.get_logger()
 
 
 class Tick:
-    """Calls `ring` with the name of each destination that has something due and that nobody drains."""
+    """Calls `ring` with the name of each destination that has something due and that nobody drains.
 
-    def __init__(self, ledger: Ledger, ring: Callable[[str], None]) -> None:
+    `chores` are done once a minute.
+    """
+
+    def __init__(self, ledger: Ledger, ring: Callable[[str], None], chores: Sequence[Callable[[], None]] = ()) -> None:
+        self._chores = chores
         self._ledger = ledger
         self._ring = ring
         self._ends = threading.Event()
@@ -37,8 +48,25 @@ class Tick:
                 self._ring(name)
 
     def _run(self) -> None:
+        chores_at = time.monotonic()
         while not self._ends.wait(EVERY):
             try:
                 self.look()
+                if time.monotonic() >= chores_at:
+                    chores_at = time.monotonic() + CHORES_EVERY
+                    for chore in self._chores:
+                        chore()
             except LedgerUnavailableError as error:
                 _log.warning("tick.failed", error=str(error))
+
+
+def drop_outdated(ledger: Ledger, destinations: Mapping[str, Destination]) -> None:
+    """Drop what expired or was held for too long, a step at a time so that nobody waits long for the ledger."""
+    for name, destination in destinations.items():
+        with ledger.read() as connection:
+            more = expiry.is_any(connection, name, ledger.now(connection), destination.hold_for)
+        while more:
+            with ledger.write([name]) as connection:
+                now = ledger.now(connection)
+                more = expiry.drop_expired(connection, name, now)
+                more = expiry.drop_held(connection, name, now, destination.hold_for) or more

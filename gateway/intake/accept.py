@@ -179,6 +179,7 @@ def _told(route: Route, prefix: str, event: SourceEvent, translation: Translatio
 
 def _fact(route: Route, prefix: str, made: LumailEvent) -> Fact:
     settle = route.source.settle_seconds if made.type in MONEY_TYPES else 0
+    worth = route.source.expire_after.get(made.type)
     return Fact(
         type=made.type,
         subscriber=made.subscriber,
@@ -189,7 +190,17 @@ def _fact(route: Route, prefix: str, made: LumailEvent) -> Fact:
         waits_for=None if made.waits_for is None else _memory_name(prefix, made.waits_for),
         richness=made.richness,
         settle=timedelta(seconds=settle),
+        expires_at=None if worth is None else made.occurred_at + worth,
+        once=_once(route, prefix, made),
     )
+
+
+def _once(route: Route, prefix: str, made: LumailEvent) -> str | None:
+    """The key that this event shares with those beside which it counts once; None where it counts for itself."""
+    name = route.source.once_per.get(made.type)
+    if name is None or made.subscriber is None or made.data.get(name) in (None, ""):
+        return None
+    return _key(prefix, f"once:{made.type}:{name}:{made.data[name]}:{made.subscriber}")
 
 
 def _prefix(route: Route, event: SourceEvent) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, 
 from sqlalchemy import func as sql
 
 from gateway.events import EventType, Lane
-from gateway.ledger import budget, leases, lines, pauses, strangers
+from gateway.ledger import budget, expiry, leases, lines, pauses, strangers
 from gateway.ledger.budget import LONGEST_REQUEST, WINDOW, Learned, Places
 from gateway.ledger.identity import new_id
 from gateway.ledger.pauses import OpenPause, Pause
@@ -106,6 +106,7 @@ class Settlement:
 
     `changes` are the event's columns to set, None leaves the event as it is. `lumail_event_id` says that Lumail
     recorded it, `by_read` that this was found by reading back.
+    `organization` is Lumail's id of it, to be kept; `trusted` says that the token was seen to be that organization's.
     `failed`: True counts into the run of failures that pauses a destination, False ends the run.
     """
 
@@ -118,6 +119,8 @@ class Settlement:
     changes: Mapping[str, Any] | None = None
     lumail_event_id: str | None = None
     recorded: bool = False
+    organization: str | None = None
+    trusted: bool = False
     by_read: bool = False
     failed: bool | None = None
     pause: Pause | None = None
@@ -164,13 +167,15 @@ def turn(
     doubt_lost(connection, destination, now)
     if wanted <= 0:
         return Turn(leased=True, paused_anew=begun)
+    more_expired = expiry.drop_expired(connection, destination, now)
     found = budget.places(connection, destination, limit, now)
     closed = pauses.open_pauses(connection, destination, now)
     picker = _Picker(connection, destination, now, found, compose)
     if closed:
         return Turn(leased=True, claimed=tuple(picker.probes(closed)), paused_anew=begun)
-    claimed = tuple(picker.pick(wanted))
-    return Turn(leased=True, claimed=claimed, again=picker.held_back, paused_anew=begun)
+    on_trial = habits(connection, destination).on_trial
+    claimed = tuple(picker.pick_alone() if on_trial else picker.pick(wanted))
+    return Turn(leased=True, claimed=claimed, again=picker.held_back or more_expired, paused_anew=begun)
 
 
 def release(connection: Connection, destination: str, owner: str, now: datetime, limit: int) -> datetime | None:
@@ -187,6 +192,7 @@ _COLUMNS = tuple(
     for name in (
         *("id", "webhook", "source", "type", "subscriber", "data", "occurred_at", "lane", "tries", "first_attempt_at"),
         *("clock_offset_ms", "last_error", "step", "doubted_at", "reads", "read_cursor", "candidates", "due_at"),
+        "expires_at",
     )
 )
 
@@ -303,6 +309,34 @@ class _Picker:
         self._note(claimed)
         return claimed
 
+    def pick_alone(self) -> list[Claimed]:
+        """While a new token is on trial: one event at a time, and reads, which can only find something."""
+        most = self._left(Lane.REVENUE, scheduled=False)
+        claimed = self._reads(Lane.REVENUE, min(most, 1))
+        self._count(Lane.REVENUE, len(claimed), scheduled=False)
+        if self._left(Lane.URGENT, scheduled=True) and not self._is_posting():
+            resting = pauses.paused_names(self._connection, self._destination, "lane")
+            claimed += self._first_to_post([lane for lane in Lane if lane.word not in resting])
+        self._note(claimed)
+        return claimed
+
+    def _is_posting(self) -> bool:
+        query = select(attempts.c.id).where(
+            attempts.c.destination == self._destination,
+            text("attempts.outcome IS NULL"),
+            attempts.c.kind == Kind.POST.value,
+        )
+        return self._connection.execute(query.limit(1)).first() is not None
+
+    def _first_to_post(self, lanes: Sequence[Lane]) -> list[Claimed]:
+        for lane in lanes:
+            found = (self._from_bulk if lane is Lane.BULK else self._from_lines)(lane, 20)
+            posts = [one for one in found if one.kind is Kind.POST][:1]
+            if posts:
+                self._count(lane, 1, scheduled=True)
+                return posts
+        return []
+
     def probes(self, closed: Sequence[OpenPause]) -> list[Claimed]:
         """The one request that may end a pause, where it is due and no other pause stands against it."""
         due = [one for one in closed if one.probe is not None and one.until is not None and one.until <= self._now]
@@ -351,14 +385,12 @@ class _Picker:
         }
 
     def _from_lines(self, lane: Lane, most: int) -> list[Claimed]:
-        return self._without_strangers(
-            self._connection.execute(_HEADS, self._asking(most + AND_MORE, lane)).all(), most
-        )
+        return self._worth_sending(self._connection.execute(_HEADS, self._asking(most + AND_MORE, lane)).all(), most)
 
     def _from_bulk(self, lane: Lane, most: int) -> list[Claimed]:
         asking = self._asking(most + AND_MORE, lane)
         del asking["its_lane"]
-        return self._without_strangers(self._connection.execute(_BULK, asking).all(), most)
+        return self._worth_sending(self._connection.execute(_BULK, asking).all(), most)
 
     def _reads(self, lane: Lane, most: int) -> list[Claimed]:
         del lane
@@ -369,6 +401,11 @@ class _Picker:
         again_at = self._now + ENDS_WITHIN + timedelta(seconds=1)
         found = strangers.to_ask(self._connection, self._destination, self._now, most, again_at)
         return [Claimed(new_id("at"), Kind.ASK, subscriber, self._now, lane) for subscriber in found]
+
+    def _worth_sending(self, rows: Sequence[Row[Any]], most: int) -> list[Claimed]:
+        """Claims; what is expired is left to the next turn, which drops it."""
+        worth = [row for row in rows if row.expires_at is None or row.expires_at > self._now]
+        return self._without_strangers(worth, most)
 
     def _without_strangers(self, rows: Sequence[Row[Any]], most: int) -> list[Claimed]:
         """Claims; events of subscribers that Lumail does not know are held instead, without asking it."""
@@ -381,7 +418,7 @@ class _Picker:
             self._connection.execute(
                 update(events)
                 .where(events.c.id.in_([row.id for row in foreign]), events.c.status == "waiting")
-                .values(status="held", reason=strangers.NOT_IN_LUMAIL)
+                .values(status="held", reason=strangers.NOT_IN_LUMAIL, held_at=self._now)
             )
             lines.refresh(self._connection, self._destination, {(row.lane, row.subscriber) for row in foreign})
         kinds = {"post": Kind.POST, "ask": Kind.ASK, "create": Kind.CREATE}
@@ -535,7 +572,7 @@ def settle(
     _settle_recorded(connection, destination, [one for one in settlements if one.recorded], now)
     for one in settlements:
         if one.changes is not None and one.claimed.event is not None:
-            _change(connection, one)
+            _change(connection, one, now)
         if one.stranger is not None:
             _settle_stranger(connection, destination, one, now)
     changed = {
@@ -570,6 +607,10 @@ def _learn(connection: Connection, destination: str, settlements: Sequence[Settl
             values["clock_offset_ms"] = one.clock_offset_ms
         if one.echo is not None:
             values["echo"] = one.echo
+        if one.organization is not None:
+            values["organization"] = one.organization
+        if one.trusted:
+            values["on_trial"] = False
         if one.read_lag_ms is not None:
             lag = one.read_lag_ms
             values["read_lag_ms"] = sql.coalesce(
@@ -637,7 +678,7 @@ def _lose(connection: Connection, destination: str, event: str, now: datetime) -
     lines.close(connection, destination, lost.lane, lost.subscriber, event)
 
 
-def _change(connection: Connection, one: Settlement) -> None:
+def _change(connection: Connection, one: Settlement, now: datetime) -> None:
     mine = events.c.id == one.claimed.event
     if one.claimed.kind is Kind.POST:
         mine = and_(mine, events.c.status == "delivering", events.c.attempt == one.claimed.attempt)
@@ -652,7 +693,10 @@ def _change(connection: Connection, one: Settlement) -> None:
         )
     else:
         mine = and_(mine, events.c.status == "waiting")
-    connection.execute(update(events).where(mine).values(**(one.changes or {})))
+    changes = dict(one.changes or {})
+    if changes.get("status") == "held":
+        changes["held_at"] = now
+    connection.execute(update(events).where(mine).values(**changes))
 
 
 def _settle_stranger(connection: Connection, destination: str, one: Settlement, now: datetime) -> None:
@@ -680,7 +724,7 @@ def _settle_pauses(
     for one in settlements:
         probed = one.claimed.pause
         if probed is not None:
-            succeeded = one.failed is False and one.pause is None
+            succeeded = one.failed is False and (one.pause is None or one.pause.until is None)
             pauses.conclude_probe(connection, probed.id, now, succeeded=succeeded, tries=probed.tries)
         lasts = one.pause is not None and (probed is None or one.pause.probe is None)
         if one.pause is not None and lasts and pauses.begin(connection, destination, one.pause, now):
@@ -742,22 +786,48 @@ def owners(connection: Connection, destination: str, lumail_ids: Sequence[str]) 
 
 @dataclass(frozen=True)
 class Habits:
-    """What was seen of a destination's Lumail: whether it keeps extra keys, its clock, how long a read lags behind."""
+    """What was seen of a destination's Lumail: whether it keeps extra keys, its clock, how long a read lags behind.
+
+    `organization` is Lumail's id of it, None where no answer named it yet. `on_trial`: the token is new, and whether
+    it is the same organization's was not seen yet.
+    """
 
     echo: bool | None
     clock_offset: timedelta
     read_lag: timedelta
+    organization: str | None = None
+    on_trial: bool = False
 
 
 def habits(connection: Connection, destination: str) -> Habits:
     row = connection.execute(
-        select(destinations.c.echo, destinations.c.clock_offset_ms, destinations.c.read_lag_ms).where(
-            destinations.c.name == destination
-        )
+        select(
+            destinations.c.echo,
+            destinations.c.clock_offset_ms,
+            destinations.c.read_lag_ms,
+            destinations.c.organization,
+            destinations.c.on_trial,
+        ).where(destinations.c.name == destination)
     ).one()
     return Habits(
-        row.echo, timedelta(milliseconds=row.clock_offset_ms or 0), timedelta(milliseconds=row.read_lag_ms or 0)
+        row.echo,
+        timedelta(milliseconds=row.clock_offset_ms or 0),
+        timedelta(milliseconds=row.read_lag_ms or 0),
+        row.organization,
+        row.on_trial,
     )
+
+
+_SENT = (
+    select(attempts.c.sent)
+    .where(attempts.c.event == bindparam("its_event"), attempts.c.kind == Kind.POST.value, attempts.c.sent.is_not(None))
+    .order_by(attempts.c.id)
+)
+
+
+def sent_for(connection: Connection, event: str) -> list[str]:
+    """What each attempt to post the event sent, or was to send."""
+    return list(connection.execute(_SENT, {"its_event": event}).scalars())
 
 
 # When the next drain is of use

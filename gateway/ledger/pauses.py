@@ -14,12 +14,18 @@ PROBE_WITHIN = timedelta(seconds=25)
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(minutes=5)
 
+OTHER_ORGANIZATION = "the API token is another organization's"
+"""How the reason begins of the pause after an answer that names another organization than before."""
+
 
 @dataclass(frozen=True)
 class Pause:
-    """A pause to begin. `probe`: ``get`` or ``post`` is the request that ends it by its success, None: its end does."""
+    """A pause to begin. `probe`: ``get`` or ``post`` is the request that ends it by its success, None: its end does.
 
-    until: datetime
+    `until` None: until somebody resumes.
+    """
+
+    until: datetime | None
     reason: str
     probe: str | None = None
 
@@ -68,7 +74,9 @@ def begin(connection: Connection, destination: str, pause: Pause, now: datetime)
     over = and_(pauses.c.destination == destination, pauses.c.probe.is_(None), pauses.c.until <= now)
     connection.execute(update(pauses).where(over, pauses.c.ended_at.is_(None)).values(ended_at=pauses.c.until))
     for one in open_pauses(connection, destination, now):
-        if one.probe == pause.probe and one.until is not None:
+        if one.until is None and one.reason == pause.reason:
+            return False
+        if one.probe == pause.probe and one.until is not None and pause.until is not None:
             until = max(one.until, pause.until) if pause.probe is None else one.until
             connection.execute(update(pauses).where(pauses.c.id == one.id).values(until=until))
             return False

@@ -10,7 +10,9 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.events import EventType, Lane
-from gateway.ledger import lines
+from gateway.ledger import incidents, lines
+from gateway.ledger.claims import ANSWER_LOST
+from gateway.ledger.expiry import EXPIRED, HELD_TOO_LONG
 from gateway.ledger.identity import new_id
 from gateway.ledger.leases import wake
 from gateway.ledger.schema import events, keys, memory, webhooks
@@ -21,13 +23,17 @@ CHUNK = 500
 LIVE = frozenset({"waiting", "delivering", "unknown", "held", "delivered"})
 """Statuses of an event that keep its fact from being told again."""
 
-FINAL_REASONS = frozenset({"cancelled", "expired", "erased"})
+FINAL_REASONS = frozenset({"cancelled", EXPIRED, "erased", f"{HELD_TOO_LONG}: {ANSWER_LOST}"})
 """Reasons of a dropped event that keep its fact from ever being told again."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One event as the ledger takes it: keys and the memory key carry adapter and account, data is JSON text."""
+    """One event as the ledger takes it: keys and the memory key carry adapter and account, data is JSON text.
+
+    `once` is a key that it shares with the events beside which it counts once. It joins a fact that is not known by
+    its own keys, and never makes one fact of two.
+    """
 
     type: EventType
     subscriber: str | None
@@ -38,6 +44,8 @@ class Fact:
     waits_for: str | None
     richness: int
     settle: timedelta
+    expires_at: datetime | None = None
+    once: str | None = None
 
 
 @dataclass(frozen=True)
@@ -217,7 +225,8 @@ class _Book:
         tellings = {id(one): [self._current(told) for told in one.tellings] for one in fresh}
         facts = [fact for told in tellings.values() for one in told for fact in one.facts]
         links = [link for told in tellings.values() for one in told for link in one.links]
-        self._read_keys({key for fact in facts for key in fact.keys} | {key for link in links for key in link})
+        once = {fact.once for fact in facts if fact.once is not None}
+        self._read_keys(once | {key for fact in facts for key in fact.keys} | {key for link in links for key in link})
 
         receipts: list[Recorded] = []
         rows: list[dict[str, Any]] = []
@@ -335,7 +344,7 @@ class _Book:
 
     def _tell(self, one: Submission, webhook: str, fact: Fact) -> str | None:
         """The id of the new event, or None where the fact is known: then the richer telling is kept."""
-        group = self._group_for(fact.keys)
+        group = self._group_for(self._names(fact))
         told = self._groups[group]
         if any(event.status == "dropped" and event.reason in FINAL_REASONS for event in told):
             return None
@@ -344,6 +353,11 @@ class _Book:
             self._enrich(live, fact)
             return None
         return self._add(one, webhook, fact, group)
+
+    def _names(self, fact: Fact) -> Sequence[str]:
+        if fact.once is None or any(self._group_of.get(key) is not None for key in fact.keys):
+            return fact.keys
+        return (*fact.keys, fact.once)
 
     def _add(self, one: Submission, webhook: str, fact: Fact, group: str) -> str:
         identity = new_id("ev")
@@ -364,6 +378,8 @@ class _Book:
             "group": group,
             "richness": fact.richness,
             "waits_for": fact.waits_for if held else None,
+            "held_at": self._now if held else None,
+            "expires_at": fact.expires_at,
             "created_at": self._now,
             "settled_at": None,
         }
@@ -394,6 +410,7 @@ class _Book:
         values: dict[str, Any] = {}
         if richer:
             values |= {"data": fact.data, "occurred_at": fact.occurred_at, "richness": fact.richness}
+            values["expires_at"] = fact.expires_at
             event.richness = fact.richness
         if fact.subscriber is not None and (finds_subscriber or richer):
             values["subscriber"] = fact.subscriber
@@ -441,7 +458,10 @@ class _Book:
         return group
 
     def _unite(self, group: str, other: str) -> None:
-        """Two facts turn out to be one: the keys meet, and of several untold events the richest stays."""
+        """Two facts turn out to be one: the keys meet, and of several untold events the richest stays.
+
+        Where both were sent already, only a person can put that right.
+        """
         self._connection.execute(
             update(keys).where(keys.c.destination == self._destination, keys.c.group == other).values(group=group)
         )
@@ -451,6 +471,11 @@ class _Book:
         for event in self._groups[other]:
             if event.new:
                 self._new_events[event.id]["group"] = group
+        attempted = [_attempted(self._groups[one]) for one in (group, other)]
+        if all(attempted):
+            sent = ", ".join(sorted(event.id for events_ in attempted for event in events_))
+            incidents.note(self._connection, self._destination, group, f"sent for one fact: {sent}")
+        incidents.move(self._connection, self._destination, other, group)
         self._groups[group] += self._groups.pop(other)
         live = [event for event in self._groups[group] if event.status in LIVE]
         stays = max(live, key=_rank_of_staying, default=None)
@@ -509,6 +534,11 @@ class _Book:
 
 def _memory_keys(told: Telling) -> list[str]:
     return [*told.reads, *(lesson.key for lesson in told.lessons)]
+
+
+def _attempted(told: Sequence[_Known]) -> list[_Known]:
+    """Events that Lumail has, or may have."""
+    return [event for event in told if event.status in LIVE and not _is_unattempted(event)]
 
 
 def _is_unattempted(event: _Known) -> bool:

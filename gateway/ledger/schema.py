@@ -78,7 +78,12 @@ destinations = Table(
     "destinations",
     metadata,
     Column("name", String(100), primary_key=True),
-    Column("fingerprint", String(64), comment="of base URL and token; a change is noticed at start"),
+    Column("fingerprint", String(64), comment="of the API token; a change is noticed at start"),
+    Column("base_url", Text, comment="another is refused at start until somebody accepts it"),
+    Column("organization", Text, comment="Lumail's id of the organization, once an answer named it"),
+    Column(
+        "on_trial", Boolean, nullable=False, server_default=false(), comment="the token is new: one event goes alone"
+    ),
     Column("lease_owner", String(40), comment="the drain that may claim"),
     Column("lease_until", Instant),
     Column("wake_at", Instant, comment="no drain is of use before; null: nothing waits"),
@@ -146,6 +151,8 @@ webhooks = Table(
 _WAITING_BULK = text("status = 'waiting' AND lane = 3")
 _UNKNOWN = text("status = 'unknown'")
 _WAITS_FOR_MEMORY = text("waits_for IS NOT NULL")
+_HELD = text("status = 'held'")
+_EXPIRES = text("status = 'waiting' AND expires_at IS NOT NULL")
 
 events = Table(
     "events",
@@ -174,6 +181,8 @@ events = Table(
     Column("found_by_read", Boolean, nullable=False, server_default=false()),
     Column("group", String(40), nullable=False),
     Column("richness", Integer, nullable=False, server_default="0"),
+    Column("held_at", Instant, comment="since when it is held"),
+    Column("expires_at", Instant, comment="from when on it is worth nothing; null: never"),
     Column("waits_for", Text, comment="the memory key whose e-mail releases a held event"),
     Column("lumail_event_id", Text),
     Column("last_error", Text),
@@ -188,6 +197,8 @@ events = Table(
     Index("events_of_subscriber", "destination", "subscriber", "status", "lane", "occurred_at", "id"),
     Index("events_unknown", "destination", "due_at", sqlite_where=_UNKNOWN, postgresql_where=_UNKNOWN),
     Index("events_bulk", "destination", "due_at", "id", sqlite_where=_WAITING_BULK, postgresql_where=_WAITING_BULK),
+    Index("events_held", "destination", "held_at", sqlite_where=_HELD, postgresql_where=_HELD),
+    Index("events_expiring", "destination", "expires_at", sqlite_where=_EXPIRES, postgresql_where=_EXPIRES),
     Index(
         "events_waiting_for_memory",
         "destination",
@@ -215,6 +226,12 @@ groups = Table(
     Column("truth", Json, comment="what is true of the fact, in sums"),
     Column("emitted", Json, comment="what was told to Lumail, in sums"),
     Column("incident", Text, comment="what only a person can put right"),
+    Index(
+        "groups_with_incident",
+        "destination",
+        sqlite_where=text("incident IS NOT NULL"),
+        postgresql_where=text("incident IS NOT NULL"),
+    ),
 )
 
 lines = Table(
@@ -306,6 +323,14 @@ shapes = Table(
     Column("count", BigInteger, nullable=False),
     Column("first_at", Instant, nullable=False),
     Column("last_at", Instant, nullable=False),
+)
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("value", Text, nullable=False),
+    comment="by which the ledger knows that it is still the one that it was, and on the machine that it was on",
 )
 
 jobs = Table(

@@ -12,7 +12,10 @@ from gateway.config.schemas import LATER, DestinationSchema, FileSchema, SourceS
 from gateway.errors import ConfigError
 from tests.config.configurations import ADAPTERS, ENVIRON, MINIMAL, faults
 
-COMMON = "accept_test_events, adapter, destination, enabled, forward, max_age, secrets, settle_seconds"
+COMMON = (
+    "accept_test_events, adapter, destination, enabled, expire_after, forward, max_age, once_per, secrets, "
+    "settle_seconds"
+)
 TYPES = (
     "EMAIL_BOUNCED, EMAIL_CLICKED, EMAIL_COMPLAINED, EMAIL_DELIVERY_DELAYED, EMAIL_OPENED, EMAIL_RECEIVED, "
     "EMAIL_SENT, FIELD_UPDATED, SUBSCRIBED, SUBSCRIBER_PAYMENT, SUBSCRIBER_REFUND, TAG_ADDED, TAG_REMOVED, "
@@ -45,6 +48,15 @@ OF_A_SOURCE = {
     ),
     "forward:\n    - SUBSCRIBED\n    - email_opened": (
         f"10: sources.stripe.forward: item 2: not an event type; allowed: {TYPES}; did you mean EMAIL_OPENED?"
+    ),
+    "expire_after: 2d": "8: sources.stripe.expire_after: must be a mapping of event types, such as {EMAIL_OPENED: 2d}",
+    "expire_after: {EMAIL_OPENED: soon}": f"8: sources.stripe.expire_after.EMAIL_OPENED: {TIME}",
+    "expire_after: {EMAIL_OPEND: 2d}": (
+        f"8: sources.stripe.expire_after.EMAIL_OPEND: not an event type; allowed: {TYPES}; did you mean EMAIL_OPENED?"
+    ),
+    "once_per: {EMAIL_OPENED: emailid}": (
+        "8: sources.stripe.once_per.EMAIL_OPENED: must be a field of EMAIL_OPENED: campaignId, emailId, subject; "
+        "did you mean emailId?"
     ),
     "payments_from: sales": "8: sources.stripe.payments_from: comes with a later version; leave it out for now",
     "enabled: !yes true": "8: sources.stripe.enabled: YAML tags are not read here; write the plain value",
@@ -99,8 +111,9 @@ INSTEAD = {
         "4: destinations.main.doubt_seconds.all: unknown key; allowed here: money, other"
     ),
     ("sources:", "    doubt_seconds: 9\nsources:"): "4: destinations.main.doubt_seconds: must be a mapping",
-    ("sources:", "    hold_for: 30d\nsources:"): (
-        "4: destinations.main.hold_for: comes with a later version; leave it out for now"
+    ("sources:", "    hold_for: ever\nsources:"): f"4: destinations.main.hold_for: {TIME}",
+    ("sources:", "    refund_sign: minus\nsources:"): (
+        "4: destinations.main.refund_sign: must be one of positive, negative"
     ),
     ("sources:", '  other: {api_token: "${LUMAIL_API_TOKEN}"}\nsources:'): (
         "6: sources.stripe: destination is missing, and there are several: main, other"

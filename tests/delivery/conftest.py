@@ -1,10 +1,12 @@
 """A ledger, a sandbox over real HTTP, and a courier between them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from gateway.config import Destination
 from gateway.delivery.drain import Courier, drain
@@ -50,3 +52,27 @@ def road(ledger: Ledger, sandbox_server: tuple[Sandbox, str]) -> Iterator[Road]:
     courier = Courier(ledger, {"main": destination}, threads=8)
     yield Road(ledger, sandbox, courier)
     courier.close()
+
+
+Later = Callable[..., None]
+
+
+@pytest.fixture
+def later(road: Road) -> Later:
+    """Lets time pass for events that wait or are in doubt, by moving their times into the past; then drains."""
+    usual = road
+
+    def pass_by(*, road: Road = usual, **by: float) -> None:
+        span = {"by": round(timedelta(**by).total_seconds() * 1_000_000)}
+        with road.ledger.write(["main"]) as connection:
+            connection.execute(
+                text(
+                    "UPDATE events SET due_at = due_at - :by, doubted_at = doubted_at - :by "
+                    "WHERE status IN ('unknown', 'waiting')"
+                ),
+                span,
+            )
+            connection.execute(text("UPDATE lines SET due_at = due_at - :by"), span)
+        road.drain()
+
+    return pass_by

@@ -2,39 +2,14 @@
 
 import json
 import time
-from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from gateway.ledger.claims import ANSWER_LOST
 from gateway.ledger.schema import attempts, destinations, events
-from tests.delivery.conftest import Road
+from tests.delivery.conftest import Later, Road
 from tests.making import complained, payment, record_facts, rows
-
-Later = Callable[..., None]
-
-
-@pytest.fixture
-def later(road: Road) -> Later:
-    """Lets time pass for events that wait or are in doubt, by moving their times into the past; then drains."""
-
-    def pass_by(**by: float) -> None:
-        span = {"by": round(timedelta(**by).total_seconds() * 1_000_000)}
-        with road.ledger.write(["main"]) as connection:
-            connection.execute(
-                text(
-                    "UPDATE events SET due_at = due_at - :by, doubted_at = doubted_at - :by "
-                    "WHERE status IN ('unknown', 'waiting')"
-                ),
-                span,
-            )
-            connection.execute(text("UPDATE lines SET due_at = due_at - :by"), span)
-        road.drain()
-
-    return pass_by
 
 
 def kinds(road: Road) -> list[str]:

@@ -63,7 +63,7 @@ def complained(payload: Mapping[str, Any], event: SourceEvent, context: Context)
 
 @handlers.on("open")
 def opened(payload: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    data = {"emailId": payload["id"], "subject": ""}
+    data = {"emailId": payload.get("mail", payload["id"]), "subject": ""}
     return translated(
         LumailEvent(EventType.EMAIL_OPENED, payload["email"], data, event.occurred_at, keys=(f"open:{payload['id']}",))
     )

@@ -9,10 +9,11 @@ from sqlalchemy import update
 from sqlalchemy.event import listen
 
 from gateway.events import decode_data
+from gateway.ledger import incidents
 from gateway.ledger.commit import record_group
 from gateway.ledger.database import Ledger
 from gateway.ledger.recording import Lesson, Telling
-from gateway.ledger.schema import events, keys, lines, memory, webhooks
+from gateway.ledger.schema import events, groups, keys, lines, memory, webhooks
 from tests.making import NOON, again, complained, opened, payment, record, record_facts, rows, submission, told
 
 
@@ -102,6 +103,28 @@ def test_of_two_facts_that_are_one_the_sent_event_stays(ledger: Ledger) -> None:
     set_status(ledger, sent, first_attempt_at=NOON, status="delivered")
     record(ledger, submission(told(links=(("payment:1", "invoice:1"),))))
     assert rows(ledger, events, "id", "status") == [(sent, "delivered"), (rich, "dropped")]
+
+
+def test_two_sent_facts_that_turn_out_to_be_one_are_an_incident(ledger: Ledger) -> None:
+    sent = record_facts(ledger, payment("payment:1"), payment("invoice:1"))
+    for event in sent:
+        set_status(ledger, event, first_attempt_at=NOON, status="delivered")
+    record(ledger, submission(told(links=(("payment:1", "invoice:1"),))))
+    assert rows(ledger, events, "id", "status") == [(event, "delivered") for event in sent]
+    assert rows(ledger, groups, "incident") == [(f"sent for one fact: {', '.join(sent)}",)]
+
+
+def test_an_incident_goes_where_its_fact_goes(ledger: Ledger) -> None:
+    first, second, third = record_facts(ledger, payment("c:1"), payment("b:1"), payment("a:1"))
+    for event in (second, third):
+        set_status(ledger, event, first_attempt_at=NOON, status="delivered")
+    record(ledger, submission(told(links=(("a:1", "b:1"),))))
+    record(ledger, submission(told(links=(("c:1", "a:1"),))))
+    assert rows(ledger, events, "id", "status") == [(first, "dropped"), (second, "delivered"), (third, "delivered")]
+    with ledger.read() as connection:
+        assert [(one.text, one.events) for one in incidents.newest(connection, 5)] == [
+            (f"sent for one fact: {second}, {third}", (first, second, third))
+        ]
 
 
 def test_a_fact_whose_event_failed_may_be_told_again(ledger: Ledger) -> None:

@@ -1,0 +1,83 @@
+"""When an event is worth nothing any more: it would leave too late, or the cause that it waits for never came."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Update, bindparam, select, text, update
+from sqlalchemy import func as sql
+
+from gateway.ledger import lines
+from gateway.ledger.schema import Instant, events
+
+STEP = 500
+"""Events that are dropped in one statement at the most, so that nobody waits long for the writer lock."""
+
+EXPIRED = "expired"
+"""Why an event is dropped that would have left too late."""
+
+HELD_TOO_LONG = "held too long"
+"""How the reason begins of an event that is dropped because what it waited for did not come."""
+
+
+def _drop(reason: object, due: object) -> Update:
+    return (
+        update(events)
+        .where(events.c.id.in_(due))  # type: ignore[arg-type]  # a query of ids
+        .values(status="dropped", reason=reason, settled_at=bindparam("now", type_=Instant))
+        .returning(events.c.lane, events.c.subscriber)
+    )
+
+
+_DROP_EXPIRED = _drop(
+    EXPIRED,
+    select(events.c.id)
+    .where(
+        events.c.destination == bindparam("its_name"),
+        text("events.status = 'waiting'"),  # written as the partial index has it, so that it is used
+        text("events.expires_at IS NOT NULL"),
+        events.c.expires_at <= bindparam("now", type_=Instant),
+    )
+    .order_by(events.c.expires_at)
+    .limit(STEP),
+)
+
+_HELD_SINCE = (
+    select(events.c.id)
+    .where(
+        events.c.destination == bindparam("its_name"),
+        text("events.status = 'held'"),
+        events.c.held_at <= bindparam("since", type_=Instant),
+    )
+    .order_by(events.c.held_at)
+)
+_DROP_HELD = _drop(HELD_TOO_LONG + ": " + sql.coalesce(events.c.reason, "no cause is known"), _HELD_SINCE.limit(STEP))
+
+_ANY_EXPIRED = (
+    select(events.c.id)
+    .where(
+        events.c.destination == bindparam("its_name"),
+        text("events.status = 'waiting'"),
+        text("events.expires_at IS NOT NULL"),
+        events.c.expires_at <= bindparam("now", type_=Instant),
+    )
+    .limit(1)
+)
+
+
+def drop_expired(connection: Connection, destination: str, now: datetime) -> bool:
+    """Drop events that wait and would leave too late; whether there may be more of them."""
+    dropped = connection.execute(_DROP_EXPIRED, {"its_name": destination, "now": now}).all()
+    lines.refresh(connection, destination, {(row.lane, row.subscriber) for row in dropped})
+    return len(dropped) == STEP
+
+
+def drop_held(connection: Connection, destination: str, now: datetime, hold_for: timedelta) -> bool:
+    """Drop events that are held for longer than `hold_for`; whether there may be more of them."""
+    dropped = connection.execute(_DROP_HELD, {"its_name": destination, "now": now, "since": now - hold_for})
+    return len(dropped.all()) == STEP
+
+
+def is_any(connection: Connection, destination: str, now: datetime, hold_for: timedelta) -> bool:
+    """Whether any event is to be dropped; two indexed looks, nothing is written."""
+    expired = connection.execute(_ANY_EXPIRED, {"its_name": destination, "now": now}).first()
+    held = connection.execute(_HELD_SINCE.limit(1), {"its_name": destination, "since": now - hold_for}).first()
+    return expired is not None or held is not None
