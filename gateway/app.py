@@ -6,26 +6,30 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import redis
+import structlog
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway import embedded
 from gateway.bell import Bell, connect
-from gateway.config import AdapterTerms, Config, Flags, configuration_file, load
+from gateway.config import AdapterTerms, Config, Destination, Flags, configuration_file, load
 from gateway.errors import AdapterError, ConfigError
 from gateway.health import health
 from gateway.intake.drift import DriftWatch
 from gateway.intake.endpoints import Door, endpoints
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import routes
-from gateway.ledger import leases
+from gateway.ledger import copies, fingerprints
 from gateway.ledger.commit import Committer
 from gateway.ledger.database import Ledger
+from gateway.ledger.fingerprints import Fingerprint, Moved
 from gateway.ledger.identity import fingerprint
 from gateway.ledger.migration import migrate
 from gateway.ledger.recording import Recorded, Submission
 from gateway.translation.adapter import Adapter
 from gateway.translation.registry import adapters, beside
+
+_log = structlog.get_logger()
 
 METRICS_FOLDER = "metrics"
 """In the data folder: where the processes of one machine count together."""
@@ -52,18 +56,35 @@ def _terms(adapter: Adapter) -> AdapterTerms:
 
 
 def prepare(config: Config) -> None:
-    """What has to stand before any process of the gateway starts: the ledger's tables and its destinations."""
+    """What has to stand before any process of the gateway starts: the ledger's tables and its destinations.
+
+    Raises ConfigError where events would go elsewhere than they were meant to. A ledger that was copied or restored
+    delivers nothing from now on until somebody resumes.
+    """
     ledger = Ledger(config.database_url)
     try:
         migrate(ledger)
+        strange = copies.recognise(ledger, config.data, config.destinations, sandbox=config.sandbox)
+        if strange is not None:
+            _log.error("ledger.copied", why=strange, advice="lumail-gateway destinations resume NAME")
+        found = {name: fingerprint_of(destination) for name, destination in config.destinations.items()}
         with ledger.write(config.destinations) as connection:
-            marks = {
-                name: fingerprint(f"{destination.base_url} {destination.api_token}")
-                for name, destination in config.destinations.items()
-            }
-            leases.register(connection, marks)
+            moved = fingerprints.register(connection, found, standing_in=config.sandbox)
+        if moved:
+            raise ConfigError(*map(_refused, moved))
     finally:
         ledger.close()
+
+
+def fingerprint_of(destination: Destination) -> Fingerprint:
+    return Fingerprint(destination.base_url, fingerprint(destination.api_token))
+
+
+def _refused(one: Moved) -> str:
+    return (
+        f"destinations.{one.name}.base_url: was {one.was} and is now {one.is_now}. What waits would go there. "
+        f"If that is right: lumail-gateway destinations accept {one.name}"
+    )
 
 
 def redis_url(config: Config) -> str:

@@ -5,20 +5,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, update
 
 from gateway.errors import CommandError
 from gateway.intake.accept import submission
 from gateway.intake.route import Route
-from gateway.ledger import lines, search, strangers
+from gateway.ledger import audit, claims, incidents, lines, search, strangers
+from gateway.ledger.audit import Deed
 from gateway.ledger.claims import ANSWER_LOST
 from gateway.ledger.commit import record_group
 from gateway.ledger.database import Ledger
-from gateway.ledger.identity import new_id
 from gateway.ledger.leases import wake
 from gateway.ledger.recording import FINAL_REASONS, LIVE, Recorded
 from gateway.ledger.remembering import reader
-from gateway.ledger.schema import audit, events
+from gateway.ledger.schema import events
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
 TWICE = "Lumail would count it twice and can't take it back"
@@ -59,28 +59,99 @@ def replay_event(ledger: Ledger, identity: str, who: str, *, force: bool = False
         told = [other for other in search.told_by(connection, event["group"]) if other["id"] != identity]
         _refuse(event, told, force=force)
         now = ledger.now(connection)
-        after = {
-            "status": "waiting",
-            "reason": None,
-            "due_at": now,
-            "tries": 0,
-            "waits_for": None,
-            "lumail_event_id": None,
-            "settled_at": None,
-            "step": "post",
-            "doubted_at": None,
-            "reads": 0,
-            "read_cursor": None,
-            "candidates": None,
-            "found_by_read": False,
-        }
-        connection.execute(update(events).where(events.c.id == identity).values(after))
+        connection.execute(update(events).where(events.c.id == identity).values(_as_new(now)))
+        _let_go_on(connection, event, now)
+        before = {name: event[name] for name in ("status", "reason", "tries", "lumail_event_id")}
+        deed = Deed(who, "replay event", identity)
+        audit.note(connection, now, deed, before, {"status": "waiting", "forced": force})
+    return ReplayedEvent(identity, event["destination"], event["status"], now)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person found out about an event: `word` is recorded, send or drop, `lumail_id` the record at Lumail."""
+
+    word: str
+    lumail_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What became of an event that a person decided about; `incident` is what was settled with it."""
+
+    id: str
+    was: str
+    status: str
+    incident: str | None
+
+
+def decide(ledger: Ledger, identity: str, decision: Decision, who: str) -> Decided:
+    """Do what a person decided about an event that is held, or whose fact Lumail heard twice.
+
+    ``recorded``: Lumail has it as this record, so it is delivered. ``send``: Lumail has it not, so it is sent now.
+    ``drop``: it is never sent, nor is its fact told again. Raises CommandError where there is nothing to decide.
+    """
+    with ledger.read() as connection:
+        found = _known_event(connection, identity)
+    with ledger.write([found["destination"]]) as connection:
+        event = _known_event(connection, identity)
+        incident = incidents.of_group(connection, event["group"])
+        now = ledger.now(connection)
+        _refuse_decision(connection, event, decision, incident)
+        changes = _decided(event, decision, now)
+        if changes:
+            connection.execute(update(events).where(events.c.id == identity).values(changes))
+            _let_go_on(connection, event, now)
+        if incident is not None:
+            incidents.end(connection, event["group"])
+        status = str(changes.get("status", event["status"]))
+        before = {name: event[name] for name in ("status", "reason", "lumail_event_id")} | {"incident": incident}
+        after = {"status": status, "lumail_event_id": decision.lumail_id}
+        audit.note(connection, now, Deed(who, f"decide {decision.word}", identity), before, after)
+    return Decided(identity, event["status"], status, incident)
+
+
+_BESIDES_HELD = {"recorded": ("delivered",), "send": (), "drop": ("delivered", "waiting")}
+"""Statuses of an event, besides held, of which this can be said where Lumail heard of its fact twice."""
+
+
+def _refuse_decision(connection: Connection, event: search.Row, decision: Decision, incident: str | None) -> None:
+    identity, status = event["id"], event["status"]
+    allowed = ("held",) if incident is None else ("held", *_BESIDES_HELD[decision.word])
+    if status not in allowed:
+        raise CommandError(f"{identity} {_NEEDLESS.get(status, f'is {status}')}; there is nothing to decide so")
+    if decision.word == "send" and event["subscriber"] is None:
+        raise CommandError(f"{identity} has no subscriber yet, so it can't be sent")
+    if decision.word == "send":
+        others = [one for one in search.told_by(connection, event["group"]) if one["id"] != identity]
+        other = next((one for one in others if one["status"] in LIVE), None)
+        if other is not None:
+            raise CommandError(f"{identity} tells the same fact as {other['id']}, which is {other['status']}. {TWICE}")
+    if decision.lumail_id is not None:
+        owners = claims.owners(connection, event["destination"], [decision.lumail_id])
+        holder = owners.get(decision.lumail_id, identity)
+        if holder != identity:
+            raise CommandError(f"{decision.lumail_id} is what Lumail recorded for {holder}, not for {identity}")
+
+
+def _decided(event: search.Row, decision: Decision, now: datetime) -> dict[str, Any]:
+    """The columns of the event that a decision changes."""
+    settled = {"settled_at": now, "waits_for": None, "candidates": None}
+    if decision.word == "send":
+        return _as_new(now)
+    if decision.word == "drop":
+        return {**settled, "status": "dropped", "reason": "cancelled"}
+    if event["status"] == "delivered" and event["lumail_event_id"] is not None:
+        return {}
+    return {**settled, "status": "delivered", "reason": None, "lumail_event_id": decision.lumail_id}
+
+
+def _let_go_on(connection: Connection, event: search.Row, now: datetime) -> None:
+    """The event's line goes on with it, or without it."""
+    if event["subscriber"] is not None:
         strangers.forget(connection, event["destination"], event["subscriber"])
         lines.refresh(connection, event["destination"], [(event["lane"], event["subscriber"])])
         wake(connection, event["destination"], now)
-        before = {name: event[name] for name in ("status", "reason", "tries", "lumail_event_id")}
-        _note(connection, now, who, "replay event", identity, before, {"status": "waiting", "forced": force})
-    return ReplayedEvent(identity, event["destination"], event["status"], now)
 
 
 def replay_webhook(ledger: Ledger, routes: Mapping[str, Route], identity: str, who: str) -> ReplayedWebhook:
@@ -103,8 +174,28 @@ def replay_webhook(ledger: Ledger, routes: Mapping[str, Route], identity: str, w
         (recorded,) = record_group(connection, ledger, [again])
         before = {name: row[name] for name in ("outcome", "quarantined")}
         after = {"outcome": recorded.word, "quarantined": recorded.quarantined, "events": list(recorded.events)}
-        _note(connection, ledger.now(connection), who, "replay webhook", identity, before, after)
+        audit.note(connection, ledger.now(connection), Deed(who, "replay webhook", identity), before, after)
     return ReplayedWebhook(row["outcome"], recorded)
+
+
+def _as_new(now: datetime) -> dict[str, Any]:
+    """The columns of an event that waits as if nobody had tried to send it. It does not expire: somebody wants it."""
+    return {
+        "status": "waiting",
+        "reason": None,
+        "due_at": now,
+        "tries": 0,
+        "waits_for": None,
+        "expires_at": None,
+        "lumail_event_id": None,
+        "settled_at": None,
+        "step": "post",
+        "doubted_at": None,
+        "reads": 0,
+        "read_cursor": None,
+        "candidates": None,
+        "found_by_read": False,
+    }
 
 
 def _known_event(connection: Connection, identity: str) -> search.Row:
@@ -155,25 +246,3 @@ def _as_it_came(row: search.Row) -> VerifiedWebhook:
     """A kept webhook: its signature was proven when it came, and is not kept."""
     webhook = Webhook(row["source"], row["url"], Headers(row["headers"]), row["body"], row["received_at"])
     return VerifiedWebhook(webhook, secret=None, signed_at=None)
-
-
-def _note(
-    connection: Connection,
-    at: datetime,
-    who: str,
-    action: str,
-    subject: str,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-) -> None:
-    connection.execute(
-        insert(audit).values(
-            id=new_id("au"),
-            at=at,
-            who=who[:200],
-            action=action,
-            subject=subject,
-            before=dict(before),
-            after=dict(after),
-        )
-    )

@@ -15,7 +15,8 @@ from gateway.app import prepare, redis_url
 from gateway.bell import QUEUE, Bell, connect
 from gateway.config import Config
 from gateway.delivery import drain
-from gateway.delivery.tick import Tick, drop_outdated
+from gateway.delivery.tick import Chore, Tick, drop_outdated
+from gateway.ledger import copies
 from gateway.ledger.database import Ledger
 
 _log = structlog.get_logger()
@@ -57,7 +58,11 @@ def work(config: Config) -> None:
     courier = drain.Courier(ledger, config.destinations)
     drain.install(courier)
     url = redis_url(config)
-    tick = Tick(ledger, Bell(url).ring, [partial(drop_outdated, ledger, config.destinations)])
+    chores: list[Chore] = [
+        partial(drop_outdated, ledger, config.destinations),
+        partial(copies.recognise, ledger, config.data, config.destinations, sandbox=config.sandbox),
+    ]
+    tick = Tick(ledger, Bell(url).ring, chores)
     tick.start()
     connection = connect(url)
     try:

@@ -4,12 +4,23 @@ from typing import Any
 
 import click
 
-from gateway.cli.display import Column, at_length, local, pretty, show_block, show_document, show_fields, show_table
+from gateway.cli.display import (
+    Column,
+    at_length,
+    counted,
+    local,
+    pretty,
+    printable,
+    show_block,
+    show_document,
+    show_fields,
+    show_table,
+)
 from gateway.cli.filters import filter_options, tell_more
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.errors import CommandError
 from gateway.events import Lane, decode_data
-from gateway.ledger import search
+from gateway.ledger import incidents, search
 from gateway.ledger.search import Filters, Row
 
 STATUSES = ("waiting", "delivering", "delivered", "unknown", "held", "failed", "dropped")
@@ -55,7 +66,7 @@ def list_events(said: Said, filters: Filters, limit: int, after: str | None, as_
                 row["type"],
                 row["subscriber"],
                 row["source"],
-                row["reason"] or row["last_error"],
+                _reason(row),
             )
             for row in page.rows
         ],
@@ -82,7 +93,7 @@ def show_event(said: Said, identity: str, as_json: bool) -> None:
             raise CommandError(f"no event {identity}: `lumail-gateway events list` shows those that are kept")
         attempts = search.attempts_of(connection, identity)
         keys = search.keys_of(connection, row["group"])
-        incident = search.incident_of(connection, row["group"])
+        incident = incidents.of_group(connection, row["group"])
     if as_json:
         show_document({**as_document(row), "keys": keys, "incident": incident, "attempts": attempts})
         return
@@ -132,6 +143,29 @@ def show_event(said: Said, identity: str, as_json: bool) -> None:
         ],
         empty="  none yet",
     )
+    _show_decision(row, incident)
+
+
+def _reason(row: Row) -> str | None:
+    told: str | None = row["reason"] or row["last_error"]
+    candidates = len(row["candidates"] or ())
+    return f"{told} ({counted(candidates, 'candidate')} at Lumail)" if candidates and row["status"] == "held" else told
+
+
+def _show_decision(row: Row, incident: str | None) -> None:
+    """What a person can do about an event that waits for one."""
+    decide = f"lumail-gateway events decide {row['id']}"
+    if row["status"] == "held":
+        click.echo("\nWhat you can decide, after a look at the subscriber's timeline in Lumail:")
+        for candidate in row["candidates"] or ["LUMAIL_ID"]:
+            click.echo(f"  it is there:  {decide} --recorded {printable(candidate)}")
+        click.echo(f"  it is not:    {decide} --send")
+        click.echo(f"  not wanted:   {decide} --drop")
+    elif incident is not None:
+        record = printable(row["lumail_event_id"] or "LUMAIL_ID")
+        click.echo("\nLumail heard of this fact twice. Once that is put right there:")
+        click.echo(f"  this one counts:          {decide} --recorded {record}")
+        click.echo(f"  this one counts no more:  {decide} --drop")
 
 
 def as_document(row: Row) -> dict[str, Any]:

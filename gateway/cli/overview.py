@@ -1,12 +1,22 @@
 """The command `status`: how things stand, and what needs a person."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
-from gateway.cli.display import Column, as_plain, counted, distance, local, show_document, show_table, span
+from gateway.cli.display import (
+    Column,
+    as_plain,
+    counted,
+    distance,
+    local,
+    printable,
+    show_document,
+    show_table,
+    span,
+)
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.events import Lane
 from gateway.ledger.overview import DestinationState, Halt, Overview, SourceState, overview
@@ -32,6 +42,7 @@ def status(said: Said, as_json: bool) -> None:
         show_document({**as_plain(found), "needs_a_person": _counts(found)})
         return
     _show_destinations(found)
+    _show_forecast(found)
     _show_sources(found)
     _show_needs(found)
 
@@ -53,6 +64,22 @@ def _show_destinations(found: Overview) -> None:
         ],
         empty="No destination is configured.",
     )
+
+
+def _show_forecast(found: Overview) -> None:
+    """A line for each destination with a backlog: when each lane will be through."""
+    for one in found.destinations:
+        for name in one.resting:
+            click.echo(f"{one.name}: {printable(name)} rests until somebody resumes it")
+        waiting = [lane.word for lane in Lane if one.backlog[lane.word]]
+        known = [(word, at) for word in waiting if (at := one.through[word]) is not None]
+        if known:
+            told = ", ".join(f"{word} {_by(at, found.at)}" for word, at in known)
+            click.echo(f"{one.name} will be through with {told}, if no more comes")
+
+
+def _by(at: datetime, now: datetime) -> str:
+    return "at once" if at - now < timedelta(seconds=1) else f"in {span(at - now)} ({local(at, now)})"
 
 
 def _show_sources(found: Overview) -> None:
@@ -89,13 +116,20 @@ def _show_needs(found: Overview) -> None:
         ),
     ]
     click.echo()
-    if not any(count for count, *_ in told):
+    if not any(counts.values()):
         click.echo("Nothing needs a person.")
         return
     click.echo("This needs a person:")
     for count, one, many, command in told:
         if count:
             click.echo(f"  {counted(count, one, many)}: {command}")
+    if found.undecided:
+        many = counted(found.undecided, "of the held events is", "of the held events are")
+        click.echo(f"  {many} to be decided: Lumail may have it (`events show ID` tells what can be done)")
+    if counts["incidents"]:
+        click.echo(f"  {counted(counts['incidents'], 'fact')} sent to Lumail twice:")
+    for incident in found.incidents:
+        click.echo(f"    {incident.text}: lumail-gateway events show {incident.events[0]}")
 
 
 def _state(one: DestinationState, now: datetime) -> str:
@@ -124,6 +158,8 @@ def _counts(found: Overview) -> dict[str, Any]:
     return {
         "held": _total(one.held for one in found.destinations),
         "failed": _total(one.failed for one in found.destinations),
+        "undecided": found.undecided,
+        "incidents": found.incident_count,
         "quarantined": _total(one.quarantined for one in found.sources),
     }
 

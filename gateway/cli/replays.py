@@ -1,12 +1,11 @@
 """The commands that do something again: send an event that was given up, translate a webhook anew."""
 
-import getpass
 from dataclasses import asdict
 
 import click
 
 from gateway.cli.display import counted, show_document
-from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
+from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger, who
 from gateway.errors import CommandError
 from gateway.intake.route import routes
 from gateway.replay import CountedTwiceError, replay_event, replay_webhook
@@ -35,7 +34,7 @@ def event(said: Said, identity: str, force: bool, as_json: bool) -> None:
     """
     with opened_ledger(installation(said).config) as ledger:
         try:
-            done = replay_event(ledger, identity, _who(), force=force)
+            done = replay_event(ledger, identity, who(), force=force)
         except CountedTwiceError as error:
             raise CommandError(f"{error}. Add --force if that is what you want.") from error
     if as_json:
@@ -60,7 +59,7 @@ def webhook(context: click.Context, said: Said, identity: str, as_json: bool) ->
     """
     config = installation(said).config
     with opened_ledger(config) as ledger:
-        done = replay_webhook(ledger, routes(config, adapters(beside(config.file))), identity, _who())
+        done = replay_webhook(ledger, routes(config, adapters(beside(config.file))), identity, who())
     recorded = done.recorded
     if as_json:
         show_document({**asdict(recorded), "was": done.was, "outcome": recorded.word})
@@ -78,11 +77,3 @@ def webhook(context: click.Context, said: Said, identity: str, as_json: bool) ->
         if recorded.quarantined:
             click.echo(f"Why: lumail-gateway webhooks show {identity}")
     context.exit(QUARANTINED if recorded.quarantined else 0)
-
-
-def _who() -> str:
-    """Who is at this terminal, for the audit."""
-    try:
-        return f"{getpass.getuser()} (terminal)"
-    except (KeyError, OSError):  # a container's user without a name
-        return "terminal"

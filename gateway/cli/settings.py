@@ -1,5 +1,6 @@
 """Which installation a command works on: the flags that all of them take, and what follows where none is given."""
 
+import getpass
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -154,6 +155,14 @@ def local_url(host: str, port: int) -> str:
     """An address at which this machine reaches a server that listens on `host`."""
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
     return f"http://{f'[{name}]' if ':' in name else name}:{port}"
+
+
+def who() -> str:
+    """Who is at this terminal, for the audit."""
+    try:
+        return f"{getpass.getuser()} (terminal)"
+    except (KeyError, OSError):  # a container's user without a name
+        return "terminal"
 
 
 def _running_in(folder: Path, said: Said, environ: Mapping[str, str]) -> Installation | None:

@@ -18,6 +18,8 @@ EVERY = 1.0
 
 CHORES_EVERY = 60.0
 
+Chore = Callable[[], object]
+
 _log = structlog.get_logger()
 
 
@@ -27,7 +29,7 @@ class Tick:
     `chores` are done once a minute.
     """
 
-    def __init__(self, ledger: Ledger, ring: Callable[[str], None], chores: Sequence[Callable[[], None]] = ()) -> None:
+    def __init__(self, ledger: Ledger, ring: Callable[[str], None], chores: Sequence[Chore] = ()) -> None:
         self._chores = chores
         self._ledger = ledger
         self._ring = ring

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, insert, or_, select, text, update
 from sqlalchemy import func as sql
 
 from gateway.events import EventType, Lane
@@ -776,6 +776,47 @@ def doubt_lost(connection: Connection, destination: str, now: datetime) -> None:
             )
 
 
+RESTORED = "the ledger was copied or restored: looked up before it is sent"
+"""Why an event is in doubt that Lumail may have from this ledger's original."""
+
+
+def doubt_all(connection: Connection, destination: str, now: datetime) -> int:
+    """Have Lumail read back before anything is sent that the ledger's original may have delivered; how many events.
+
+    Bulk that was never attempted is left out: there is too much of it to be asked for, and it moves no money.
+    """
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.destination == destination, text("attempts.outcome IS NULL"))
+        .values(outcome="lost", error="the ledger was copied or restored before its answer came")
+    )
+    doubted = connection.execute(
+        update(events)
+        .where(
+            events.c.destination == destination,
+            or_(
+                events.c.status == "delivering",
+                and_(
+                    events.c.status == "waiting",
+                    or_(events.c.lane != int(Lane.BULK), events.c.first_attempt_at.is_not(None)),
+                ),
+            ),
+        )
+        .values(
+            status="unknown",
+            reason=RESTORED,
+            step="post",
+            first_attempt_at=sql.coalesce(events.c.first_attempt_at, events.c.created_at),
+            doubted_at=now,
+            reads=0,
+            read_cursor=None,
+            due_at=now,
+        )
+    )
+    connection.execute(update(line_rows).where(line_rows.c.destination == destination).values(due_at=None))
+    return int(doubted.rowcount)
+
+
 def owners(connection: Connection, destination: str, lumail_ids: Sequence[str]) -> Mapping[str, str]:
     """Which of these records of Lumail are events of ours: Lumail's id to ours."""
     query = select(events.c.lumail_event_id, events.c.id).where(
@@ -838,11 +879,12 @@ _NEXT_READ = select(sql.min(events.c.due_at)).where(
 
 
 def _next_use(connection: Connection, destination: str, now: datetime, limit: int) -> datetime | None:
-    resting = pauses.paused_names(connection, destination, "lane")
+    lanes = pauses.paused_names(connection, destination, "lane")
+    sources = pauses.paused_names(connection, destination, "source")
     wanted = [
         max(due, budget.next_place(connection, destination, limit, now, lane))
         for lane in Lane
-        if lane.word not in resting and (due := _next_due(connection, destination, lane)) is not None
+        if lane.word not in lanes and (due := _next_due(connection, destination, lane, sources)) is not None
     ]
     read_at = connection.execute(_NEXT_READ, {"its_name": destination}).scalar_one()
     if read_at is not None:
@@ -863,12 +905,17 @@ def _next_use(connection: Connection, destination: str, now: datetime, limit: in
     return min([*wanted, *([lost] if lost is not None else [])], default=None)
 
 
-def _next_due(connection: Connection, destination: str, lane: Lane) -> datetime | None:
+def _next_due(connection: Connection, destination: str, lane: Lane, resting: frozenset[str]) -> datetime | None:
+    """Events of sources that rest are looked at only where there are such: that costs a look at each of them."""
     if lane is Lane.BULK:
         query = select(sql.min(events.c.due_at)).where(events.c.destination == destination, _is_waiting_bulk())
     else:
         query = select(sql.min(line_rows.c.due_at)).where(
             line_rows.c.destination == destination, line_rows.c.lane == int(lane)
         )
+        if resting:
+            query = query.join_from(line_rows, events, events.c.id == line_rows.c.head)
+    if resting:
+        query = query.where(events.c.source.not_in(sorted(resting)))
     due: datetime | None = connection.execute(query).scalar_one()
     return due

@@ -1,23 +1,12 @@
 """Who drains a destination, and when a drain is of use: one at a time, by the database's clock."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from gateway.ledger.schema import destinations
 
 LEASE = timedelta(seconds=10)
-
-
-def register(connection: Connection, names: Mapping[str, str]) -> None:
-    """See to it that each destination (name to fingerprint) has its row."""
-    known = set(connection.execute(select(destinations.c.name)).scalars())
-    for name, mark in names.items():
-        if name in known:
-            connection.execute(update(destinations).where(destinations.c.name == name).values(fingerprint=mark))
-        else:
-            connection.execute(insert(destinations).values(name=name, fingerprint=mark))
 
 
 _DUE = (

@@ -9,10 +9,18 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, or_, sele
 from sqlalchemy import func as sql
 
 from gateway.events import Lane
-from gateway.ledger.budget import WINDOW
-from gateway.ledger.schema import attempts, events, lines, pauses, rejections, webhooks
+from gateway.ledger import incidents
+from gateway.ledger import pauses as pauses_of
+from gateway.ledger.budget import WINDOW, places_taken
+from gateway.ledger.claims import ANSWER_LOST
+from gateway.ledger.forecast import through
+from gateway.ledger.incidents import Incident
+from gateway.ledger.schema import attempts, destinations, events, lines, pauses, rejections, webhooks
 
 DAY = timedelta(hours=24)
+
+SHOWN = 5
+"""Incidents that are shown by name."""
 
 UNSETTLED = ("waiting", "delivering", "unknown", "held", "failed")
 """Statuses that somebody may still have to do something about; the others only grow."""
@@ -30,7 +38,9 @@ class Halt:
 class DestinationState:
     """`state` is running, paced (the plan is used up for the moment) or paused.
 
-    `backlog` counts waiting events by the lane's word, `oldest_due_at` is the due time of the one that is longest
+    `backlog` counts waiting events by the lane's word, `through` says when the last of them will leave, None where
+    nothing waits or nobody knows: it is paused. `resting` are lanes and sources that somebody paused.
+    `oldest_due_at` is the due time of the one that is longest
     overdue, None where none is.
     """
 
@@ -40,7 +50,9 @@ class DestinationState:
     requests_per_minute: int | None
     requests_last_minute: int
     backlog: Mapping[str, int]
+    through: Mapping[str, datetime | None]
     oldest_due_at: datetime | None
+    resting: tuple[str, ...]
     delivering: int
     unknown: int
     held: int
@@ -69,10 +81,15 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Overview:
+    """`undecided` are held events that Lumail may have, `incidents` the newest facts that Lumail heard twice."""
+
     at: datetime
     destinations: tuple[DestinationState, ...]
     sources: tuple[SourceState, ...]
     unknown_paths: tuple[Unknown, ...] = field(default=())
+    incidents: tuple[Incident, ...] = field(default=())
+    incident_count: int = 0
+    undecided: int = 0
 
 
 def overview(connection: Connection, now: datetime, plans: Mapping[str, int], sources: Iterable[str]) -> Overview:
@@ -85,6 +102,9 @@ def overview(connection: Connection, now: datetime, plans: Mapping[str, int], so
         destinations=destinations_now(connection, now, plans),
         sources=_sources(connection, now, sources),
         unknown_paths=_unknown_paths(connection, now),
+        incidents=tuple(incidents.newest(connection, SHOWN)),
+        incident_count=incidents.count(connection),
+        undecided=_count(connection, events, and_(text("events.status = 'held'"), events.c.reason == ANSWER_LOST)),
     )
 
 
@@ -116,6 +136,7 @@ def _destination(
     halt = halted(connection, now, name, "destination")
     oldest = _oldest_due(connection, now, name)
     used_up = plan is not None and oldest is not None and _count(connection, attempts, taken) >= plan
+    lanes, sources = (pauses_of.paused_names(connection, name, scope) for scope in ("lane", "source"))
     return DestinationState(
         name=name,
         state="paused" if halt is not None else "paced" if used_up else "running",
@@ -123,12 +144,26 @@ def _destination(
         requests_per_minute=plan,
         requests_last_minute=_count(connection, attempts, and_(taken, attempts.c.taken_at > now - WINDOW)),
         backlog=backlog,
+        through=dict.fromkeys(backlog)
+        if plan is None or halt is not None
+        else _through(connection, name, plan, backlog, lanes, now),
         oldest_due_at=oldest,
+        resting=(*(f"lane {lane}" for lane in sorted(lanes)), *(f"source {source}" for source in sorted(sources))),
         delivering=total("delivering"),
         unknown=total("unknown"),
         held=total("held"),
         failed=total("failed"),
     )
+
+
+def _through(
+    connection: Connection, name: str, plan: int, backlog: Mapping[str, int], resting: frozenset[str], now: datetime
+) -> dict[str, datetime | None]:
+    learned = connection.execute(
+        select(destinations.c.limit_learned).where(destinations.c.name == name)
+    ).scalar_one_or_none()
+    limit = min(plan, learned or plan)
+    return through(backlog, limit, max(0, limit - places_taken(connection, name, now)), now, resting)
 
 
 def halted(connection: Connection, now: datetime, destination: str, scope: str) -> Halt | None:

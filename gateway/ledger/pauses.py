@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
@@ -13,6 +14,9 @@ PROBE_WITHIN = timedelta(seconds=25)
 
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(minutes=5)
+
+COPIED = "this ledger was copied or restored from a backup: what waits may have been delivered since"
+"""The reason of the pause of a ledger that is not the one that it was."""
 
 OTHER_ORGANIZATION = "the API token is another organization's"
 """How the reason begins of the pause after an answer that names another organization than before."""
@@ -93,6 +97,47 @@ def begin(connection: Connection, destination: str, pause: Pause, now: datetime)
         )
     )
     return True
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What rests: a destination, or one lane or source of it. `name` is that of the destination, lane or source."""
+
+    kind: str
+    destination: str
+    name: str
+
+
+def rest(connection: Connection, scope: Scope, reason: str, now: datetime) -> bool:
+    """Pause it until somebody resumes it; whether it was not paused so already."""
+    if any(row.until is None for row in _open_of(connection, scope)):
+        return False
+    connection.execute(
+        insert(pauses).values(
+            id=new_id("pa"),
+            scope=scope.kind,
+            destination=scope.destination,
+            name=scope.name,
+            reason=reason,
+            made_at=now,
+        )
+    )
+    return True
+
+
+def end_all(connection: Connection, scope: Scope, now: datetime, *, reason: str | None = None) -> list[str]:
+    """End its pauses, or only those whose reason begins so; the reasons of those that ended."""
+    ended = [row for row in _open_of(connection, scope) if reason is None or row.reason.startswith(reason)]
+    connection.execute(update(pauses).where(pauses.c.id.in_([row.id for row in ended])).values(ended_at=now))
+    return [row.reason for row in ended]
+
+
+def _open_of(connection: Connection, scope: Scope) -> list[Any]:
+    return [
+        row
+        for row in connection.execute(_OPEN, {"its_name": scope.destination})
+        if (row.scope, row.name) == (scope.kind, scope.name)
+    ]
 
 
 def take_probe(connection: Connection, pause: OpenPause, now: datetime) -> None:

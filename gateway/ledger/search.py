@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, or_, sele
 
 from gateway.events import Lane
 from gateway.ledger import schema
-from gateway.ledger.schema import attempts, events, groups, keys, webhooks
+from gateway.ledger.schema import attempts, events, keys, webhooks
 
 Row = Mapping[str, Any]
 """A row by its column names, values as the schema gives them."""
@@ -98,13 +98,6 @@ def told_by(connection: Connection, group: str) -> list[Row]:
 
 def keys_of(connection: Connection, group: str) -> list[str]:
     return list(connection.execute(select(keys.c.key).where(keys.c.group == group).order_by(keys.c.key)).scalars())
-
-
-def incident_of(connection: Connection, group: str) -> str | None:
-    incident: str | None = connection.execute(
-        select(groups.c.incident).where(groups.c.id == group)
-    ).scalar_one_or_none()
-    return incident
 
 
 def destinations(connection: Connection) -> list[Row]:

@@ -53,7 +53,9 @@ def test_a_quiet_installation_is_running_and_needs_nobody(terminal: Terminal) ->
         "requests_per_minute": 700,
         "requests_last_minute": 0,
         "backlog": NOTHING,
+        "through": dict.fromkeys(NOTHING),
         "oldest_due_at": None,
+        "resting": [],
         "delivering": 0,
         "unknown": 0,
         "held": 0,
@@ -63,7 +65,7 @@ def test_a_quiet_installation_is_running_and_needs_nobody(terminal: Terminal) ->
         {"name": name, "last_webhook_at": None, "outcomes": {}, "rejected": 0, "quarantined": 0}
         for name in ("stripe", "sendgrid")
     ]
-    assert status["needs_a_person"] == {"held": 0, "failed": 0, "quarantined": 0}
+    assert status["needs_a_person"] == dict.fromkeys(("held", "failed", "undecided", "incidents", "quarantined"), 0)
     assert terminal.lines("status")[-1] == "Nothing needs a person."
 
 
@@ -165,4 +167,55 @@ def test_destinations_are_listed_with_plan_and_backlog(terminal: Terminal, ledge
         "─" * 90,
         "main         running       700  http://127.0.0.1:9/api/v1       0        1         0     0",
         "other        running       100  http://127.0.0.1:9/api/v1       0        0         0     0",
+    ]
+
+
+def test_each_lane_has_a_time_at_which_it_will_be_through(terminal: Terminal, ledger: Ledger) -> None:
+    many = [opened(f"m:{number}") for number in range(665)]
+    record_facts(ledger, payment("p:1"), complained("m:urgent"), *many)
+    requests_made(ledger, *[1.0] * 700)
+    status = terminal.document("status")
+    now = datetime.fromisoformat(status["at"])
+    seconds = {
+        lane: None if at is None else round((datetime.fromisoformat(at) - now).total_seconds(), 1)
+        for lane, at in status["destinations"][0]["through"].items()
+    }
+    assert seconds == {"urgent": 0.1, "revenue": 0.2, "standard": None, "bulk": 60.2}
+    [line] = [line for line in terminal.lines("status") if line.startswith("main will be through")]
+    assert line.startswith("main will be through with urgent at once, revenue at once, bulk in 1 min (")
+
+
+def test_nobody_knows_when_a_paused_destination_or_lane_will_be_through(terminal: Terminal, ledger: Ledger) -> None:
+    record_facts(ledger, payment("p:1"), opened("m:1"))
+    terminal.run("destinations", "pause", "main", "--lane", "bulk")
+    state = state_of_main(terminal)
+    assert (state["resting"], state["through"]["bulk"], state["through"]["revenue"] is None) == (
+        ["lane bulk"],
+        None,
+        False,
+    )
+    terminal.run("destinations", "pause", "main")
+    assert state_of_main(terminal)["through"] == dict.fromkeys(NOTHING)
+    assert "main: lane bulk rests until somebody resumes it" in terminal.lines("status")
+
+
+def test_what_lumail_may_have_or_heard_twice_is_named(terminal: Terminal, ledger: Ledger) -> None:
+    sent = record_facts(ledger, payment("p:1"), payment("p:2"), payment("p:3"))
+    with ledger.write(["main"]) as connection:
+        connection.execute(update(events).values(status="delivered", first_attempt_at=datetime.now(UTC)))
+        connection.execute(update(events).where(events.c.id == sent[2]).values(status="held", reason="answer lost"))
+    record(ledger, submission(told(links=(("p:1", "p:2"),))))
+    assert terminal.document("status")["needs_a_person"] == {
+        "held": 1,
+        "failed": 0,
+        "undecided": 1,
+        "incidents": 1,
+        "quarantined": 0,
+    }
+    assert terminal.lines("status")[-5:] == [
+        "This needs a person:",
+        "  1 event held: lumail-gateway events list --status held",
+        "  1 of the held events is to be decided: Lumail may have it (`events show ID` tells what can be done)",
+        "  1 fact sent to Lumail twice:",
+        f"    sent for one fact: {sent[0]}, {sent[1]}: lumail-gateway events show {sent[0]}",
     ]

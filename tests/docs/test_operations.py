@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 import requests
-from sqlalchemy import text
 
 from gateway.cli import main
 from gateway.config import Destination
 from gateway.delivery.outcome import View, conclude
-from gateway.ledger import claims, leases
+from gateway.ledger import claims, expiry
 from gateway.ledger.claims import Claimed, Habits, Kind
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import events
@@ -20,7 +19,7 @@ from gateway.ledger.strangers import NOT_IN_LUMAIL
 from gateway.lumail.answer import Answer
 from tests.cli.tryout import ROOT, Started
 from tests.docs.test_provider_pages import table_under, words_in
-from tests.making import NOON, complained, opened, payment, record, record_facts, rows, submission, told
+from tests.making import NOON, payment, record, rows, submission, told
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 
@@ -65,6 +64,7 @@ def concluded(answer: Answer, policy: str = "wait", **given: Any) -> Mapping[str
         now=NOON,
         habits=lambda: Habits(echo=True, clock_offset=timedelta(0), read_lag=timedelta(0)),
         is_known=lambda subscriber: True,
+        sent=lambda one: [],
         owners=lambda ids: {},
     )
     return conclude(Claimed(**asked | {"event": "ev_1"} | given), answer, view).changes or {}
@@ -101,21 +101,9 @@ def test_the_reasons_of_held_events_are_those_of_the_ledger(ledger: Ledger) -> N
     assert first_column("| Reason |", section("### Held")) == {claims.ANSWER_LOST, unknown, NOT_IN_LUMAIL}
 
 
-def test_the_statements_for_a_restored_ledger_leave_nothing_to_send(ledger: Ledger) -> None:
-    record_facts(ledger, payment("p:1"), complained("c:1"), opened("o:1"))
-    statements = section("## Backups").split("```sql\n")[1].split("```")[0]
-    with ledger.write(["main"]) as connection:
-        for statement in statements.strip().rstrip(";").split(";"):
-            connection.execute(text(statement))
-    with ledger.write(["main"]) as connection:
-        now = ledger.now(connection)
-        assert leases.take(connection, "main", "me", now)
-        turn = claims.turn(
-            connection, "main", "me", now, settlements=[], wanted=9, limit=99, compose=lambda one: one.data
-        )
-        assert (turn.leased, turn.claimed) == (True, ())
-        assert claims.release(connection, "main", "me", now, 99) is None
-    assert set(rows(ledger, events, "status", "reason")) == {("held", claims.ANSWER_LOST)}
+def test_the_reasons_of_dropped_events_are_those_of_the_code() -> None:
+    documented = first_column("| Reason |", section("### Dropped"))
+    assert documented == {"superseded", "cancelled", expiry.EXPIRED, expiry.HELD_TOO_LONG, NOT_IN_LUMAIL}
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/operations.md", "docs/architecture.md"])

@@ -1,0 +1,128 @@
+"""The commands that change a destination: accept what it became, let it rest, let it go on."""
+
+import click
+
+from gateway.app import fingerprint_of
+from gateway.cli.destination_lists import destinations
+from gateway.cli.display import counted, show_document
+from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger, who
+from gateway.config import Config
+from gateway.errors import CommandError
+from gateway.events import Lane
+from gateway.ledger import audit, claims, fingerprints, pauses
+from gateway.ledger.audit import Deed
+from gateway.ledger.leases import wake
+from gateway.ledger.pauses import COPIED, OTHER_ORGANIZATION, Scope
+
+_lane = click.option("--lane", type=click.Choice([lane.word for lane in Lane]), help="Only this lane of it.")
+_source = click.option("--source", help="Only what came to this source.")
+
+
+@destinations.command("accept")
+@click.argument("name")
+@installation_options
+@json_option
+def accept(said: Said, name: str, as_json: bool) -> None:
+    """Take a destination's new address or organization for right.
+
+    A changed base_url is refused at the start until it is accepted, and a new API token that turns out to be another
+    organization's pauses the destination.
+
+    \b
+    Example:
+      lumail-gateway destinations accept main
+    """
+    config = installation(said).config
+    _require(config, name)
+    found = fingerprint_of(config.destinations[name])
+    with opened_ledger(config) as ledger, ledger.write([name]) as connection:
+        now = ledger.now(connection)
+        before, after = fingerprints.accept(connection, name, found)
+        ended = pauses.end_all(connection, Scope("destination", name, name), now, reason=OTHER_ORGANIZATION)
+        wake(connection, name, now)
+        audit.note(connection, now, Deed(who(), "accept destination", name), before, after)
+    if as_json:
+        show_document({"destination": name, "base_url": found.base_url, "ended": ended})
+        return
+    click.echo(f"{name} is {found.base_url}, with the token and the organization that it has now")
+
+
+@destinations.command("pause")
+@click.argument("name")
+@_lane
+@_source
+@installation_options
+@json_option
+def pause(said: Said, name: str, lane: str | None, source: str | None, as_json: bool) -> None:
+    """Send nothing there until it is resumed; webhooks are taken all the same.
+
+    \b
+    Example:
+      lumail-gateway destinations pause main --lane bulk
+    """
+    config = installation(said).config
+    scope = _scope(config, name, lane, source)
+    by = who()
+    with opened_ledger(config) as ledger, ledger.write([name]) as connection:
+        now = ledger.now(connection)
+        if not pauses.rest(connection, scope, f"paused by {by}", now):
+            raise CommandError(f"{_told(scope)} is paused already: `lumail-gateway status` says why")
+        audit.note(connection, now, Deed(by, "pause", _told(scope)), None, {"paused": True})
+    _tell(scope, "is paused until it is resumed", {"paused": True}, as_json=as_json)
+
+
+@destinations.command("resume")
+@click.argument("name")
+@_lane
+@_source
+@installation_options
+@json_option
+def resume(said: Said, name: str, lane: str | None, source: str | None, as_json: bool) -> None:
+    """Send again what waits, whatever the pause was for.
+
+    In a ledger that was copied or restored, what waits is looked up at Lumail before it is sent.
+
+    \b
+    Example:
+      lumail-gateway destinations resume main
+    """
+    config = installation(said).config
+    scope = _scope(config, name, lane, source)
+    with opened_ledger(config) as ledger, ledger.write([name]) as connection:
+        now = ledger.now(connection)
+        ended = pauses.end_all(connection, scope, now)
+        if not ended:
+            raise CommandError(f"{_told(scope)} is not paused")
+        doubted = claims.doubt_all(connection, name, now) if COPIED in ended else 0
+        wake(connection, name, now)
+        after = {"paused": False, "looked_up": doubted}
+        audit.note(connection, now, Deed(who(), "resume", _told(scope)), {"reasons": ended}, after)
+    first = f"; {counted(doubted, 'event is', 'events are')} looked up at Lumail first" if doubted else ""
+    _tell(scope, f"goes on{first}", {**after, "reasons": ended}, as_json=as_json)
+
+
+def _scope(config: Config, name: str, lane: str | None, source: str | None) -> Scope:
+    _require(config, name)
+    if lane is not None and source is not None:
+        raise CommandError("say --lane or --source, not both")
+    if source is not None and source not in {*config.sources, *config.disabled_sources}:
+        raise CommandError(f"no source {source}; there is {', '.join(config.sources)}")
+    if lane is not None:
+        return Scope("lane", name, lane)
+    return Scope("destination", name, name) if source is None else Scope("source", name, source)
+
+
+def _require(config: Config, name: str) -> None:
+    if name not in config.destinations:
+        raise CommandError(f"no destination {name}; there is {', '.join(config.destinations)}")
+
+
+def _told(scope: Scope) -> str:
+    return scope.destination if scope.kind == "destination" else f"{scope.destination}: {scope.kind} {scope.name}"
+
+
+def _tell(scope: Scope, text: str, document: dict[str, object], *, as_json: bool) -> None:
+    if as_json:
+        show_document({"destination": scope.destination, "scope": scope.kind, "name": scope.name, **document})
+        return
+    click.echo(f"{_told(scope)} {text}")
