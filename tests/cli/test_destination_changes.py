@@ -39,7 +39,7 @@ def notes(ledger: Ledger) -> list[tuple[Any, ...]]:
 
 
 def test_a_paused_destination_sends_nothing_until_it_is_resumed(terminal: Terminal, ledger: Ledger) -> None:
-    record_facts(ledger, payment("p:1"), opened("o:1"))
+    record_facts(ledger, payment("p:1"), opened("o:1", "bo@example.com"))
     assert terminal.lines("destinations", "pause", "main") == ["main is paused until it is resumed"]
     assert claimed(ledger) == []
     assert "paused already" in terminal.run("destinations", "pause", "main", status=2).stderr
@@ -50,8 +50,8 @@ def test_a_paused_destination_sends_nothing_until_it_is_resumed(terminal: Termin
 
 
 def test_a_paused_lane_or_source_waits_and_the_others_leave(terminal: Terminal, ledger: Ledger) -> None:
-    record_facts(ledger, payment("p:1"), opened("o:1"))
-    record(ledger, submission(told(complained("c:1")), source="sendgrid"))
+    record_facts(ledger, payment("p:1"), opened("o:1", "bo@example.com"))
+    record(ledger, submission(told(complained("c:1", "cy@example.com")), source="sendgrid"))
     terminal.run("destinations", "pause", "main", "--lane", "bulk")
     terminal.run("destinations", "pause", "main", "--source", "sendgrid")
     assert claimed(ledger) == ["event SUBSCRIBER_PAYMENT"]
