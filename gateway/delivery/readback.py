@@ -37,9 +37,8 @@ class Finding:
 def path(claimed: Claimed, habits: Habits) -> str:
     """What to ask Lumail for."""
     first = claimed.first_attempt_at or claimed.claimed_at
-    offset = habits.clock_offset
-    if claimed.clock_offset_ms is not None:  # a clock may have been set since: the earlier of both hides nothing
-        offset = min(offset, timedelta(milliseconds=claimed.clock_offset_ms))
+    # A clock may have been set since the first attempt: the earlier start of the two hides nothing.
+    offset = min(habits.clock_offset, timedelta(milliseconds=claimed.clock_offset_ms or 0))
     query = EventsQuery(
         event_types=(claimed.type,),
         take=PAGE,
