@@ -139,6 +139,30 @@ def drain(courier: Courier, name: str) -> int:
     return _Drain(courier, destination, owner, _slice(others)).run()
 
 
+def view(connection: Connection, destination: Destination, now: datetime) -> View:
+    """What the ledger knows that answers of this destination are judged by."""
+    name = destination.name
+
+    def posted(claimed: Claimed) -> Sequence[str]:
+        """What was posted for an event; of one restored from before its attempts, what must have been."""
+        sent = claims.sent_for(connection, claimed.event) if claimed.event is not None else []
+        return sent or [track_event(claimed, destination)]
+
+    return View(
+        destination=destination,
+        now=now,
+        habits=habits(connection, name),
+        is_known=partial(strangers.is_known, connection, name),
+        sent=posted,
+        owners=partial(claims.owners, connection, name),
+    )
+
+
+def habits(connection: Connection, destination: str) -> Callable[[], Habits]:
+    """What was seen of the destination's Lumail, looked up once where it is asked for."""
+    return cache(lambda: claims.habits(connection, destination))
+
+
 def _slice(others: int) -> float:
     """Seconds for one drain: the more destinations wait, the sooner is it the next one's turn."""
     return max(SHORTEST_SLICE, min(SLICE, ROUND / (1 + max(0, others))))
@@ -202,7 +226,7 @@ class _Drain:
                 settlements=self._conclude(connection, now, unsettled),
                 wanted=wanted,
                 limit=self._destination.requests_per_minute,
-                compose=partial(compose, self._habits_of(connection), self._destination),
+                compose=partial(compose, habits(connection, name), self._destination),
             )
         self._leased = turn.leased
         for reason in turn.paused_anew:
@@ -214,24 +238,8 @@ class _Drain:
         return bool(turn.claimed) or turn.again
 
     def _conclude(self, connection: Connection, now: datetime, unsettled: Sequence[_Answered]) -> list[Settlement]:
-        name = self._destination.name
-        view = View(
-            destination=self._destination,
-            now=now,
-            habits=self._habits_of(connection),
-            is_known=lambda subscriber: strangers.is_known(connection, name, subscriber),
-            sent=lambda one: self._posted(connection, one),
-            owners=lambda ids: claims.owners(connection, name, ids),
-        )
-        return conclude_all([(one.claimed, one.answer) for one in unsettled], view)
-
-    def _posted(self, connection: Connection, claimed: Claimed) -> Sequence[str]:
-        """What was posted for an event; of one restored from before its attempts, what must have been."""
-        sent = claims.sent_for(connection, claimed.event) if claimed.event is not None else []
-        return sent or [track_event(claimed, self._destination)]
-
-    def _habits_of(self, connection: Connection) -> Callable[[], Habits]:
-        return cache(lambda: claims.habits(connection, self._destination.name))
+        seen = view(connection, self._destination, now)
+        return conclude_all([(one.claimed, one.answer) for one in unsettled], seen)
 
     def _send(self, claimed: Claimed, claimed_at: float) -> None:
         began = time.monotonic()

@@ -20,11 +20,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import Connection, insert, select, update
 
 from gateway.config import Destination
+from gateway.delivery.drain import habits, view
 from gateway.delivery.message import compose
-from gateway.delivery.outcome import View, conclude_all
+from gateway.delivery.outcome import conclude_all
 from gateway.errors import CommandError
 from gateway.events import EventType
-from gateway.ledger import claims, leases, recording, strangers
+from gateway.ledger import claims, leases, recording
 from gateway.ledger.claims import Claimed, Kind
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import migrate
@@ -346,23 +347,15 @@ class Delivery(RuleBasedStateMachine):
     def _turn(
         self, connection: Connection, owner: str, answered: list[tuple[Claimed, Any]], wanted: int
     ) -> claims.Turn:
-        habits = partial(claims.habits, connection, "main")
-        view = View(
-            destination=self.destination,
-            now=self.now,
-            habits=habits,
-            is_known=partial(strangers.is_known, connection, "main"),
-            owners=partial(claims.owners, connection, "main"),
-        )
         return claims.turn(
             connection,
             "main",
             owner,
             self.now,
-            settlements=conclude_all(answered, view),
+            settlements=conclude_all(answered, view(connection, self.destination, self.now)),
             wanted=wanted,
             limit=self.plan,
-            compose=partial(compose, habits),
+            compose=partial(compose, habits(connection, "main"), self.destination),
         )
 
     def _let_all_end(self) -> None:
