@@ -27,6 +27,9 @@ ENDS_WITHIN = LONGEST_REQUEST
 MOST_BODY = 4_000
 """Characters of Lumail's answer that are kept with an attempt."""
 
+SUPERSEDED = "superseded"
+"""Why an event was dropped whose fact another event tells."""
+
 ANSWER_LOST = "answer lost"
 """Why an event is held that Lumail may or may not have recorded."""
 
@@ -696,7 +699,38 @@ def _change(connection: Connection, one: Settlement, now: datetime) -> None:
     changes = dict(one.changes or {})
     if changes.get("status") == "held":
         changes["held_at"] = now
-    connection.execute(update(events).where(mine).values(**changes))
+    changed = connection.execute(update(events).where(mine).values(**changes))
+    if changed.rowcount and changes.get("status") in ("failed", "dropped"):
+        _succeed(connection, one, now)
+
+
+def _succeed(connection: Connection, one: Settlement, now: datetime) -> None:
+    """Where a fact was told twice and the telling that went out came to nothing, the other takes its place."""
+    group = select(events.c.group).where(events.c.id == one.claimed.event).scalar_subquery()
+    twins = connection.execute(
+        select(events.c.id, events.c.destination, events.c.lane, events.c.subscriber)
+        .where(
+            events.c.group == group,
+            events.c.status == "dropped",
+            events.c.reason == SUPERSEDED,
+            events.c.first_attempt_at.is_(None),
+            events.c.subscriber.is_not(None),
+        )
+        .order_by(events.c.richness.desc(), events.c.id)
+    ).all()
+    live = connection.execute(
+        select(sql.count()).where(events.c.group == group, events.c.status.not_in(("failed", "dropped")))
+    ).scalar_one()
+    if not twins or live:
+        return
+    heir = twins[0]
+    connection.execute(
+        update(events)
+        .where(events.c.id == heir.id, events.c.status == "dropped")
+        .values(status="waiting", reason=None, settled_at=None, due_at=now)
+    )
+    lines.refresh(connection, heir.destination, [(heir.lane, heir.subscriber)])
+    leases.wake(connection, heir.destination, now)
 
 
 def _settle_stranger(connection: Connection, destination: str, one: Settlement, now: datetime) -> None:

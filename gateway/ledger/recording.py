@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.events import EventType, Lane
 from gateway.ledger import incidents, lines
-from gateway.ledger.claims import ANSWER_LOST
+from gateway.ledger.claims import ANSWER_LOST, SUPERSEDED
 from gateway.ledger.expiry import EXPIRED, HELD_TOO_LONG
 from gateway.ledger.identity import new_id
 from gateway.ledger.leases import wake
@@ -483,7 +483,7 @@ class _Book:
             if event is not stays and _is_unattempted(event):
                 event.status = "dropped"
                 self._change(
-                    event, {"status": "dropped", "reason": "superseded", "waits_for": None, "settled_at": self._now}
+                    event, {"status": "dropped", "reason": SUPERSEDED, "waits_for": None, "settled_at": self._now}
                 )
 
     # What is written

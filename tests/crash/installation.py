@@ -278,6 +278,9 @@ def killing(running: Installation, parts: tuple[str, ...], every: tuple[float, f
         while not ends.wait(random.uniform(*every)):
             part = random.choice(parts)
             killed[part] += running.kill(part)
+            # However slow the machine is, what died comes back before the next one dies.
+            while not (running.is_ready() or ends.wait(0.1)):
+                continue
 
     thread = threading.Thread(target=kill)
     thread.start()

@@ -12,7 +12,7 @@ from gateway.ledger import pauses
 from gateway.ledger.claims import ANSWER_LOST
 from gateway.ledger.schema import attempts, destinations, events
 from tests.delivery.conftest import Road
-from tests.making import NOON, complained, opened, payment, record_facts, rows
+from tests.making import NOON, complained, opened, payment, record, record_facts, rows, submission, told
 
 
 def test_an_event_is_recorded_by_lumail_with_what_recognises_it(road: Road) -> None:
@@ -132,3 +132,19 @@ def test_amounts_arrive_as_the_numbers_that_they_are(road: Road) -> None:
 
 def test_a_job_for_a_destination_that_is_no_more_configured_ends(road: Road) -> None:
     assert drain(road.courier, "gone") == 0
+
+
+def test_where_the_telling_that_went_out_came_to_nothing_the_other_takes_its_place(road: Road) -> None:
+    record_facts(road.ledger, payment("p:1", product="Sent"))
+    road.sandbox.fail("402", count=1)
+    road.sandbox.change(latency_ms=400)
+    running = threading.Thread(target=road.drain)
+    running.start()
+    while rows(road.ledger, events, "status") == [("waiting",)]:
+        running.join(0.01)
+    record_facts(road.ledger, payment("i:1", product="Twin"))
+    record(road.ledger, submission(told(links=(("p:1", "i:1"),))))
+    running.join()
+    road.drain()
+    assert [status for status, _ in road.statuses()] == ["failed", "delivered"]
+    assert [one["data"]["product"] for one in road.recorded()] == ["Twin"]
