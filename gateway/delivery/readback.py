@@ -17,6 +17,9 @@ from gateway.lumail.client import EventsQuery, RecordedEvent, events_path
 BEFORE = timedelta(minutes=10)
 """How long before the first attempt, in Lumail's clock, records are looked at: clocks are never quite known."""
 
+CLOCK_NOT_KNOWN = timedelta(days=1)
+"""How much earlier for an event that was sent before Lumail's clock had ever been seen."""
+
 PAGE = 50
 """Records a page: a hundred with long subjects may be more than an answer is read of."""
 
@@ -37,8 +40,11 @@ class Finding:
 def path(claimed: Claimed, habits: Habits) -> str:
     """What to ask Lumail for."""
     first = claimed.first_attempt_at or claimed.claimed_at
-    # A clock may have been set since the first attempt: the earlier start of the two hides nothing.
-    offset = min(habits.clock_offset, timedelta(milliseconds=claimed.clock_offset_ms or 0))
+    offset = habits.clock_offset
+    if claimed.clock_offset_ms is None:
+        offset = min(offset, timedelta(0)) - CLOCK_NOT_KNOWN
+    else:  # a clock may have been set since the first attempt: the earlier start of the two hides nothing
+        offset = min(offset, timedelta(milliseconds=claimed.clock_offset_ms))
     query = EventsQuery(
         event_types=(claimed.type,),
         take=PAGE,

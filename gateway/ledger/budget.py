@@ -206,9 +206,11 @@ class _Schedule:
     ahead: timedelta
 
     def start(self, next_at: datetime | None, now: datetime, step: timedelta) -> datetime:
-        """Where it goes on: not later than one step ahead of what may be taken, even if the clock was set back."""
-        earliest = now - self.behind
-        return min(max(next_at or earliest, earliest), now + self.ahead + step)
+        """Where it goes on: at the next step now, where it stands further ahead than it can: the clock was set back."""
+        earliest, latest = now - self.behind, now + self.ahead
+        if next_at is not None and next_at > latest + step:
+            return latest
+        return max(next_at or earliest, earliest)
 
     def allowed(self, next_at: datetime | None, now: datetime, step: timedelta) -> int:
         """How many of its steps are due."""

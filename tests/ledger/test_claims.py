@@ -239,3 +239,80 @@ def test_racing_claims_never_share_an_event(ledger: Ledger, soon: datetime) -> N
         thread.join()
     assert len(got) == 60
     assert len(set(got)) == 60
+
+
+def test_what_a_drain_that_lost_its_lease_settles_calls_the_next(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+    record_facts(ledger, complained("c:1"), complained("c:2", occurred_at=NOON + timedelta(hours=1)))
+    [one] = drain.claimed(soon)
+    after = soon + leases.LEASE
+    second = Drain(ledger, "drain-2")
+    assert second.claimed(after) == []
+    assert second.release(after) == soon + timedelta(seconds=20)
+    assert drain.turn(after, settlements=[delivered(one)]) == Turn(leased=False)
+    assert rows(ledger, destinations, "wake_at")[0] == (after,)
+
+
+def test_a_lease_from_before_the_clock_was_set_back_has_ended(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+    record_facts(ledger, payment("p:1"))
+    drain.lease(soon + timedelta(hours=1))
+    with ledger.read() as connection:
+        assert leases.due(connection, soon) == ["main"]
+    second = Drain(ledger, "drain-2")
+    assert len(second.claimed(soon)) == 1
+    assert drain.turn(soon) == Turn(leased=False)
+
+
+def in_doubt(drain: Drain, soon: datetime) -> datetime:
+    """The only event is sent, no answer comes; when it is first read."""
+    drain.claimed(soon)
+    ended = soon + timedelta(seconds=20)
+    drain.lease(ended)
+    drain.turn(ended)
+    return ended + claims.FIRST_READ_AFTER
+
+
+def test_a_read_of_an_earlier_doubt_decides_nothing_about_a_later_one(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
+    record_facts(ledger, payment("p:1"))
+    first = in_doubt(drain, soon)
+    [stopped] = drain.claimed(first)
+    again_at = first + timedelta(seconds=30)
+    [read] = drain.claimed(again_at)
+    sent_again = {"status": "waiting", "due_at": again_at, "reads": 0}
+    drain.turn(again_at, wanted=0, settlements=[Settlement(read, "answered", changes=sent_again)])
+    second = in_doubt(drain, again_at)
+    drain.turn(second, wanted=0, settlements=[Settlement(stopped, "answered", changes=sent_again)])
+    assert rows(ledger, events, "status") == [("unknown",)]
+
+
+def test_what_a_read_takes_for_an_event_is_not_if_an_answer_names_it_in_the_same_moment(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
+    lost, heard = record_facts(ledger, opened("o:1"), opened("o:2", "bo@example.com"))
+    drain.claimed(soon, wanted=1)
+    ended = soon + timedelta(seconds=22)
+    read, post = sorted(
+        [*drain.claimed(ended - timedelta(seconds=2)), *drain.claimed(ended)], key=lambda one: one.kind
+    )[::-1]
+    assert (read.kind, read.event, post.event) == (Kind.READ, lost, heard)
+    found = Settlement(read, "answered", recorded=True, by_read=True, lumail_event_id="lum_1")
+    drain.turn(ended, wanted=0, settlements=[found, delivered(post)])
+    assert rows(ledger, events, "status", "lumail_event_id") == [("unknown", None), ("delivered", "lum_1")]
+
+
+def test_only_one_event_finds_out_whether_lumail_knows_a_subscriber(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
+    made = record_facts(ledger, *(opened(f"o:{number}") for number in range(3)), opened("o:9", "bo@example.com"))
+    claimed = drain.claimed(soon)
+    assert {one.event for one in claimed} == {made[0], made[3]}
+    known = next(one for one in claimed if one.event == made[0])
+    assert {one.event for one in drain.turn(soon, settlements=[delivered(known)]).claimed} == {made[1], made[2]}
+
+
+def test_many_events_of_one_subscriber_who_is_tried_hide_nobody(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+    made = record_facts(ledger, *(opened(f"o:{number}") for number in range(40)), opened("o:99", "bo@example.com"))
+    drain.lease(soon)
+    turns = [drain.turn(soon, wanted=5) for _ in range(5)]
+    assert [one.event for turned in turns for one in turned.claimed] == [made[0], made[40]]
