@@ -290,7 +290,8 @@ def _read(told: Settlement, answer: Answer, view: View) -> Settlement:
     if finding.found is not None:
         lag = None
         if claimed.reads:
-            visible = view.now - (finding.found.created_at - view.habits().clock_offset)
+            # Counted to when the read was due: that a pause let it wait says nothing about Lumail.
+            visible = claimed.claimed_at - claimed.waited - (finding.found.created_at - view.habits().clock_offset)
             lag = max(0, round(visible / timedelta(milliseconds=1)))
         told = replace(told, trusted=finding.is_named and view.habits().on_trial)
         return replace(told, recorded=True, by_read=True, lumail_event_id=finding.found.id, read_lag_ms=lag)
