@@ -19,6 +19,7 @@ _MEASURES: Mapping[str, tuple[Callable[[Stage, bool], dict[str, Any]], Callable[
     "drain": (lambda on, quick: drain.measure(on, drain.QUICK if quick else drain.FULL), drain.lines),
     "claims": (lambda on, quick: claims.measure(on, claims.QUICK if quick else claims.FULL), claims.lines),
     "translation": (translation.measure, translation.lines),
+    "backlog": (lambda on, quick: claims.drain_backlog(on, 2_000 if quick else 100_000), claims.backlog_lines),
     "memory": (lambda on, quick: memory.measure(on), memory.lines),
 }
 

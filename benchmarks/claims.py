@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from multiprocessing import get_context
 from statistics import median
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from benchmarks.stage import KINDS, Stage
+from benchmarks.drain import drained
+from benchmarks.stage import KINDS, Stage, lumail
 from gateway.events import Lane
 from gateway.ledger import claims, leases, strangers
 from gateway.ledger.claims import Claimed, Settlement
@@ -197,6 +200,32 @@ def _tidy(ledger: Ledger) -> None:
             connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
         else:
             connection.execute(text("VACUUM ANALYZE"))
+
+
+# Draining a backlog
+
+
+def drain_backlog(on: Stage, events: int) -> dict[str, Any]:
+    """Both databases, by name: seconds until one drain of one worker, without a plan or latency, has sent them all."""
+    found: dict[str, Any] = {"events": events}
+    with lumail(0) as base_url:
+        for kind in KINDS:
+            url = on.database(kind)
+            _opened(url, Backlog(Lane.BULK, events, events)).close()
+            with ProcessPoolExecutor(1, get_context("spawn")) as process:
+                rate, cpu = process.submit(drained, url, base_url, events).result()
+            found[kind] = {"seconds": events / rate, "cpu": cpu}
+    return found
+
+
+def backlog_lines(told: Mapping[str, Any]) -> list[str]:
+    shown = [f"Until {told['events']:,} waiting events are sent by one drain, without a plan or latency"]
+    shown += [
+        f"  {kind:12} {told[kind]['seconds']:.0f} s: {told['events'] / told[kind]['seconds']:.0f}/s,"
+        f" CPU {told[kind]['cpu']:.2f} ms each"
+        for kind in KINDS
+    ]
+    return [*shown, ""]
 
 
 def lines(told: Mapping[str, Any]) -> list[str]:

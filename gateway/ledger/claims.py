@@ -427,7 +427,7 @@ class _Picker:
         kinds = {"post": Kind.POST, "ask": Kind.ASK, "create": Kind.CREATE}
         left = [row for row in rows if row.subscriber not in names or row.step != "post"]
         later = self._after_the_first(left)
-        if len(rows) == most + AND_MORE and len(later) == len(left):
+        if later and len(rows) == most + AND_MORE and len(later) == len(left):
             self._postpone(left)
         claimable = [row for row in left if row.id not in later][:most]
         self._tried |= {row.subscriber for row in claimable}

@@ -1,0 +1,229 @@
+"""Subscribers that Lumail does not know, over the sandbox in simulated time: what each policy does and costs."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
+
+import pytest
+
+from gateway.config import Destination
+from gateway.delivery.drain import habits, view
+from gateway.delivery.message import compose, question
+from gateway.delivery.outcome import conclude_all
+from gateway.ledger import claims, leases, recording
+from gateway.ledger.claims import Claimed, Kind
+from gateway.ledger.database import Ledger
+from gateway.ledger.recording import Fact
+from gateway.ledger.schema import attempts, events
+from gateway.lumail.answer import Answer
+from gateway.lumail.sandbox import Sandbox
+from gateway.lumail.transport import Transport
+from tests.delivery.conftest import TOKEN
+from tests.making import NOON, complained, opened, payment, rows, submission, told
+
+HOUR = timedelta(hours=1)
+UNKNOWN = "unknown.example.com"
+
+
+@dataclass
+class Town:
+    """A road on which time is an argument: what is due is sent to the sandbox at once, then nothing until it is."""
+
+    ledger: Ledger
+    sandbox: Sandbox
+    transport: Transport
+    destination: Destination
+    now: datetime = NOON
+
+    def tell(self, *facts: Fact) -> list[str]:
+        with self.ledger.write(["main"]) as connection:
+            found = recording.record(connection, [submission(told(fact)) for fact in facts], self.now)
+        return [event for one in found for event in one.events]
+
+    def until(self, end: datetime) -> None:
+        """Drain whenever the ledger says that it is of use."""
+        while True:
+            with self.ledger.write(["main"]) as connection:
+                assert leases.take(connection, "main", "town", self.now)
+            answers: list[tuple[Claimed, Answer]] = []
+            while claimed := self._turn(answers):
+                answers = [(one, self._send(one)) for one in claimed]
+            with self.ledger.write(["main"]) as connection:
+                limit = self.destination.requests_per_minute
+                wake_at = claims.release(connection, "main", "town", self.now, limit)
+            if wake_at is None or wake_at > end:
+                break
+            self.now = max(wake_at, self.now + timedelta(milliseconds=100))
+        self.now = end
+
+    def _turn(self, answers: list[tuple[Claimed, Answer]]) -> tuple[Claimed, ...]:
+        with self.ledger.write(["main"]) as connection:
+            turned = claims.turn(
+                connection,
+                "main",
+                "town",
+                self.now,
+                settlements=conclude_all(answers, view(connection, self.destination, self.now)),
+                wanted=32,
+                limit=self.destination.requests_per_minute,
+                compose=partial(compose, habits(connection, "main"), self.destination),
+            )
+        return turned.claimed
+
+    def _send(self, one: Claimed) -> Answer:
+        method, path, body = ("POST", "/events", one.sent.encode()) if one.kind is Kind.POST else question(one)
+        ends_by = monotonic() + 5
+        if one.kind is Kind.POST:
+            answer = self.transport.post_event(one.sent.encode(), send_before=ends_by, ends_by=ends_by)
+        else:
+            answer = self.transport.exchange(method, path, body, send_before=ends_by, ends_by=ends_by)
+        return replace(answer, date=self.now)
+
+    def calls(self) -> Counter[str]:
+        """How often Lumail was called for each subscriber, as the attempts have it."""
+        concerned = dict(rows(self.ledger, events, "id", "subscriber"))
+        found = rows(self.ledger, attempts, "event", "sent")
+        return Counter(
+            concerned[event] if event else sent.rpartition("/")[2].replace("%40", "@") for event, sent in found
+        )
+
+    def kinds(self) -> list[str]:
+        return [kind for (kind,) in rows(self.ledger, attempts, "kind")]
+
+    def statuses(self) -> list[tuple[str, str | None]]:
+        return [(status, reason) for status, reason in rows(self.ledger, events, "status", "reason")]
+
+
+@pytest.fixture
+def town(ledger: Ledger, sandbox_server: tuple[Sandbox, str]) -> Iterator[Town]:
+    sandbox, base_url = sandbox_server
+    transport = Transport(base_url, TOKEN)
+    yield Town(ledger, sandbox, transport, Destination("main", base_url, TOKEN, requests_per_minute=100_000))
+    transport.close()
+
+
+def stranger(number: int = 0) -> str:
+    return f"s{number}@{UNKNOWN}"
+
+
+def with_policy(town: Town, policy: str) -> Town:
+    return replace(town, destination=replace(town.destination, unknown_subscriber=policy))
+
+
+def test_two_hundred_strangers_cost_four_calls_each_in_two_days_and_delay_nobody(town: Town) -> None:
+    people = [stranger(number) for number in range(200)]
+    for hours in (0, 2, 25, 47):
+        town.until(NOON + hours * HOUR)
+        for number, who in enumerate(people):
+            town.tell(
+                payment(f"p:{hours}:{number}", subscriber=who),
+                opened(f"o:{hours}:{number}", who),
+                opened(f"r:{hours}:{number}", who),
+            )
+        [known] = town.tell(payment(f"k:{hours}", subscriber="ana@example.com"))
+        told_at = town.now
+        town.until(town.now + timedelta(seconds=30))
+        [(settled_at,)] = [row[1:] for row in rows(town.ledger, events, "id", "settled_at") if row[0] == known]
+        assert settled_at - told_at < timedelta(seconds=1)
+    town.until(NOON + 48 * HOUR - timedelta(seconds=1))
+    calls = town.calls()
+    assert {calls[who] for who in people} == {4}
+    dropped = [status for status, reason in town.statuses() if reason == "not in Lumail"]
+    assert Counter(dropped) == {"dropped": 200 * 3 * 2, "held": 200 * 3 * 2}
+
+
+def test_a_stranger_of_whom_nothing_more_is_heard_is_forgotten_without_a_call(town: Town) -> None:
+    town.tell(complained("c:1", stranger()))
+    town.until(NOON + 100 * HOUR)
+    assert town.statuses() == [("dropped", "not in Lumail")]
+    assert town.kinds() == ["event", "ask", "ask", "ask"]
+    town.tell(complained("c:2", stranger()))
+    town.until(NOON + 101 * HOUR - timedelta(minutes=1))
+    assert town.kinds() == ["event", "ask", "ask", "ask", "event"]
+
+
+def test_a_stranger_who_appears_gets_all_that_was_held_in_order(town: Town) -> None:
+    made = town.tell(*(complained(f"c:{number}", stranger(), occurred_at=NOON + number * HOUR) for number in range(3)))
+    town.until(NOON + timedelta(minutes=30))
+    assert town.statuses() == [("held", "not in Lumail")] * 3
+    appear(town, stranger())
+    town.until(NOON + 2 * HOUR)
+    assert town.statuses() == [("delivered", None)] * 3
+    assert [one["data"]["gatewayEventId"] for one in town.sandbox.events()] == made
+
+
+def test_who_is_known_is_refused_at_once_and_asked_for_no_more(town: Town) -> None:
+    appear(town, stranger())
+    town.tell(complained("c:1", stranger()), complained("c:2", stranger(), occurred_at=NOON + HOUR))
+    town.sandbox.fail("400", type="EMAIL_COMPLAINED")
+    town.until(NOON + 2 * HOUR)
+    assert {status for status, _ in town.statuses()} <= {"failed", "waiting", "held"}
+    calls = town.calls()
+    town.until(NOON + 30 * HOUR)
+    assert town.calls()[stranger()] <= calls[stranger()] + 2
+    assert {status for status, _ in town.statuses()} == {"failed"}
+
+
+def test_create_makes_the_subscriber_once_and_delivers(town: Town) -> None:
+    town = with_policy(town, "create")
+    town.tell(payment("p:1", subscriber="new@example.com"), payment("p:2", subscriber="new@example.com", amount=5))
+    town.sandbox.change(auto_subscribers=False)
+    town.until(NOON + HOUR)
+    assert town.statuses() == [("delivered", None)] * 2
+    assert town.kinds() == ["event", "ask", "create", "event", "event"]
+
+
+@pytest.mark.parametrize("status", ["400", "402"])
+def test_a_subscriber_that_lumail_does_not_make_fails_its_event_alone(town: Town, status: str) -> None:
+    town = with_policy(town, "create")
+    town.sandbox.change(auto_subscribers=False)
+    appear(town, "ana@example.com")
+    town.sandbox.fail(status, call="upsert_subscriber")
+    town.tell(payment("p:1", subscriber="new@example.com"), payment("p:2"))
+    town.until(NOON + HOUR)
+    assert town.statuses() == [
+        ("failed", f"Lumail refused to make the subscriber with {status}"),
+        ("delivered", None),
+    ]
+
+
+def test_create_makes_nobody_for_an_opened_mail_but_waits(town: Town) -> None:
+    town = with_policy(town, "create")
+    town.tell(opened("o:1", stranger()))
+    town.until(NOON + 30 * HOUR)
+    assert town.statuses() == [("dropped", "not in Lumail")]
+    assert town.kinds() == ["event", "ask", "ask", "ask"]
+
+
+@pytest.mark.parametrize(("policy", "status"), [("drop", "dropped"), ("fail", "failed")])
+def test_drop_and_fail_end_it_after_one_question(town: Town, policy: str, status: str) -> None:
+    town = with_policy(town, policy)
+    town.tell(payment("p:1", subscriber=stranger()))
+    town.until(NOON + HOUR)
+    assert (town.statuses(), town.kinds()) == ([(status, "not in Lumail")], ["event", "ask"])
+
+
+def test_a_question_that_finds_no_answer_is_asked_again(town: Town) -> None:
+    town.tell(payment("p:1", subscriber=stranger()))
+    town.sandbox.fail("error_502", call="subscriber", recorded=False, count=2)
+    town.until(NOON + 30 * HOUR)
+    assert town.kinds() == ["event", *["ask"] * 5]
+    assert town.statuses() == [("dropped", "not in Lumail")]
+
+
+def test_a_404_for_somebody_lumail_knew_is_asked_about_again(town: Town) -> None:
+    town.tell(payment("p:1"))
+    town.until(NOON + timedelta(minutes=1))
+    town.sandbox.fail("404", type="SUBSCRIBER_PAYMENT", count=1)
+    town.tell(payment("p:2", amount=3))
+    town.until(NOON + 2 * HOUR)
+    assert town.statuses() == [("delivered", None)] * 2
+
+
+def appear(town: Town, who: str) -> None:
+    ends_by = monotonic() + 5
+    body = f'{{"email": "{who}"}}'.encode()
+    assert town.transport.exchange("POST", "/subscribers", body, send_before=ends_by, ends_by=ends_by).status == 200
