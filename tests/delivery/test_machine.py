@@ -367,6 +367,7 @@ class Delivery(RuleBasedStateMachine):
             self.real += seconds * SECOND
             for _ in range(20):
                 self.turn(0, 6, False)
+                self.every_change_of_status_is_a_legal_one()
                 if not self.drains[0].flights:
                     break
                 for index in range(len(self.drains[0].flights)):
@@ -374,7 +375,6 @@ class Delivery(RuleBasedStateMachine):
                     self.answer(0, 0, "ok")
             self.release(0)
             for check in (
-                self.every_change_of_status_is_a_legal_one,
                 self.nothing_counts_twice,
                 self.what_is_called_delivered_is_at_lumail,
                 self.a_line_has_one_event_under_way,
