@@ -184,7 +184,8 @@ def turn(
 def release(connection: Connection, destination: str, owner: str, now: datetime, limit: int) -> datetime | None:
     """Give the lease back, and note when the next drain is of use; returned, None where nothing waits."""
     wake_at = _next_use(connection, destination, now, limit)
-    leases.give_back(connection, destination, owner, wake_at)
+    looks_at = None if wake_at is None else min(wake_at, now + leases.LONGEST_SLEEP)
+    leases.give_back(connection, destination, owner, looks_at)
     return wake_at
 
 

@@ -8,11 +8,14 @@ from gateway.ledger.schema import destinations
 
 LEASE = timedelta(seconds=10)
 
+LONGEST_SLEEP = timedelta(minutes=5)
+"""Where something waits, a drain looks at least this often, for clocks that are set back."""
+
 
 _DUE = (
     select(destinations.c.name)
     .where(
-        destinations.c.wake_at <= bindparam("now"),
+        or_(destinations.c.wake_at <= bindparam("now"), destinations.c.wake_at > bindparam("sleeps_until")),
         or_(
             destinations.c.lease_until.is_(None),
             destinations.c.lease_until <= bindparam("now"),
@@ -25,7 +28,9 @@ _DUE = (
 
 def due(connection: Connection, now: datetime) -> list[str]:
     """Destinations that a drain would be of use to, and that nobody drains."""
-    return list(connection.execute(_DUE, {"now": now, "latest": now + LEASE}).scalars())
+    return list(
+        connection.execute(_DUE, {"now": now, "latest": now + LEASE, "sleeps_until": now + LONGEST_SLEEP}).scalars()
+    )
 
 
 def take(connection: Connection, destination: str, owner: str, now: datetime) -> bool:

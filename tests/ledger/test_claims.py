@@ -316,3 +316,15 @@ def test_many_events_of_one_subscriber_who_is_tried_hide_nobody(ledger: Ledger, 
     drain.lease(soon)
     turns = [drain.turn(soon, wanted=5) for _ in range(5)]
     assert [one.event for turned in turns for one in turned.claimed] == [made[0], made[40]]
+
+
+def test_a_destination_that_waits_for_long_is_looked_at_all_the_same(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
+    record_facts(ledger, payment("p:1", settle=timedelta(days=2)))
+    drain.lease(soon)
+    assert drain.release(soon) == rows(ledger, events, "due_at")[0][0]
+    assert rows(ledger, destinations, "wake_at")[0] == (soon + leases.LONGEST_SLEEP,)
+    with ledger.read() as connection:
+        found = [leases.due(connection, soon + timedelta(hours=hours)) for hours in (0, -1)]
+    assert found == [[], ["main"]]  # the second: the clock was set back by an hour
