@@ -131,7 +131,7 @@ def _start(
         "unix_socket_directories": str(folder),
         "max_connections": "200",
         "shared_buffers": "32MB",
-        "autovacuum": "off",
+        "autovacuum": "on" if durable else "off",
         "fsync": "on" if durable else "off",
         "full_page_writes": "on" if durable else "off",
     }

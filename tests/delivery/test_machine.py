@@ -86,9 +86,13 @@ class _Undone(Exception):  # noqa: N818 - no error: it ends a transaction of whi
     pass
 
 
+_made = tempfile.TemporaryDirectory(prefix="gateway-machine-")
+"""Goes with the process, as do the ledgers in it."""
+
+
 @cache
 def _empty_ledger() -> Path:
-    file = Path(tempfile.mkdtemp(prefix="gateway-machine-")) / "empty.db"
+    file = Path(_made.name) / "empty.db"
     ledger = Ledger(f"sqlite:///{file}")
     migrate(ledger)
     add_destinations(ledger, "main")
@@ -101,7 +105,7 @@ class Delivery(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="gateway-machine-"))
+        self.folder = Path(tempfile.mkdtemp(dir=_made.name))
         shutil.copy(_empty_ledger(), self.folder / "ledger.db")
         self.ledger = Ledger(f"sqlite:///{self.folder / 'ledger.db'}")
         self.real = START
