@@ -81,6 +81,7 @@ class Installation:
     process: "subprocess.Popen[bytes]"
     url: str
     log: Path
+    base_url: str = ""
     sandbox: Sandbox = field(repr=False, default=None)  # type: ignore[assignment]  # set where Lumail is here too
 
     def parts(self, part: str) -> list[psutil.Process]:
@@ -141,7 +142,7 @@ def up(
             stdout=output,
             stderr=output,
         )
-    running = Installation(process, f"http://127.0.0.1:{port}", log)
+    running = Installation(process, f"http://127.0.0.1:{port}", log, base_url)
     try:
         eventually(running.is_ready, within=30, what=f"the installation answers; see {log}")
         yield running

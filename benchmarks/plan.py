@@ -1,0 +1,55 @@
+"""The command `python -m benchmarks.plan`: how a plan is used, and how soon what is urgent passes a backlog."""
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from benchmarks.stage import KINDS, stage
+from gateway.ledger.database import Ledger
+from tests.crash.installation import installation
+from tests.load import traffic
+
+
+@click.command()
+@click.option("--plan", default=700, show_default=True, help="Requests a minute.")
+@click.option("--minutes", default=6.0, show_default=True, help="How long; the first is not judged.")
+@click.option("--mixed", is_flag=True, help="Payments and complaints come in too, more than the plan leaves.")
+@click.option("--other", is_flag=True, help="Another client of the organization uses 30 % of the plan.")
+@click.option("--window", type=click.Choice(["fixed", "sliding"]), default="sliding", show_default=True)
+@click.option("--database", type=click.Choice(KINDS), default="sqlite", show_default=True)
+@click.option("--waiting", default=100_000, show_default=True, help="Bulk events that wait.")
+@click.option("--urgent", default=0, help="Measure the delay of so many complaints and payments instead.")
+def main(
+    plan: int, minutes: float, mixed: bool, other: bool, window: str, database: str, waiting: int, urgent: int
+) -> None:
+    """Deliver a backlog within a plan and judge Lumail's log of requests."""
+    with stage() as on:
+        url = on.database(database)
+        folder = Path(on.new_folder("plan"))
+        with installation(folder, url, traffic.setup(plan, window=window)) as running, ExitStack() as meanwhile:
+            ledger = Ledger(url)
+            meanwhile.callback(ledger.close)
+            began = time.monotonic()
+            traffic.add_bulk(ledger, waiting)
+            click.echo(
+                f"{database}, plan {plan}, {window} window, {waiting} wait (added in {time.monotonic() - began:.0f} s)"
+            )
+            if other:
+                meanwhile.enter_context(traffic.other_client(running.base_url, plan * 0.3))
+            if mixed:
+                meanwhile.enter_context(traffic.trickle(ledger, every=60 / plan * 8))
+            if urgent:
+                time.sleep(5)
+                click.echo(f"  {traffic.delays(running.url, running.sandbox, urgent, minutes * 60).told()}")
+                return
+            begins = time.time() + 60
+            ends = begins + (minutes - 1) * 60
+            time.sleep(max(0.0, ends - time.time()))
+            found = traffic.use(running.sandbox.requests(), begins, ends)
+            click.echo(f"  {found.told(plan, ends - begins)}")
+
+
+if __name__ == "__main__":
+    main()
