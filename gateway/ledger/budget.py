@@ -33,6 +33,9 @@ LONGEST_REQUEST = timedelta(seconds=20)
 LONGEST_HELD = LONGEST_REQUEST + WINDOW
 """A place is held at the longest until a minute after the request that took it must be over."""
 
+SHARED_LOOK = timedelta(seconds=1)
+"""The wait for a place where other clients of the organization hold some."""
+
 LONGEST_RESET = timedelta(seconds=90)
 """A time of reset further away than this is not believed."""
 
@@ -78,6 +81,12 @@ _TAKEN = select(sql.count()).where(
 
 _HELD_LONGEST = select(sql.max(attempts.c.place_until)).where(attempts.c.destination == bindparam("its_name"))
 
+_OURS_THEN = select(sql.count()).where(
+    attempts.c.destination == bindparam("its_name"),
+    attempts.c.place_until > bindparam("seen"),
+    attempts.c.taken_at <= bindparam("seen"),
+)
+
 _UNSEEN = select(sql.count()).where(
     attempts.c.destination == bindparam("its_name"),
     attempts.c.place_until > bindparam("now"),
@@ -90,7 +99,7 @@ def places(connection: Connection, destination: str, plan: int, now: datetime) -
     _mend(connection, destination, now)
     state = connection.execute(_STATE, {"its_name": destination}).one()
     limit = plan if state.limit_learned is None else min(plan, state.limit_learned)
-    free = limit - places_taken(connection, destination, now)
+    free = _unused(connection, destination, state, limit, now)
     left = _left_by_header(connection, destination, state, now)
     if left is not None:
         free = min(free, left)
@@ -153,8 +162,9 @@ def next_place(
     state = connection.execute(_STATE, {"its_name": destination}).one()
     kept, step = kept_from(lane, limit), _step(limit)
     at = now
-    if limit - places_taken(connection, destination, now) <= kept:
-        at = max(at, _first_to_end(connection, destination, now) or at)
+    if _unused(connection, destination, state, limit, now) <= kept:
+        shared = _others(connection, destination, state, now)
+        at = max(at, now + SHARED_LOOK if shared else _first_to_end(connection, destination, now) or at)
     left = _left_by_header(connection, destination, state, now)
     if left is not None and left <= kept:
         at = max(at, state.reset_learned)
@@ -163,6 +173,29 @@ def next_place(
     if lane > Lane.REVENUE:
         at = max(at, _LOW.start(state.low_next_at, now, step))
     return at
+
+
+def _unused(connection: Connection, destination: str, state: Any, limit: int, now: datetime) -> int:
+    """Places of the last minute that neither we nor the organization's other clients have used."""
+    ours = places_taken(connection, destination, now)
+    unused = limit - ours
+    if state.limit_learned is not None:
+        unused = min(unused, state.limit_learned - ours - _others(connection, destination, state, now))
+    return unused
+
+
+def _others(connection: Connection, destination: str, state: Any, now: datetime) -> int:
+    """Requests of other clients in the last minute, as the newest answer told, less what has grown old since.
+
+    In a sliding window places come free one by one, and what Lumail says of the next is soon over: were it then taken
+    for silence, all places that we do not use ourselves would be tried, and most be refused.
+    """
+    if state.remaining_learned is None or not state.learned_at <= now < state.learned_at + WINDOW:
+        return 0
+    then = connection.execute(_OURS_THEN, {"its_name": destination, "seen": state.learned_at}).scalar_one()
+    told = max(0, int(state.limit_learned) - int(state.remaining_learned) - int(then))
+    age: float = (now - state.learned_at) / WINDOW
+    return math.ceil(told * (1 - age))
 
 
 def _left_by_header(connection: Connection, destination: str, state: Any, now: datetime) -> int | None:
