@@ -136,7 +136,7 @@ class Delays:
 
     def told(self) -> str:
         return ", ".join(
-            f"{len(found)} {name}: median {found[len(found) // 2]:.2f} s, p99 {p99(found):.2f} s, at most {found[-1]:.2f} s"
+            f"{len(found)} {name}: median {found[len(found) // 2]:.2f}, p99 {p99(found):.2f}, at most {found[-1]:.2f} s"
             for name, found in (("urgent", self.urgent), ("payments", self.payments))
         )
 
