@@ -74,7 +74,7 @@ def _wait_together(ledger: Ledger, destination: str, size: Size) -> None:
     now = datetime.now(UTC)
     facts = []
     for number in range(size.events // len(DESTINATIONS)):
-        make = (payment, complained)[number % 2]
+        make = (payment, complained)[number // 7 % 2]
         subscriber = f"{destination}-{number % (size.subscribers // len(DESTINATIONS))}@example.com"
         at = now - timedelta(hours=1) + timedelta(seconds=number)
         facts.append(make(f"{destination}:{number}", subscriber=subscriber, occurred_at=at))
