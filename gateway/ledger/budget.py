@@ -28,6 +28,9 @@ LOW_SHARE = 0.95
 URGENT_RESERVE = 0.02
 REVENUE_RESERVE = 0.01
 CATCH_UP = timedelta(seconds=5)
+FIRST_BURST = timedelta(seconds=1)
+"""How much of the schedule of standard and bulk may be sent at once after a rest."""
+
 BURST = timedelta(seconds=6)
 LONGEST_REQUEST = timedelta(seconds=20)
 LONGEST_HELD = LONGEST_REQUEST + WINDOW
@@ -239,11 +242,17 @@ class _Schedule:
     ahead: timedelta
 
     def start(self, next_at: datetime | None, now: datetime, step: timedelta) -> datetime:
-        """Where it goes on: at the next step now, where it stands further ahead than it can: the clock was set back."""
-        earliest, latest = now - self.behind, now + self.ahead
+        """Where it goes on: at the next step now, where it stands further ahead than it can: the clock was set back.
+
+        One that is later than can be caught up begins anew with a few: a larger burst now would be missing, as places
+        that nobody may take, at the end of each minute that follows.
+        """
+        latest = now + self.ahead
         if next_at is not None and next_at > latest + step:
             return latest
-        return max(next_at or earliest, earliest)
+        if next_at is None or next_at < now - self.behind:
+            return now - min(self.behind, FIRST_BURST)
+        return next_at
 
     def allowed(self, next_at: datetime | None, now: datetime, step: timedelta) -> int:
         """How many of its steps are due."""
