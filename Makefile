@@ -32,6 +32,9 @@ format: $(VENV)/developing  ## Put the code into shape.
 bench: $(VENV)/developing  ## Measure the door, a drain and the memory.
 	$(BIN)/python -m benchmarks
 
+chaos: $(VENV)/developing  ## Kill, stop and fail everything while 10,000 events come in; count what is lost or doubled.
+	$(BIN)/python -m benchmarks.chaos
+
 lock: $(VENV)/developing  ## Write the lock files anew, with the newest versions that pyproject.toml allows.
 	@$(BIN)/python -m pip install --quiet uv
 	$(LOCK) --upgrade --group build --output-file requirements.lock

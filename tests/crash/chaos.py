@@ -75,8 +75,8 @@ class World:
     events: int
     echo: bool = True
     faults: float = 0.2
-    killed: tuple[float, float] = (1.0, 4.0)
-    stopped: tuple[float, float] = (8.0, 16.0)
+    killed: tuple[float, float] = (2.0, 8.0)
+    stopped: tuple[float, float] = (15.0, 30.0)
     rests: tuple[float, float] = (11.0, 31.0)
     gives_up: float = 240.0
     destinations: Sequence[str] = ("main",)
