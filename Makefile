@@ -6,7 +6,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version
        --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check format bench lock clean
+.PHONY: help run install test check format bench chaos lock clean
 
 help:  ## This list.
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'

@@ -16,6 +16,9 @@ from gateway.ledger.database import Ledger
 
 EVERY = 1.0
 
+SOONEST = 0.25
+"""Seconds between two looks where a drain is soon of use: a payment that has settled does not wait for the second."""
+
 CHORES_EVERY = 60.0
 
 Chore = Callable[[], object]
@@ -43,22 +46,27 @@ class Tick:
         self._ends.set()
         self._thread.join()
 
-    def look(self) -> None:
-        """One look, one indexed query."""
+    def look(self) -> float:
+        """One look, two indexed queries; returns in how many seconds the next is of use."""
         with self._ledger.read() as connection:
-            for name in leases.due(connection, self._ledger.now(connection)):
+            now = self._ledger.now(connection)
+            for name in leases.due(connection, now):
                 self._ring(name)
+            wakes_at = leases.next_wake(connection, now)
+        return EVERY if wakes_at is None else min(EVERY, max(SOONEST, (wakes_at - now).total_seconds()))
 
     def _run(self) -> None:
+        wait = EVERY
         chores_at = time.monotonic()
-        while not self._ends.wait(EVERY):
+        while not self._ends.wait(wait):
             try:
-                self.look()
+                wait = self.look()
                 if time.monotonic() >= chores_at:
                     chores_at = time.monotonic() + CHORES_EVERY
                     for chore in self._chores:
                         chore()
             except LedgerUnavailableError as error:
+                wait = EVERY
                 _log.warning("tick.failed", error=str(error))
 
 

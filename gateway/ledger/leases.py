@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import func as sql
 
 from gateway.ledger.schema import destinations
 
@@ -31,6 +32,15 @@ def due(connection: Connection, now: datetime) -> list[str]:
     return list(
         connection.execute(_DUE, {"now": now, "latest": now + LEASE, "sleeps_until": now + LONGEST_SLEEP}).scalars()
     )
+
+
+_NEXT_WAKE = select(sql.min(destinations.c.wake_at)).where(destinations.c.wake_at > bindparam("now"))
+
+
+def next_wake(connection: Connection, now: datetime) -> datetime | None:
+    """When a drain will be of use next to a destination to which none is now."""
+    at: datetime | None = connection.execute(_NEXT_WAKE, {"now": now}).scalar_one()
+    return at
 
 
 def take(connection: Connection, destination: str, owner: str, now: datetime) -> bool:

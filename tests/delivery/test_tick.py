@@ -1,0 +1,24 @@
+"""When the tick looks, and whom it calls for."""
+
+from datetime import timedelta
+
+from gateway.delivery.tick import EVERY, SOONEST, Tick
+from gateway.ledger import leases
+from gateway.ledger.database import Ledger
+
+
+def wake(ledger: Ledger, destination: str, seconds: float) -> None:
+    with ledger.write([destination]) as connection:
+        leases.wake(connection, destination, ledger.now(connection) + timedelta(seconds=seconds))
+
+
+def test_a_tick_calls_for_what_is_due_and_comes_back_for_what_soon_will_be(ledger: Ledger) -> None:
+    called: list[str] = []
+    tick = Tick(ledger, called.append)
+    assert (tick.look(), called) == (EVERY, [])
+    wake(ledger, "main", -1)
+    assert (tick.look(), called) == (EVERY, ["main"])
+    wake(ledger, "other", 0.6)
+    assert SOONEST < tick.look() < 0.6
+    wake(ledger, "other", 0.1)
+    assert (tick.look(), called) == (SOONEST, ["main"] * 3)
