@@ -36,9 +36,6 @@ LONGEST_REQUEST = timedelta(seconds=20)
 LONGEST_HELD = LONGEST_REQUEST + WINDOW
 """A place is held at the longest until a minute after the request that took it must be over."""
 
-SHARED_LOOK = timedelta(seconds=1)
-"""The wait for a place where other clients of the organization hold some."""
-
 LONGEST_RESET = timedelta(seconds=90)
 """A time of reset further away than this is not believed."""
 
@@ -166,8 +163,11 @@ def next_place(
     kept, step = kept_from(lane, limit), _step(limit)
     at = now
     if _unused(connection, destination, state, limit, now) <= kept:
-        shared = _others(connection, destination, state, now)
-        at = max(at, now + SHARED_LOOK if shared else _first_to_end(connection, destination, now) or at)
+        first = _first_to_end(connection, destination, now)
+        others = _others(connection, destination, state, now)
+        if others:  # one of theirs has grown old by then
+            first = min(first or now + WINDOW, now + WINDOW / others)
+        at = max(at, first or at)
     left = _left_by_header(connection, destination, state, now)
     if left is not None and left <= kept:
         at = max(at, state.reset_learned)

@@ -305,16 +305,17 @@ def test_only_one_event_finds_out_whether_lumail_knows_a_subscriber(
     ledger: Ledger, drain: Drain, soon: datetime
 ) -> None:
     made = record_facts(ledger, *(opened(f"o:{number}") for number in range(3)), opened("o:9", "bo@example.com"))
-    claimed = drain.claimed(soon)
+    claimed = drain.claimed(soon, limit=1000)
     assert {one.event for one in claimed} == {made[0], made[3]}
     known = next(one for one in claimed if one.event == made[0])
-    assert {one.event for one in drain.turn(soon, settlements=[delivered(known)]).claimed} == {made[1], made[2]}
+    turn = drain.turn(soon, limit=1000, settlements=[delivered(known)])
+    assert {one.event for one in turn.claimed} == {made[1], made[2]}
 
 
 def test_many_events_of_one_subscriber_who_is_tried_hide_nobody(ledger: Ledger, drain: Drain, soon: datetime) -> None:
     made = record_facts(ledger, *(opened(f"o:{number}") for number in range(40)), opened("o:99", "bo@example.com"))
     drain.lease(soon)
-    turns = [drain.turn(soon, wanted=5) for _ in range(5)]
+    turns = [drain.turn(soon, wanted=5, limit=1000) for _ in range(5)]
     assert [one.event for turned in turns for one in turned.claimed] == [made[0], made[40]]
 
 

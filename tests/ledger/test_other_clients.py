@@ -60,7 +60,7 @@ def test_a_plan_below_lumails_limit_leaves_others_what_is_above_it(ledger: Ledge
     assert free(ledger, plan=300) == 200
 
 
-def test_where_others_hold_all_places_the_next_look_is_not_at_once(ledger: Ledger) -> None:
-    ask(ledger, 1, remaining=0, ago=0)
+def test_where_others_hold_all_places_the_next_is_free_when_one_of_theirs_is_old(ledger: Ledger) -> None:
+    ask(ledger, 100, remaining=0, ago=0)
     with ledger.write(["main"]) as connection:
-        assert budget.next_place(connection, "main", 700, NOON, Lane.URGENT) == NOON + SECOND
+        assert budget.next_place(connection, "main", 700, NOON, Lane.URGENT) == NOON + budget.WINDOW / 600
