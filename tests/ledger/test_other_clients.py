@@ -61,6 +61,6 @@ def test_a_plan_below_lumails_limit_leaves_others_what_is_above_it(ledger: Ledge
 
 
 def test_where_others_hold_all_places_the_next_is_free_when_one_of_theirs_is_old(ledger: Ledger) -> None:
-    ask(ledger, 100, remaining=0, ago=0)
+    ask(ledger, 100, remaining=0, ago=1)
     with ledger.write(["main"]) as connection:
-        assert budget.next_place(connection, "main", 700, NOON, Lane.URGENT) == NOON + budget.WINDOW / 600
+        assert budget.next_place(connection, "main", 700, NOON, Lane.BULK) == NOON + budget.WINDOW / 590
