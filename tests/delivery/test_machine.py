@@ -369,7 +369,7 @@ class Delivery(RuleBasedStateMachine):
         self.resume()
         for which in (0, 1):
             self.crash(which, False)
-        for seconds in [20, 20, 60, 60, 200, 200, 700, 700, *[4000] * 6, *[40_000] * 10]:
+        for seconds in [20, 20, *[60] * 40, 200, 200, 700, 700, *[4000] * 6, *[40_000] * 10]:
             self.real += seconds * SECOND
             for _ in range(20):
                 self.turn(0, 6, False)
