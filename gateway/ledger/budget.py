@@ -6,7 +6,10 @@ sees more than the plan. Of the places that are free
 - standard and bulk have an even schedule over LOW_SHARE of the plan, so that a backlog does not use up a minute's
   places in its first seconds and keep a payment waiting for the rest; places missed while nobody drained are caught
   up, up to CATCH_UP;
-- revenue has the same schedule but may run ahead of it by BURST.
+- revenue has the same schedule but may run ahead of it by BURST;
+- all requests together have an even schedule over ALL_SHARE, which standard and bulk keep to and the others push on:
+  a minute that is used up early leaves seconds at its end, and at that of each minute that follows, in which no place
+  comes free for a payment.
 """
 
 import math
@@ -25,6 +28,7 @@ WINDOW = timedelta(seconds=60)
 """An attempt counts against the plan until this long after its answer, so no window of this length sees more."""
 
 LOW_SHARE = 0.95
+ALL_SHARE = 0.98
 URGENT_RESERVE = 0.02
 REVENUE_RESERVE = 0.01
 CATCH_UP = timedelta(seconds=5)
@@ -32,6 +36,9 @@ FIRST_BURST = timedelta(seconds=1)
 """How much of the schedule of standard and bulk may be sent at once after a rest."""
 
 BURST = timedelta(seconds=6)
+FURTHEST = timedelta(seconds=12)
+"""How far ahead of its schedule all that was sent may be; further, and bulk is sent as if it were not."""
+
 LONGEST_REQUEST = timedelta(seconds=20)
 LONGEST_HELD = LONGEST_REQUEST + WINDOW
 """A place is held at the longest until a minute after the request that took it must be over."""
@@ -69,6 +76,7 @@ class Learned:
 _STATE = select(
     destinations.c.low_next_at,
     destinations.c.revenue_next_at,
+    destinations.c.all_next_at,
     destinations.c.limit_learned,
     destinations.c.remaining_learned,
     destinations.c.reset_learned,
@@ -107,7 +115,9 @@ def places(connection: Connection, destination: str, plan: int, now: datetime) -
     return Places(
         free=max(0, free),
         revenue=_REVENUE.allowed(state.revenue_next_at, now, step),
-        low=_LOW.allowed(state.low_next_at, now, step),
+        low=min(
+            _LOW.allowed(state.low_next_at, now, step), _ALL.allowed(state.all_next_at, now, _step(limit, ALL_SHARE))
+        ),
         limit=limit,
     )
 
@@ -127,10 +137,13 @@ def _mend(connection: Connection, destination: str, now: datetime) -> None:
 
 
 def advance(connection: Connection, destination: str, now: datetime, limit: int, taken: Mapping[str, int]) -> None:
-    """Move the schedules on by what was taken of them; `taken` has ``revenue`` and ``low``."""
+    """Move the schedules on by what was taken of them; `taken` has ``all``, ``revenue`` and ``low``."""
     state = connection.execute(_STATE, {"its_name": destination}).one()
     step = _step(limit)
     values = {}
+    if taken["all"]:
+        even = _step(limit, ALL_SHARE)
+        values["all_next_at"] = _ALL.start(state.all_next_at, now, even) + taken["all"] * even
     if taken["revenue"]:
         values["revenue_next_at"] = _REVENUE.start(state.revenue_next_at, now, step) + taken["revenue"] * step
     if taken["low"]:
@@ -175,6 +188,7 @@ def next_place(
         at = max(at, _REVENUE.start(state.revenue_next_at, now, step) - BURST)
     if lane > Lane.REVENUE:
         at = max(at, _LOW.start(state.low_next_at, now, step))
+        at = max(at, _ALL.start(state.all_next_at, now, _step(limit, ALL_SHARE)))
     return at
 
 
@@ -230,26 +244,29 @@ def _reserve(limit: int, share: float) -> int:
     return 0 if limit < 20 else max(1, math.floor(limit * share))
 
 
-def _step(limit: int) -> timedelta:
-    return timedelta(seconds=60 / (LOW_SHARE * max(1, limit)))
+def _step(limit: int, share: float = LOW_SHARE) -> timedelta:
+    return timedelta(seconds=60 / (share * max(1, limit)))
 
 
 @dataclass(frozen=True)
 class _Schedule:
-    """An even schedule that may be caught up when it is late, and run ahead of."""
+    """An even schedule that may be caught up when it is late, and run ahead of.
+
+    `furthest` is how far ahead it may have been pushed, beyond which it is not believed: the clock was set back.
+    """
 
     behind: timedelta
     ahead: timedelta
+    furthest: timedelta
 
     def start(self, next_at: datetime | None, now: datetime, step: timedelta) -> datetime:
-        """Where it goes on: at the next step now, where it stands further ahead than it can: the clock was set back.
+        """Where it goes on: at the next step now, where it stands further ahead than it can.
 
         One that is later than can be caught up begins anew with a few: a larger burst now would be missing, as places
         that nobody may take, at the end of each minute that follows.
         """
-        latest = now + self.ahead
-        if next_at is not None and next_at > latest + step:
-            return latest
+        if next_at is not None and next_at > now + self.furthest + step:
+            return now + self.ahead
         if next_at is None or next_at < now - self.behind:
             return now - min(self.behind, FIRST_BURST)
         return next_at
@@ -259,5 +276,6 @@ class _Schedule:
         return max(0, math.floor((now + self.ahead - self.start(next_at, now, step)) / step) + 1)
 
 
-_REVENUE = _Schedule(behind=timedelta(0), ahead=BURST)
-_LOW = _Schedule(behind=CATCH_UP, ahead=timedelta(0))
+_REVENUE = _Schedule(behind=timedelta(0), ahead=BURST, furthest=BURST)
+_LOW = _Schedule(behind=CATCH_UP, ahead=timedelta(0), furthest=timedelta(0))
+_ALL = _Schedule(behind=CATCH_UP, ahead=timedelta(0), furthest=FURTHEST)

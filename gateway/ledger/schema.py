@@ -89,6 +89,7 @@ destinations = Table(
     Column("wake_at", Instant, comment="no drain is of use before; null: nothing waits"),
     Column("low_next_at", Instant, comment="when the even schedule has the next place for standard and bulk"),
     Column("revenue_next_at", Instant, comment="the same for revenue, which may run ahead by a burst"),
+    Column("all_next_at", Instant, comment="the same for all requests: standard and bulk leave room for the others"),
     Column("failures_run", Integer, nullable=False, server_default="0", comment="failures since the last success"),
     Column("limit_learned", Integer, comment="requests a minute by Lumail's own header"),
     Column("remaining_learned", Integer, comment="what Lumail had left at learned_at, until reset_learned"),

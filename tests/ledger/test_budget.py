@@ -38,9 +38,10 @@ def learn(ledger: Ledger, learned: Learned, now: datetime = NOON) -> None:
         budget.learn(connection, "main", learned, now)
 
 
-def advance(ledger: Ledger, now: datetime, plan: int = 700, **taken: int) -> None:
+def advance(ledger: Ledger, now: datetime, plan: int = 700, *, urgent: int = 0, revenue: int = 0, low: int = 0) -> None:
     with ledger.write(["main"]) as connection:
-        budget.advance(connection, "main", now, plan, {"revenue": 0, "low": 0, **taken})
+        taken = {"all": urgent + revenue + low, "revenue": revenue, "low": low}
+        budget.advance(connection, "main", now, plan, taken)
 
 
 def next_place(ledger: Ledger, lane: Lane, now: datetime = NOON, plan: int = 700) -> datetime:
@@ -79,6 +80,16 @@ def test_after_a_rest_bulk_begins_with_a_second_of_its_schedule(ledger: Ledger) 
     assert found(ledger).low == 12
     advance(ledger, NOON, low=12)
     assert found(ledger, NOON + 60 * SECOND).low == 12
+
+
+def test_bulk_leaves_room_for_what_is_more_urgent_so_that_places_come_free_evenly(ledger: Ledger) -> None:
+    advance(ledger, NOON, low=12)
+    for second in range(1, 31):
+        advance(ledger, NOON + second * SECOND, urgent=4, low=found(ledger, NOON + second * SECOND).low)
+    low = [found(ledger, NOON + 31 * SECOND).low]
+    advance(ledger, NOON + 31 * SECOND, urgent=30)
+    low += [found(ledger, NOON + second * SECOND).low for second in (31, 32, 33, 34)]
+    assert low == [8, 0, 0, 1, 12]
 
 
 def test_revenue_may_run_ahead_by_a_burst_and_is_spaced_then(ledger: Ledger) -> None:
@@ -135,7 +146,7 @@ def test_a_clock_that_is_set_back_stops_no_schedule(ledger: Ledger) -> None:
     assert next_place(ledger, Lane.BULK, earlier) == earlier
     advance(ledger, earlier, revenue=1, low=1)
     later = found(ledger, earlier + SECOND)
-    assert (later.low, later.revenue) == (11, 11)
+    assert (later.low, later.revenue) == (10, 11)
 
 
 def test_a_clock_that_is_set_back_makes_a_header_unbelievable(ledger: Ledger) -> None:

@@ -106,6 +106,12 @@ def upgrade() -> None:
             comment="the same for revenue, which may run ahead by a burst",
         ),
         sa.Column(
+            "all_next_at",
+            gateway.ledger.schema.Instant(),
+            nullable=True,
+            comment="the same for all requests: standard and bulk leave room for the others",
+        ),
+        sa.Column(
             "failures_run", sa.Integer(), server_default="0", nullable=False, comment="failures since the last success"
         ),
         sa.Column("limit_learned", sa.Integer(), nullable=True, comment="requests a minute by Lumail's own header"),
