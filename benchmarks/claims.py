@@ -15,8 +15,8 @@ from sqlalchemy import Connection, text
 from benchmarks.drain import drained
 from benchmarks.stage import KINDS, Stage, lumail
 from gateway.events import Lane
-from gateway.ledger import claims, leases, strangers
-from gateway.ledger.claims import Claimed, Settlement
+from gateway.ledger import leases, settling, strangers, turns
+from gateway.ledger.attempt import Claimed, Settlement
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import migrate
 from gateway.ledger.schema import to_microseconds
@@ -97,9 +97,9 @@ def _turn(ledger: Ledger, steps: dict[str, list[float]]) -> None:
         assert claimed, "nothing was due"
     with ledger.write(["main"]) as connection:
         settled = [_recorded(one) for one in claimed]
-        _timed(steps, "settle", lambda: claims.settle(connection, "main", settled, now))
+        _timed(steps, "settle", lambda: settling.settle(connection, "main", settled, now))
         _timed(steps, "known", lambda: strangers.is_known(connection, "main", RETRYING))
-        _timed(steps, "release", lambda: claims.release(connection, "main", OWNER, now, NO_PLAN))
+        _timed(steps, "release", lambda: turns.release(connection, "main", OWNER, now, NO_PLAN))
     with ledger.read() as connection:
         _timed(steps, "tick", lambda: leases.due(connection, now))
 
@@ -112,7 +112,7 @@ def _timed(steps: dict[str, list[float]], step: str, work: Callable[[], Any]) ->
 
 
 def _claim(connection: Connection, now: datetime, limit: int) -> Sequence[Claimed]:
-    return claims.turn(
+    return turns.turn(
         connection, "main", OWNER, now, settlements=(), wanted=WANTED, limit=limit, compose=lambda one: one.data
     ).claimed
 

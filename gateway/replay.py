@@ -10,11 +10,11 @@ from sqlalchemy import Connection, update
 from gateway.errors import CommandError
 from gateway.intake.accept import submission
 from gateway.intake.route import Route
-from gateway.ledger import audit, claims, incidents, lines, search, strangers
+from gateway.ledger import audit, doubt, incidents, lines, search, strangers
 from gateway.ledger.audit import Deed
-from gateway.ledger.claims import ANSWER_LOST
 from gateway.ledger.commit import record_group
 from gateway.ledger.database import Ledger
+from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.leases import wake
 from gateway.ledger.recording import FINAL_REASONS, LIVE, Recorded
 from gateway.ledger.remembering import reader
@@ -128,7 +128,7 @@ def _refuse_decision(connection: Connection, event: search.Row, decision: Decisi
         if other is not None:
             raise CommandError(f"{identity} tells the same fact as {other['id']}, which is {other['status']}. {TWICE}")
     if decision.lumail_id is not None:
-        owners = claims.owners(connection, event["destination"], [decision.lumail_id])
+        owners = doubt.owners(connection, event["destination"], [decision.lumail_id])
         holder = owners.get(decision.lumail_id, identity)
         if holder != identity:
             raise CommandError(f"{decision.lumail_id} is what Lumail recorded for {holder}, not for {identity}")

@@ -9,7 +9,7 @@ from gateway.cli.settings import Said, installation, installation_options, json_
 from gateway.config import Config
 from gateway.errors import CommandError
 from gateway.events import Lane
-from gateway.ledger import audit, claims, fingerprints, pauses
+from gateway.ledger import audit, doubt, fingerprints, pauses
 from gateway.ledger.audit import Deed
 from gateway.ledger.leases import wake
 from gateway.ledger.pauses import COPIED, OTHER_ORGANIZATION, Scope
@@ -93,7 +93,7 @@ def resume(said: Said, name: str, lane: str | None, source: str | None, as_json:
         ended = pauses.end_all(connection, scope, now)
         if not ended:
             raise CommandError(f"{_told(scope)} is not paused")
-        doubted = claims.doubt_all(connection, name, now) if COPIED in ended else 0
+        doubted = doubt.doubt_all(connection, name, now) if COPIED in ended else 0
         wake(connection, name, now)
         after = {"paused": False, "looked_up": doubted}
         audit.note(connection, now, Deed(who(), "resume", _told(scope)), {"reasons": ended}, after)

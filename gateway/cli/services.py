@@ -18,7 +18,7 @@ from gateway.cli.running import STAND_IN, noted
 from gateway.cli.settings import SANDBOX, Said, data_folder, installation_options, local_url
 from gateway.config import Config, child_environ, with_dotenv
 from gateway.errors import RedisMissingError
-from gateway.ledger.claims import ENDS_WITHIN
+from gateway.ledger.attempt import ENDS_WITHIN
 from gateway.logs import configure_logs
 from gateway.lumail.sandbox import SandboxSettings, create_sandbox, serve
 from gateway.supervisor import Child, only_one

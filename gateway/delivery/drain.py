@@ -18,9 +18,10 @@ from gateway.config import Destination
 from gateway.delivery.message import compose, question, track_event
 from gateway.delivery.outcome import View, conclude_all, outcome_of
 from gateway.errors import LedgerError, LedgerUnavailableError
-from gateway.ledger import claims, leases, strangers
-from gateway.ledger.claims import Claimed, Habits, Kind, Settlement
+from gateway.ledger import doubt, habits, leases, strangers, turns
+from gateway.ledger.attempt import ENDS_WITHIN, SEND_WITHIN, Claimed, Kind, Settlement, sent_for
 from gateway.ledger.database import Ledger
+from gateway.ledger.habits import Habits
 from gateway.lumail.answer import Answer
 from gateway.lumail.transport import Transport
 
@@ -145,22 +146,22 @@ def view(connection: Connection, destination: Destination, now: datetime) -> Vie
 
     def posted(claimed: Claimed) -> Sequence[str]:
         """What was posted for an event; of one restored from before its attempts, what must have been."""
-        sent = claims.sent_for(connection, claimed.event) if claimed.event is not None else []
+        sent = sent_for(connection, claimed.event) if claimed.event is not None else []
         return sent or [track_event(claimed, destination)]
 
     return View(
         destination=destination,
         now=now,
-        habits=habits(connection, name),
+        habits=habits_of(connection, name),
         is_known=partial(strangers.is_known, connection, name),
         sent=posted,
-        owners=partial(claims.owners, connection, name),
+        owners=partial(doubt.owners, connection, name),
     )
 
 
-def habits(connection: Connection, destination: str) -> Callable[[], Habits]:
+def habits_of(connection: Connection, destination: str) -> Callable[[], Habits]:
     """What was seen of the destination's Lumail, looked up once where it is asked for."""
-    return cache(lambda: claims.habits(connection, destination))
+    return cache(lambda: habits.known(connection, destination))
 
 
 def _slice(others: int) -> float:
@@ -218,7 +219,7 @@ class _Drain:
         with ledger.write([name]) as connection:
             started = time.monotonic()
             now = ledger.now(connection)
-            turn = claims.turn(
+            turn = turns.turn(
                 connection,
                 name,
                 self._owner,
@@ -226,7 +227,7 @@ class _Drain:
                 settlements=self._conclude(connection, now, unsettled),
                 wanted=wanted,
                 limit=self._destination.requests_per_minute,
-                compose=partial(compose, habits(connection, name), self._destination),
+                compose=partial(compose, habits_of(connection, name), self._destination),
             )
         self._leased = turn.leased
         for reason in turn.paused_anew:
@@ -244,8 +245,8 @@ class _Drain:
     def _send(self, claimed: Claimed, claimed_at: float) -> None:
         began = time.monotonic()
         transport = self._courier.transport(self._destination.name)
-        send_before = claimed_at + claims.SEND_WITHIN.total_seconds()
-        ends_by = claimed_at + claims.ENDS_WITHIN.total_seconds()
+        send_before = claimed_at + SEND_WITHIN.total_seconds()
+        ends_by = claimed_at + ENDS_WITHIN.total_seconds()
         try:
             if claimed.kind is Kind.POST:
                 answer = transport.post_event(claimed.sent.encode(), send_before=send_before, ends_by=ends_by)
@@ -300,7 +301,7 @@ class _Drain:
         ledger, name = self._courier.ledger, self._destination.name
         with ledger.write([name]) as connection:
             limit = self._destination.requests_per_minute
-            claims.release(connection, name, self._owner, ledger.now(connection), limit)
+            turns.release(connection, name, self._owner, ledger.now(connection), limit)
 
 
 _courier: Courier | None = None

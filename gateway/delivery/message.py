@@ -8,7 +8,8 @@ from typing import Any
 from gateway.config import Destination
 from gateway.delivery import readback
 from gateway.events import DATA_FIELDS, EventType, decode_data, encode_data
-from gateway.ledger.claims import Claimed, Habits, Kind
+from gateway.ledger.attempt import Claimed, Kind
+from gateway.ledger.habits import Habits
 from gateway.lumail.client import subscriber_path
 
 

@@ -10,17 +10,10 @@ from gateway.config import Destination
 from gateway.delivery import readback
 from gateway.errors import LumailError
 from gateway.events import MONEY_TYPES, EventType
+from gateway.ledger.attempt import ENDS_WITHIN, Claimed, Kind, Settlement, Stranger
 from gateway.ledger.budget import Learned
-from gateway.ledger.claims import (
-    ANSWER_LOST,
-    ENDS_WITHIN,
-    FIRST_READ_AFTER,
-    Claimed,
-    Habits,
-    Kind,
-    Settlement,
-    Stranger,
-)
+from gateway.ledger.doubt import ANSWER_LOST, FIRST_READ_AFTER
+from gateway.ledger.habits import Habits
 from gateway.ledger.pauses import FIRST_WAIT, OTHER_ORGANIZATION, Pause
 from gateway.ledger.strangers import NOT_IN_LUMAIL
 from gateway.lumail.answer import Answer, Verdict, judge

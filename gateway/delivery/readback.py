@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.events import DATA_FIELDS, MONEY_TYPES, EventType, decode_data
-from gateway.ledger.claims import Claimed, Habits
+from gateway.ledger.attempt import Claimed
+from gateway.ledger.habits import Habits
 from gateway.lumail.client import EventsQuery, RecordedEvent, events_path
 
 BEFORE = timedelta(minutes=10)

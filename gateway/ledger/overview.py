@@ -12,7 +12,7 @@ from gateway.events import Lane
 from gateway.ledger import incidents
 from gateway.ledger import pauses as pauses_of
 from gateway.ledger.budget import WINDOW, places_taken
-from gateway.ledger.claims import ANSWER_LOST
+from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.forecast import through
 from gateway.ledger.incidents import Incident
 from gateway.ledger.schema import attempts, destinations, events, lines, pauses, rejections, webhooks

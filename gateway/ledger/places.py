@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, update
 
 from gateway.ledger import budget
+from gateway.ledger.attempt import ENDS_WITHIN, SEND_WITHIN
 from gateway.ledger.budget import WINDOW
-from gateway.ledger.claims import ENDS_WITHIN, SEND_WITHIN
 from gateway.ledger.identity import new_id
 from gateway.ledger.schema import attempts
 

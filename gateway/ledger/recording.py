@@ -11,11 +11,12 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.events import EventType, Lane
 from gateway.ledger import incidents, lines
-from gateway.ledger.claims import ANSWER_LOST, SUPERSEDED
+from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.expiry import EXPIRED, HELD_TOO_LONG
 from gateway.ledger.identity import new_id
 from gateway.ledger.leases import wake
 from gateway.ledger.schema import events, keys, memory, webhooks
+from gateway.ledger.superseding import SUPERSEDED
 
 CHUNK = 500
 """How many values stand in one IN list."""

@@ -12,9 +12,9 @@ from sqlalchemy import insert, update
 from gateway.app import configured, prepare
 from gateway.config import Flags
 from gateway.errors import ConfigError
-from gateway.ledger import claims, leases
-from gateway.ledger.claims import RESTORED
+from gateway.ledger import leases, turns
 from gateway.ledger.database import Ledger
+from gateway.ledger.doubt import RESTORED
 from gateway.ledger.pauses import COPIED, OTHER_ORGANIZATION
 from gateway.ledger.schema import attempts, audit, destinations, events, pauses
 from tests.cli.conftest import NOWHERE, Terminal
@@ -27,7 +27,7 @@ def claimed(ledger: Ledger) -> list[str]:
     with ledger.write(["main"]) as connection, connection.begin_nested() as nothing:
         now = ledger.now(connection) + timedelta(seconds=10)
         leases.take(connection, "main", "me", now)
-        turn = claims.turn(
+        turn = turns.turn(
             connection, "main", "me", now, settlements=[], wanted=9, limit=99, compose=lambda one: one.data
         )
         nothing.rollback()
@@ -69,7 +69,7 @@ def test_where_all_that_waits_rests_no_drain_is_called_for(terminal: Terminal, l
     with ledger.write(["main"]) as connection:
         now = ledger.now(connection)
         assert leases.take(connection, "main", "me", now)
-        assert claims.release(connection, "main", "me", now, 99) is None
+        assert turns.release(connection, "main", "me", now, 99) is None
 
 
 @pytest.mark.parametrize(

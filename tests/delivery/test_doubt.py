@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.ledger.claims import ANSWER_LOST
+from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.schema import attempts, destinations, events
 from tests.delivery.conftest import Later, Road
 from tests.making import complained, payment, record_facts, rows

@@ -9,7 +9,7 @@ from gateway.config import Destination
 from gateway.delivery.drain import Courier, drain
 from gateway.events import decode_data
 from gateway.ledger import pauses
-from gateway.ledger.claims import ANSWER_LOST
+from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.schema import attempts, destinations, events
 from tests.delivery.conftest import Road
 from tests.making import NOON, complained, opened, payment, record, record_facts, rows, submission, told

@@ -20,13 +20,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import Connection, insert, select, update
 
 from gateway.config import Destination
-from gateway.delivery.drain import habits, view
+from gateway.delivery.drain import habits_of, view
 from gateway.delivery.message import compose
 from gateway.delivery.outcome import conclude_all
 from gateway.errors import CommandError
 from gateway.events import EventType
-from gateway.ledger import claims, leases, recording
-from gateway.ledger.claims import Claimed, Kind
+from gateway.ledger import leases, recording, turns
+from gateway.ledger.attempt import ENDS_WITHIN, SEND_WITHIN, Claimed, Kind
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import migrate
 from gateway.ledger.schema import destinations, events, pauses
@@ -186,7 +186,7 @@ class Delivery(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def release(self, which: int) -> None:
         with self.ledger.write(["main"]) as connection:
-            claims.release(connection, "main", self.drains[which].owner, self.now, self.plan)
+            turns.release(connection, "main", self.drains[which].owner, self.now, self.plan)
 
     @rule(which=st.integers(0, 1), index=st.integers(0, 5), how=st.sampled_from(["ok", "ok", "ok", *range(14)]))
     def answer(self, which: int, index: int, how: Any) -> None:
@@ -196,9 +196,9 @@ class Delivery(RuleBasedStateMachine):
             return
         flight = open_[index % len(open_)]
         age = self.real - flight.began
-        if age > claims.ENDS_WITHIN:
+        if age > ENDS_WITHIN:
             flight.answer = Answer(None, sent=True, duration=20, error="timed out")
-        elif age > claims.SEND_WITHIN:
+        elif age > SEND_WITHIN:
             flight.answer = Answer(None, sent=False, duration=5, too_late=True)
         else:
             flight.answer = self._reach(flight.claimed, how)
@@ -207,17 +207,17 @@ class Delivery(RuleBasedStateMachine):
     def hang(self, which: int, index: int, seconds: int) -> None:
         """Lumail takes its time, does what it was asked to do, and the answer never comes."""
         open_ = [one for one in self.drains[which].flights if one.answer is None]
-        if open_ and self.real - open_[index % len(open_)].began <= claims.SEND_WITHIN:
+        if open_ and self.real - open_[index % len(open_)].began <= SEND_WITHIN:
             flight = open_[index % len(open_)]
             flight.answer = Answer(None, sent=True, duration=20, error="timed out")
             self._arrive()
-            self._track(flight.claimed, min(self.real + seconds * SECOND, flight.began + claims.ENDS_WITHIN))
+            self._track(flight.claimed, min(self.real + seconds * SECOND, flight.began + ENDS_WITHIN))
 
     @rule(which=st.integers(0, 1), recorded=st.booleans())
     def crash(self, which: int, recorded: bool) -> None:
         """A worker dies: nobody hears the answers of what it had under way."""
         for flight in self.drains[which].flights:
-            if flight.answer is None and recorded and self.real - flight.began <= claims.SEND_WITHIN:
+            if flight.answer is None and recorded and self.real - flight.began <= SEND_WITHIN:
                 self._arrive()
                 self._perform(flight.claimed)
         self.made += 1
@@ -233,7 +233,7 @@ class Delivery(RuleBasedStateMachine):
         self.stepped_back_at = self.real
         self.stepped_back += seconds * SECOND
 
-    @precondition(lambda self: not self.lag and self.real - self.stepped_forth > claims.ENDS_WITHIN)
+    @precondition(lambda self: not self.lag and self.real - self.stepped_forth > ENDS_WITHIN)
     @rule(seconds=st.sampled_from([30, 600, 7200]))
     def set_clock_forth(self, seconds: int) -> None:
         """Not while Lumail's reads lag behind: then the ledger's clock is what tells how long to wait for them."""
@@ -350,10 +350,8 @@ class Delivery(RuleBasedStateMachine):
         except _Undone:
             return found[0]
 
-    def _turn(
-        self, connection: Connection, owner: str, answered: list[tuple[Claimed, Any]], wanted: int
-    ) -> claims.Turn:
-        return claims.turn(
+    def _turn(self, connection: Connection, owner: str, answered: list[tuple[Claimed, Any]], wanted: int) -> turns.Turn:
+        return turns.turn(
             connection,
             "main",
             owner,
@@ -361,7 +359,7 @@ class Delivery(RuleBasedStateMachine):
             settlements=conclude_all(answered, view(connection, self.destination, self.now)),
             wanted=wanted,
             limit=self.plan,
-            compose=partial(compose, habits(connection, "main"), self.destination),
+            compose=partial(compose, habits_of(connection, "main"), self.destination),
         )
 
     def _let_all_end(self) -> None:

@@ -11,7 +11,9 @@ import pytest
 from gateway.config import Destination
 from gateway.delivery.outcome import View, conclude, conclude_all
 from gateway.events import EventType, Lane
-from gateway.ledger.claims import ANSWER_LOST, Claimed, Habits, Kind, Settlement, Stranger
+from gateway.ledger.attempt import Claimed, Kind, Settlement, Stranger
+from gateway.ledger.doubt import ANSWER_LOST
+from gateway.ledger.habits import Habits
 from gateway.lumail.answer import Answer, RateLimit, TrackedEvent
 from tests.making import NOON
 

@@ -11,8 +11,8 @@ from sqlalchemy import update
 from gateway.delivery.drain import Courier
 from gateway.delivery.tick import drop_outdated
 from gateway.events import EventType
-from gateway.ledger.claims import ANSWER_LOST
 from gateway.ledger.database import Ledger
+from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.expiry import STEP
 from gateway.ledger.schema import events, lines
 from tests.delivery.conftest import Later, Road

@@ -11,7 +11,8 @@ import pytest
 
 from gateway.delivery.readback import Finding, judge, path
 from gateway.events import EventType
-from gateway.ledger.claims import Claimed, Habits, Kind
+from gateway.ledger.attempt import Claimed, Kind
+from gateway.ledger.habits import Habits
 from gateway.lumail.client import RecordedEvent
 from tests.making import NOON
 

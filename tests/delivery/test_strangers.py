@@ -10,11 +10,11 @@ from time import monotonic
 import pytest
 
 from gateway.config import Destination
-from gateway.delivery.drain import habits, view
+from gateway.delivery.drain import habits_of, view
 from gateway.delivery.message import compose, question
 from gateway.delivery.outcome import conclude_all
-from gateway.ledger import claims, leases, recording
-from gateway.ledger.claims import Claimed, Kind
+from gateway.ledger import leases, recording, turns
+from gateway.ledger.attempt import Claimed, Kind
 from gateway.ledger.database import Ledger
 from gateway.ledger.recording import Fact
 from gateway.ledger.schema import attempts, events
@@ -53,7 +53,7 @@ class Town:
                 answers = [(one, self._send(one)) for one in claimed]
             with self.ledger.write(["main"]) as connection:
                 limit = self.destination.requests_per_minute
-                wake_at = claims.release(connection, "main", "town", self.now, limit)
+                wake_at = turns.release(connection, "main", "town", self.now, limit)
             if wake_at is None or wake_at > end:
                 break
             self.now = max(wake_at, self.now + timedelta(milliseconds=100))
@@ -61,7 +61,7 @@ class Town:
 
     def _turn(self, answers: list[tuple[Claimed, Answer]]) -> tuple[Claimed, ...]:
         with self.ledger.write(["main"]) as connection:
-            turned = claims.turn(
+            turned = turns.turn(
                 connection,
                 "main",
                 "town",
@@ -69,7 +69,7 @@ class Town:
                 settlements=conclude_all(answers, view(connection, self.destination, self.now)),
                 wanted=32,
                 limit=self.destination.requests_per_minute,
-                compose=partial(compose, habits(connection, "main"), self.destination),
+                compose=partial(compose, habits_of(connection, "main"), self.destination),
             )
         return turned.claimed
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import update
 
 from gateway.ledger import pauses
-from gateway.ledger.claims import ANSWER_LOST
+from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.pauses import OTHER_ORGANIZATION
 from gateway.ledger.schema import destinations, events
 from tests.delivery.conftest import Later, Road

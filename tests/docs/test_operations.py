@@ -11,9 +11,10 @@ import requests
 from gateway.cli import main
 from gateway.config import Destination
 from gateway.delivery.outcome import View, conclude
-from gateway.ledger import claims, expiry
-from gateway.ledger.claims import Claimed, Habits, Kind
+from gateway.ledger import doubt, expiry
+from gateway.ledger.attempt import Claimed, Kind
 from gateway.ledger.database import Ledger
+from gateway.ledger.habits import Habits
 from gateway.ledger.schema import events
 from gateway.ledger.strangers import NOT_IN_LUMAIL
 from gateway.lumail.answer import Answer
@@ -98,7 +99,7 @@ def test_the_reasons_of_held_events_are_those_of_the_ledger(ledger: Ledger) -> N
     record(ledger, submission(told(payment("p:1", subscriber=None, waits_for="stripe:-:customer:1"))))
     [(status, unknown)] = rows(ledger, events, "status", "reason")
     assert status == "held"
-    assert first_column("| Reason |", section("### Held")) == {claims.ANSWER_LOST, unknown, NOT_IN_LUMAIL}
+    assert first_column("| Reason |", section("### Held")) == {doubt.ANSWER_LOST, unknown, NOT_IN_LUMAIL}
 
 
 def test_the_reasons_of_dropped_events_are_those_of_the_code() -> None:

@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.ledger import claims, leases
+from gateway.ledger import doubt, leases, turns
+from gateway.ledger.attempt import Claimed, Kind, Settlement
 from gateway.ledger.budget import WINDOW
-from gateway.ledger.claims import ANSWER_LOST, Claimed, Kind, Settlement, Turn
 from gateway.ledger.database import Ledger
+from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.pauses import Pause
 from gateway.ledger.schema import attempts, destinations, events, lines
+from gateway.ledger.turns import Turn
 from tests.making import NOON, complained, opened, payment, record_facts, rows
 
 
@@ -30,7 +32,7 @@ class Drain:
         self, now: datetime, *, wanted: int = 10, limit: int = 100, settlements: Sequence[Settlement] = ()
     ) -> Turn:
         with self.ledger.write(["main"]) as connection:
-            return claims.turn(
+            return turns.turn(
                 connection,
                 "main",
                 self.owner,
@@ -47,7 +49,7 @@ class Drain:
 
     def release(self, now: datetime, limit: int = 100) -> datetime | None:
         with self.ledger.write(["main"]) as connection:
-            return claims.release(connection, "main", self.owner, now, limit)
+            return turns.release(connection, "main", self.owner, now, limit)
 
 
 def delivered(one: Claimed, lumail_id: str | None = "lum_1") -> Settlement:
@@ -268,7 +270,7 @@ def in_doubt(drain: Drain, soon: datetime) -> datetime:
     ended = soon + timedelta(seconds=20)
     drain.lease(ended)
     drain.turn(ended)
-    return ended + claims.FIRST_READ_AFTER
+    return ended + doubt.FIRST_READ_AFTER
 
 
 def test_a_read_of_an_earlier_doubt_decides_nothing_about_a_later_one(

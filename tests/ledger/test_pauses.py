@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert, text
 
 from gateway.ledger import pauses
-from gateway.ledger.claims import Claimed, Kind, Settlement
+from gateway.ledger.attempt import Claimed, Kind, Settlement
 from gateway.ledger.database import Ledger
 from gateway.ledger.pauses import Pause
 from gateway.ledger.schema import events

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import Connection as Executing
 
-from gateway.ledger import claims, leases, strangers
+from gateway.ledger import doubt, habits, leases, settling, strangers
+from gateway.ledger.attempt import Settlement, Stranger
 from gateway.ledger.database import Ledger
 from tests.ledger.test_claims import Drain
 from tests.making import complained, opened, payment, record_facts
@@ -69,11 +70,11 @@ def a_drain(ledger: Ledger, soon: datetime) -> None:
     [one, *_] = drain.claimed(later, wanted=5)
     refused = {"status": "held", "reason": strangers.NOT_IN_LUMAIL}
     with ledger.write(["main"]) as connection:
-        met = claims.Settlement(one, "refused", changes=refused, stranger=claims.Stranger.MET)
-        claims.settle(connection, "main", [met], later)
+        met = Settlement(one, "refused", changes=refused, stranger=Stranger.MET)
+        settling.settle(connection, "main", [met], later)
         strangers.is_known(connection, "main", one.subscriber)
-        claims.owners(connection, "main", ["lum_1", "lum_2"])
-        claims.habits(connection, "main")
+        doubt.owners(connection, "main", ["lum_1", "lum_2"])
+        habits.known(connection, "main")
         for step in (strangers.still_unknown, strangers.found):
             step(connection, "main", one.subscriber, later)
     drain.release(later)
