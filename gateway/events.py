@@ -7,7 +7,7 @@ The types and fields are those of Lumail's public documentation of *Track Event*
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -89,6 +89,74 @@ class MemoryKey:
 
 
 @dataclass(frozen=True)
+class Paid:
+    """How much was paid for a sale, as one object of the provider says it: in all, and up to now.
+
+    A sale may be told in several columns (its invoices, its intents): each column is the whole sale again, so the
+    largest column is what was paid. `part` names the object within its column; of two tellings of one object the
+    larger amount counts.
+    `presented` is the same money in the currency that the buyer saw: a refund may be told in that one.
+    `link_wait` is how long to wait for an object that tells the same sale better before this one is believed.
+    """
+
+    column: str
+    part: str
+    amount: Decimal
+    currency: str
+    presented: tuple[Decimal, str] | None = None
+    link_wait: timedelta | None = None
+
+
+class RefundState(StrEnum):
+    """How far a single refund has come. Failed is final."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Refund:
+    """A single refund, as the provider tells it at `told_at`.
+
+    `book` names the money that it takes from (a charge, an order): refunds of one book add up. Refunds of one `part`
+    are one event as long as that waits. `paid` is what there was to give back, None where that is not told.
+    `alone`: it may leave though nobody told its sale. `returns`: a refund that fails after Lumail heard of it makes
+    a payment of the same amount; otherwise that is only shown.
+    """
+
+    book: str
+    part: str
+    id: str
+    amount: Decimal
+    currency: str
+    state: RefundState
+    created_at: datetime
+    told_at: datetime
+    paid: Decimal | None = None
+    alone: bool = False
+    returns: bool = False
+
+
+@dataclass(frozen=True)
+class RefundTotal:
+    """All that went back from one book up to `told_at`, refunds that are pending included. Fields as in `Refund`."""
+
+    book: str
+    part: str
+    amount: Decimal
+    currency: str
+    told_at: datetime
+    paid: Decimal | None = None
+    alone: bool = True
+    returns: bool = False
+
+
+Sum = Paid | Refund | RefundTotal
+"""What a telling adds to the sums of a sale; what is emitted is what is true by all of them less what was emitted."""
+
+
+@dataclass(frozen=True)
 class LumailEvent:
     """One happening in Lumail's words, as an adapter makes it.
 
@@ -98,6 +166,8 @@ class LumailEvent:
     `data` holds the type's own fields; amounts are Decimal in major units.
     `occurred_at` is timezone-aware.
     `richness` ranks tellings of one fact: of two that nobody has sent yet, the richer data is kept.
+    `sum` is for money of which one sale has several tellings. Then `keys` name the sale, whether this is a payment or
+    a refund; `data` is as if this were all that is told, and the gateway puts the amount that is still to be told.
     """
 
     type: EventType
@@ -107,6 +177,7 @@ class LumailEvent:
     keys: tuple[str, ...]
     waits_for: MemoryKey | None = None
     richness: int = 0
+    sum: Sum | None = None
 
 
 class DataSchema(Schema):

@@ -77,9 +77,13 @@ class Context:
 
 @dataclass(frozen=True)
 class Translation:
-    """What a source event became. Exactly one of three: events and lessons, lessons only, or ignored with a reason."""
+    """What a source event became. Exactly one of three: events and lessons, lessons only, or ignored with a reason.
+
+    `sums` are events, each with a `sum`, that are not to be made by this telling: they only teach what is true.
+    """
 
     events: tuple[LumailEvent, ...] = ()
+    sums: tuple[LumailEvent, ...] = ()
     memos: tuple[Memo, ...] = ()
     links: tuple[tuple[str, ...], ...] = ()
     ignored: str | None = None
@@ -87,12 +91,14 @@ class Translation:
 
 def translated(*events: LumailEvent, memos: Sequence[Memo] = (), links: Sequence[tuple[str, ...]] = ()) -> Translation:
     """The source event makes `events`, and may teach as well."""
-    return Translation(events, tuple(memos), tuple(links))
+    return Translation(events, memos=tuple(memos), links=tuple(links))
 
 
-def taught(*memos: Memo, links: Sequence[tuple[str, ...]] = ()) -> Translation:
-    """The source event makes nothing; it only teaches values, or that several keys name one fact (`links`)."""
-    return Translation((), memos, tuple(links))
+def taught(*memos: Memo, links: Sequence[tuple[str, ...]] = (), sums: Sequence[LumailEvent] = ()) -> Translation:
+    """The source event makes nothing; it only teaches: values, that several keys name one fact (`links`), or what is
+    true of a sale's money (`sums`).
+    """
+    return Translation(memos=memos, links=tuple(links), sums=tuple(sums))
 
 
 def ignored(reason: str) -> Translation:
@@ -214,7 +220,9 @@ def translate(adapter: Adapter, event: SourceEvent, context: Context) -> Transla
         return _left_out(adapter, event.type)
     try:
         translation = handler(event, context)
-        faults = {made.type.value: found for made in translation.events if (found := faults_of(made))}
+        faults = {
+            made.type.value: found for made in (*translation.events, *translation.sums) if (found := faults_of(made))
+        }
     except PayloadError:
         raise
     except Exception as error:  # an adapter's bug must cost no webhook: it is quarantined with its cause

@@ -461,7 +461,7 @@ class _Translator:
             elif rule.emission is not None:
                 events.append(maker.event(rule.emission, event, known, scope, context.source))
         if events or memos or links:
-            return Translation(tuple(events), tuple(memos), tuple(links))
+            return Translation(tuple(events), memos=tuple(memos), links=tuple(links))
         return ignored("; ".join(dict.fromkeys(reasons)) or "there is nothing in the lists that its rules are for")
 
     def _cases(

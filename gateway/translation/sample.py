@@ -35,6 +35,7 @@ class _ExpectedSchema(Schema):
     occurredAt = fields.String()  # noqa: N815 - as it stands in an event's data
     keys = fields.List(fields.String())
     waitsFor = fields.String()  # noqa: N815 - its neighbours are written so
+    sum = fields.Dict()
 
 
 class _FreshSchema(Schema):
@@ -54,6 +55,7 @@ class _CaseSchema(Schema):
     options = fields.Dict(load_default=dict)
     after = fields.List(fields.String(), load_default=list)
     expect = fields.List(fields.Nested(_ExpectedSchema), load_default=list)
+    says = fields.List(fields.Nested(_ExpectedSchema))
     teaches = fields.Dict(keys=fields.String(), values=fields.Dict())
     links = fields.List(fields.List(fields.String()))
     account = fields.String()
@@ -63,7 +65,7 @@ class _CaseSchema(Schema):
 
 
 _BODIES = {"body": "application/json", "body_text": "application/json", "form": "application/x-www-form-urlencoded"}
-_OUTCOMES = ("expect", "teaches", "links", "ignored", "quarantine")
+_OUTCOMES = ("expect", "says", "teaches", "links", "ignored", "quarantine")
 _SAID_BESIDE = ("account", "test")
 
 

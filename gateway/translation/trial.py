@@ -1,12 +1,12 @@
 """Whether an adapter's examples hold: each told as if it came now, after those that it says come first."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.errors import PayloadError
-from gateway.events import LumailEvent, MemoryKey
+from gateway.events import LumailEvent, MemoryKey, Sum
 from gateway.translation.adapter import Adapter, Context, Memo, SourceEvent, Translation, Unreadable, split, translate
 from gateway.translation.moment import to_iso
 from gateway.translation.sample import Sample
@@ -24,6 +24,7 @@ class _Memory(dict[MemoryKey, Mapping[str, Any]]):
 @dataclass
 class _Became:
     events: list[LumailEvent] = field(default_factory=list)
+    sums: list[LumailEvent] = field(default_factory=list)
     taught: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     links: list[list[str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
@@ -74,6 +75,7 @@ def _tell(adapter: Adapter, sample: Sample, memory: _Memory, at: datetime) -> _B
 
 def _note(became: _Became, translation: Translation, memory: _Memory) -> None:
     became.events += translation.events
+    became.sums += translation.sums
     became.links += [list(link) for link in translation.links]
     became.ignored += [] if translation.ignored is None else [translation.ignored]
     for memo in translation.memos:
@@ -82,14 +84,9 @@ def _note(became: _Became, translation: Translation, memory: _Memory) -> None:
 
 
 def _differences(became: _Became, outcome: Mapping[str, Any]) -> Iterator[str]:
-    expected = outcome["expect"]
-    for place in range(max(len(expected), len(became.events))):
-        if place >= len(expected):
-            yield f"expect: one more event was made: {_shown(became.events[place], {})}"
-        elif place >= len(became.events):
-            yield f"expect: not made: {dict(expected[place])}"
-        elif (made := _shown(became.events[place], expected[place])) != expected[place]:
-            yield f"expect: made {made}, expected {dict(expected[place])}"
+    yield from _events_unlike("expect", became.events, outcome["expect"])
+    if "says" in outcome:
+        yield from _events_unlike("says", became.sums, outcome["says"])
     reasons = outcome.get("quarantine", [])
     reasons = [reasons] if isinstance(reasons, str) else reasons
     unexpected = [told for told in became.quarantined if not any(reason in told for reason in reasons)]
@@ -104,12 +101,34 @@ def _differences(became: _Became, outcome: Mapping[str, Any]) -> Iterator[str]:
         yield f"ignored: {'; '.join(became.ignored) or 'nothing'}, expected {outcome['ignored']}"
 
 
-def _shown(event: LumailEvent, like: Mapping[str, Any]) -> dict[str, Any]:
+def _events_unlike(word: str, made: Sequence[LumailEvent], expected: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for place in range(max(len(expected), len(made))):
+        if place >= len(expected):
+            yield f"{word}: one more event was made: {shown(made[place], {})}"
+        elif place >= len(made):
+            yield f"{word}: not made: {dict(expected[place])}"
+        elif (one := shown(made[place], expected[place])) != expected[place]:
+            yield f"{word}: made {one}, expected {dict(expected[place])}"
+
+
+def shown(event: LumailEvent, like: Mapping[str, Any]) -> dict[str, Any]:
     """An event in the words of a case: the optional ones only where the case has them."""
     waits_for = f"{event.waits_for.kind}:{event.waits_for.id}" if event.waits_for else None
-    optional = {"occurredAt": to_iso(event.occurred_at), "keys": list(event.keys)}
+    optional = {"occurredAt": to_iso(event.occurred_at), "keys": list(event.keys), "sum": _sum(event.sum)}
     return (
         {"eventType": event.type.value, "subscriber": event.subscriber, "data": dict(event.data)}
         | {name: value for name, value in optional.items() if name in like}
         | ({"waitsFor": waits_for} if waits_for else {})
     )
+
+
+def _sum(told: Sum | None) -> dict[str, Any] | None:
+    """What was told of a sale's money, in the words of a case; what is left out there is None or False here."""
+    if told is None:
+        return None
+    values = {one.name: getattr(told, one.name) for one in fields(told)}
+    return {"is": type(told).__name__} | {
+        name: to_iso(value) if isinstance(value, datetime) else str(value) if isinstance(value, timedelta) else value
+        for name, value in values.items()
+        if value is not None and value is not False
+    }

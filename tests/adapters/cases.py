@@ -40,6 +40,7 @@ class Told:
     """What became of a webhook."""
 
     events: list[LumailEvent] = field(default_factory=list)
+    sums: list[LumailEvent] = field(default_factory=list)
     taught: dict[str, dict[str, Any]] = field(default_factory=dict)
     links: list[list[str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
@@ -88,6 +89,7 @@ def tell(adapter: Adapter, sample: Sample, memory: Remembered) -> Told:
             told.quarantined.append(str(error))
             continue
         told.events += translation.events
+        told.sums += translation.sums
         told.links += [list(link) for link in translation.links]
         told.ignored += [translation.ignored] if translation.ignored else []
         for memo in translation.memos:

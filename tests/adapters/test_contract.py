@@ -11,10 +11,10 @@ import pytest
 from gateway.errors import RejectionCause, SignatureError
 from gateway.events import LumailEvent, encode_data, faults_of
 from gateway.translation.adapter import Adapter, covers
-from gateway.translation.moment import to_iso
 from gateway.translation.registry import default_sample, samples
 from gateway.translation.sample import Sample, freshen
 from gateway.translation.signature import verify
+from gateway.translation.trial import shown
 from gateway.translation.webhook import Webhook
 from tests.adapters.cases import (
     ADAPTERS,
@@ -41,6 +41,8 @@ def test_a_case_becomes_what_its_fixture_says(adapter: Adapter, sample: Sample) 
     told, outcome = tell_after(adapter, sample), sample.outcome
     assert [shown(event, like) for event, like in pairs(told.events, outcome["expect"])] == outcome["expect"]
     assert len(told.events) == len(outcome["expect"])
+    if "says" in outcome:
+        assert [shown(event, like) for event, like in pairs(told.sums, outcome["says"])] == outcome["says"]
     expected_reasons = outcome.get("quarantine", [])
     expected_reasons = [expected_reasons] if isinstance(expected_reasons, str) else expected_reasons
     assert len(told.quarantined) == len(expected_reasons), told.quarantined
@@ -161,20 +163,6 @@ def test_a_generated_secret_has_the_form_that_is_asked_for(adapter: Adapter) -> 
     scheme = scheme_of(adapter)
     assert scheme.check_secret(keys_of(scheme).verifying) is None
     assert scheme.check_secret("") is not None
-
-
-def shown(event: LumailEvent, like: dict[str, Any]) -> dict[str, Any]:
-    """An event in the words of a fixture: the optional ones only where the fixture has them."""
-    waits_for = f"{event.waits_for.kind}:{event.waits_for.id}" if event.waits_for else None
-    whole = {
-        "eventType": event.type.value,
-        "subscriber": event.subscriber,
-        "data": dict(event.data),
-        "occurredAt": to_iso(event.occurred_at),
-        "keys": list(event.keys),
-    }
-    told = {name: value for name, value in whole.items() if name in like or name in ("eventType", "subscriber", "data")}
-    return told | ({"waitsFor": waits_for} if waits_for else {})
 
 
 def pairs(events: list[LumailEvent], expected: list[dict[str, Any]]) -> list[tuple[LumailEvent, dict[str, Any]]]:
