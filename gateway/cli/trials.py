@@ -132,6 +132,7 @@ class _Tried:
     steps: tuple[Mapping[str, Any], ...] = ()
     events: tuple[Mapping[str, Any], ...] = ()
     teaches: tuple[Mapping[str, Any], ...] = ()
+    demand: Mapping[str, Any] | None = None
 
 
 def _cases(adapter: Adapter, file: Path) -> Sequence[_Case]:
@@ -191,6 +192,7 @@ def _tried(
         steps=steps,
         events=tuple(_as_sent(one) for one in became.events),
         teaches=_lessons(became),
+        demand=None if became.demand is None else became.demand.as_json(),
     )
 
 
@@ -224,6 +226,8 @@ def _show_tried(one: _Tried) -> None:
         click.echo(f"  lane {event['lane']}, told by {', '.join(map(printable, event['keys']))}")
     for lesson in one.teaches:
         click.echo(f"  remembers {printable(json.dumps(as_plain(lesson)))}")
+    if one.demand is not None:
+        click.echo(f"  demands {printable(json.dumps(one.demand))}")
 
 
 def _told_step(step: Mapping[str, Any]) -> str:

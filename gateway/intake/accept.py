@@ -12,9 +12,10 @@ from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, encode_data, lan
 from gateway.intake.confirming import confirm
 from gateway.intake.guesses import Guesses
 from gateway.intake.route import Route
+from gateway.ledger import demands
 from gateway.ledger.commit import Committer
 from gateway.ledger.recording import Fact, Lesson, Recall, Recorded, Submission, Telling
-from gateway.translation.adapter import Context, SourceEvent, Translation, Unreadable, split, translate
+from gateway.translation.adapter import Context, Demand, SourceEvent, Translation, Unreadable, split, translate
 from gateway.translation.signature import verify
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
@@ -159,12 +160,15 @@ def _telling(route: Route, webhook: Webhook, event: SourceEvent | Unreadable, re
         told.reason,
         reads=memory.reads,
         again=partial(_telling, route, webhook, event),
+        demand=told.demand,
     )
 
 
 def _told(route: Route, prefix: str, event: SourceEvent, translation: Translation) -> Telling:
     if translation.ignored is not None:
         return Telling("ignored", event.type, reason=translation.ignored)
+    if translation.demand is not None:
+        return Telling("taught", event.type, demand=_demand(route, prefix, translation.demand))
     facts = tuple(_fact(route, prefix, made) for made in translation.events if made.type in route.source.forward)
     lessons = tuple(Lesson(_memory_name(prefix, memo.key), memo.values, memo.at) for memo in translation.memos)
     links = tuple(tuple(_key(prefix, key) for key in link) for link in translation.links)
@@ -175,6 +179,17 @@ def _told(route: Route, prefix: str, event: SourceEvent, translation: Translatio
         reason = f"{left_out} is not among what this source forwards"
         return Telling("ignored", event.type, (), lessons, links, reason)
     return Telling("taught", event.type, (), lessons, links)
+
+
+def _demand(route: Route, prefix: str, demand: Demand) -> demands.Demand:
+    subject = demands.Subject(
+        people=tuple(sorted({person.strip().lower() for person in demand.people})),
+        memories=tuple(_memory_name(prefix, memory) for memory in demand.memories),
+        keys=tuple(_key(prefix, key) for key in demand.keys),
+        account=prefix if demand.whole_account else None,
+        destination=route.source.destination,
+    )
+    return demands.Demand(demand.duty.value, subject, demand.reference)
 
 
 def _fact(route: Route, prefix: str, made: LumailEvent) -> Fact:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.events import EventType, Lane
-from gateway.ledger import incidents, lines
+from gateway.ledger import demands, incidents, lines
 from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.expiry import EXPIRED, HELD_TOO_LONG
 from gateway.ledger.identity import new_id
@@ -74,6 +74,7 @@ class Telling:
     reason: str | None = None
     reads: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     again: "Callable[[Recall], Telling] | None" = None
+    demand: demands.Demand | None = None
 
 
 Recall = Callable[[str], Mapping[str, Any] | None]
@@ -329,6 +330,9 @@ class _Book:
         for position, told in enumerate(tellings):
             for link in told.links:
                 self._group_for(link)
+            if told.demand is not None:
+                origin = demands.Origin(f"source {one.source}", one.source, webhook)
+                demands.note(self._connection, told.demand, origin, self._now)
             new = [event for fact in told.facts if (event := self._tell(one, webhook, fact)) is not None]
             made.extend(new)
             word = _counted_as(told, new)

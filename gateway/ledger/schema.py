@@ -227,6 +227,7 @@ groups = Table(
     Column("truth", Json, comment="what is true of the fact, in sums"),
     Column("emitted", Json, comment="what was told to Lumail, in sums"),
     Column("incident", Text, comment="what only a person can put right"),
+    Column("closed", String(10), comment="why nothing of it is told any more: told (its events are purged) or erased"),
     Index(
         "groups_with_incident",
         "destination",
@@ -298,6 +299,16 @@ memory = Table(
     Column("at", Instant, nullable=False, comment="when the newest of it was said"),
     PrimaryKeyConstraint("destination", "key"),
     Index("memory_by_time", "at"),
+)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("destination", String(100), nullable=False),
+    Column("name", String(64), nullable=False, comment="keyed hash of an e-mail address or a memory key"),
+    Column("at", Instant, nullable=False, comment="what happened until then is not told any more"),
+    PrimaryKeyConstraint("destination", "name"),
+    comment="people who were erased",
 )
 
 rejections = Table(

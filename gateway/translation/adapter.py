@@ -8,6 +8,7 @@ event stands in `Context`, and what earlier webhooks taught is asked of `Context
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from marshmallow import Schema
@@ -62,6 +63,45 @@ class Memo:
     at: datetime
 
 
+class Duty(StrEnum):
+    """What the law may oblige the gateway to do for a person."""
+
+    ERASE = "erase"
+    COPY = "copy"
+
+
+@dataclass(frozen=True)
+class Demand:
+    """That a person is to be erased, or that somebody asks for a copy of what is held on a person.
+
+    The person is known by `people` (e-mail addresses), by `memories` (a customer's id), and by `keys`, the facts to
+    which it belongs (its orders), named as an event names them. `whole_account` means everything of the account that
+    the source event belongs to. `reference` is the provider's name for the demand, shown to the operator.
+    """
+
+    duty: Duty
+    people: tuple[str, ...] = ()
+    memories: tuple[MemoryKey, ...] = ()
+    keys: tuple[str, ...] = ()
+    whole_account: bool = False
+    reference: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.people or self.memories or self.keys or self.whole_account)
+
+    def as_json(self) -> dict[str, Any]:
+        """What it says, and only that, as a case of the adapter's tests has it."""
+        said = {
+            "people": list(self.people),
+            "memories": [f"{memory.kind}:{memory.id}" for memory in self.memories],
+            "keys": list(self.keys),
+            "whole_account": self.whole_account,
+            "reference": self.reference,
+        }
+        return {"duty": self.duty.value, **{name: value for name, value in said.items() if value}}
+
+
 @dataclass(frozen=True)
 class Context:
     """What a handler may know besides the source event.
@@ -80,6 +120,7 @@ class Translation:
     """What a source event became. Exactly one of three: events and lessons, lessons only, or ignored with a reason.
 
     `sums` are events, each with a `sum`, that are not to be made by this telling: they only teach what is true.
+    A `demand` stands alone.
     """
 
     events: tuple[LumailEvent, ...] = ()
@@ -87,6 +128,7 @@ class Translation:
     memos: tuple[Memo, ...] = ()
     links: tuple[tuple[str, ...], ...] = ()
     ignored: str | None = None
+    demand: Demand | None = None
 
 
 def translated(*events: LumailEvent, memos: Sequence[Memo] = (), links: Sequence[tuple[str, ...]] = ()) -> Translation:
@@ -104,6 +146,33 @@ def taught(*memos: Memo, links: Sequence[tuple[str, ...]] = (), sums: Sequence[L
 def ignored(reason: str) -> Translation:
     """Left out on purpose; the reason is shown to operators."""
     return Translation(ignored=reason)
+
+
+def erased(
+    *,
+    people: Sequence[str] = (),
+    memories: Sequence[MemoryKey] = (),
+    keys: Sequence[str] = (),
+    whole_account: bool = False,
+    reference: str | None = None,
+) -> Translation:
+    """The person (or all of the account) is to be erased from the ledger, as far as it is known by now.
+
+    What is told of these facts later, or is older than the demand, is left out without a word.
+    """
+    demand = Demand(Duty.ERASE, tuple(people), tuple(memories), tuple(keys), whole_account, reference)
+    return Translation(demand=demand)
+
+
+def requested(
+    *,
+    people: Sequence[str] = (),
+    memories: Sequence[MemoryKey] = (),
+    keys: Sequence[str] = (),
+    reference: str | None = None,
+) -> Translation:
+    """Somebody asks for a copy of what is held on the person; it is shown to the operator until that is exported."""
+    return Translation(demand=Demand(Duty.COPY, tuple(people), tuple(memories), tuple(keys), reference=reference))
 
 
 Handler = Callable[[SourceEvent, Context], Translation]
@@ -229,6 +298,8 @@ def translate(adapter: Adapter, event: SourceEvent, context: Context) -> Transla
         raise PayloadError(f"adapter {adapter.name} failed on {event.type}: {type(error).__name__}") from error
     if faults:
         raise PayloadError(f"adapter {adapter.name} made an event that Lumail would refuse: {faults}")
+    if translation.demand is not None and translation.demand.is_empty:
+        raise PayloadError(f"{event.type} does not say of whom it speaks")
     return translation
 
 

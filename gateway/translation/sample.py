@@ -58,6 +58,7 @@ class _CaseSchema(Schema):
     says = fields.List(fields.Nested(_ExpectedSchema))
     teaches = fields.Dict(keys=fields.String(), values=fields.Dict())
     links = fields.List(fields.List(fields.String()))
+    demands = fields.List(fields.Dict())
     account = fields.String()
     test = fields.Boolean()
     ignored = fields.String()
@@ -65,7 +66,7 @@ class _CaseSchema(Schema):
 
 
 _BODIES = {"body": "application/json", "body_text": "application/json", "form": "application/x-www-form-urlencoded"}
-_OUTCOMES = ("expect", "says", "teaches", "links", "ignored", "quarantine")
+_OUTCOMES = ("expect", "says", "teaches", "links", "demands", "ignored", "quarantine")
 _SAID_BESIDE = ("account", "test")
 
 

@@ -27,6 +27,7 @@ class _Became:
     sums: list[LumailEvent] = field(default_factory=list)
     taught: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     links: list[list[str]] = field(default_factory=list)
+    demands: list[dict[str, Any]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     quarantined: list[str] = field(default_factory=list)
     source_events: list[SourceEvent] = field(default_factory=list)
@@ -77,6 +78,7 @@ def _note(became: _Became, translation: Translation, memory: _Memory) -> None:
     became.events += translation.events
     became.sums += translation.sums
     became.links += [list(link) for link in translation.links]
+    became.demands += [] if translation.demand is None else [translation.demand.as_json()]
     became.ignored += [] if translation.ignored is None else [translation.ignored]
     for memo in translation.memos:
         memory.learn(memo)
@@ -97,6 +99,8 @@ def _differences(became: _Became, outcome: Mapping[str, Any]) -> Iterator[str]:
         yield f"teaches: {became.taught}, expected {outcome['teaches']}"
     if "links" in outcome and outcome["links"] != became.links:
         yield f"links: {became.links}, expected {outcome['links']}"
+    if became.demands != outcome.get("demands", []):
+        yield f"demands: {became.demands}, expected {outcome.get('demands', [])}"
     if "ignored" in outcome and not any(outcome["ignored"] in told for told in became.ignored):
         yield f"ignored: {'; '.join(became.ignored) or 'nothing'}, expected {outcome['ignored']}"
 

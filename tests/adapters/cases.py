@@ -43,6 +43,7 @@ class Told:
     sums: list[LumailEvent] = field(default_factory=list)
     taught: dict[str, dict[str, Any]] = field(default_factory=dict)
     links: list[list[str]] = field(default_factory=list)
+    demands: list[dict[str, Any]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     quarantined: list[str] = field(default_factory=list)
     source_events: list[SourceEvent] = field(default_factory=list)
@@ -91,6 +92,7 @@ def tell(adapter: Adapter, sample: Sample, memory: Remembered) -> Told:
         told.events += translation.events
         told.sums += translation.sums
         told.links += [list(link) for link in translation.links]
+        told.demands += [translation.demand.as_json()] if translation.demand else []
         told.ignored += [translation.ignored] if translation.ignored else []
         for memo in translation.memos:
             memory.learn(memo)

@@ -55,6 +55,7 @@ def test_a_case_teaches_and_leaves_out_what_its_fixture_says(adapter: Adapter, s
     told, outcome = tell_after(adapter, sample), sample.outcome
     said = {name: outcome[name] for name in ("teaches", "links") if name in outcome}
     assert {"teaches": told.taught, "links": told.links} | said == {"teaches": told.taught, "links": told.links}
+    assert told.demands == outcome.get("demands", [])
     assert bool(told.ignored) or "ignored" not in outcome
     assert all(outcome.get("ignored", "") in reason for reason in told.ignored)
     assert {event.account for event in told.source_events} <= {outcome.get("account")}

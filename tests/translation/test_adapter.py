@@ -13,12 +13,16 @@ from gateway.translation import schemes
 from gateway.translation.adapter import (
     Adapter,
     Context,
+    Demand,
     Docs,
+    Duty,
     Handlers,
     Memo,
     SourceEvent,
     Translation,
+    erased,
     ignored,
+    requested,
     split,
     taught,
     translate,
@@ -104,6 +108,26 @@ def test_a_type_has_one_handler() -> None:
 def test_a_lesson_makes_no_event() -> None:
     memo = Memo(MemoryKey("customer", "cus_1"), {"email": "ana@example.com"}, NOW)
     assert taught(memo, links=[("a:1", "b:2")]) == Translation(memos=(memo,), links=(("a:1", "b:2"),))
+
+
+def test_a_demand_to_erase_names_a_person_by_addresses_memory_and_facts() -> None:
+    demand = Demand(Duty.ERASE, ("ana@example.com",), (MemoryKey("customer", "17"),), ("order:1",), reference="9")
+    made = erased(people=["ana@example.com"], memories=[MemoryKey("customer", "17")], keys=["order:1"], reference="9")
+    assert made == Translation(demand=demand)
+    assert requested(people=["ana@example.com"]) == Translation(demand=Demand(Duty.COPY, ("ana@example.com",)))
+    assert demand.as_json() == {
+        "duty": "erase",
+        "people": ["ana@example.com"],
+        "memories": ["customer:17"],
+        "keys": ["order:1"],
+        "reference": "9",
+    }
+
+
+def test_a_demand_that_names_nobody_is_not_understood() -> None:
+    silent = replace(ADAPTER, handlers={"redact": lambda event, context: erased()})
+    with pytest.raises(PayloadError, match="redact does not say of whom it speaks"):
+        translate(silent, SourceEvent("1", "redact", NOW, {}), Context("source", NOW, Remembered()))
 
 
 def test_an_event_needs_a_time_zone() -> None:
