@@ -14,22 +14,21 @@ from tests.waiting import eventually
 PAYMENTS = 1000
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(700)
 def test_a_thousand_payments_survive_the_death_of_any_process(tmp_path: Path, database_url: str) -> None:
     with installation(tmp_path, database_url) as running:
         running.sandbox.change(latency_ms=100)  # so that death often finds requests under way
         ledger = Ledger(database_url)
         stripe = Provider(running.url)
         with killing(running, ("web", "web", "worker", "worker", "redis"), every=(0.2, 0.8)) as killed:
-            stripe.post_all(payments(range(PAYMENTS)))
-            eventually(lambda: sum(killed.values()) > 20, within=60)
-        eventually(lambda: _all_settled(ledger), within=120, what=f"all events are settled; see {running.log}")
+            stripe.post_all(payments(range(PAYMENTS)), gives_up_after=300)
+            eventually(lambda: killed.total() > 20, within=300)
+        eventually(lambda: _all_settled(ledger), within=300, what=f"all events are settled; see {running.log}")
         recorded = Counter(one["data"]["gatewayEventId"] for one in running.sandbox.events())
         found = {event: (status, reason) for event, status, reason in rows(ledger, events, "id", "status", "reason")}
         ledger.close()
 
     print(f"killed {dict(killed)}, refused {Counter(stripe.refused)}, {Counter(found.values())}")
-    assert sum(killed.values()) > 10
     assert len(stripe.acknowledged) == PAYMENTS
     assert {number: len(made) for number, made in stripe.events.items() if len(made) > 1} == {}
     assert len(found) == PAYMENTS

@@ -1,28 +1,28 @@
 """Many destinations at once, of which one never answers and one refuses connections."""
 
 import socket
-import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 from gateway.ledger.database import Ledger
-from gateway.lumail.sandbox import SandboxSettings
-from tests.crash.installation import STRIPE, TOKEN, Setup, installation
-from tests.making import opened, record, submission, told
+from gateway.ledger.migration import migrate
+from gateway.lumail.sandbox import Sandbox, SandboxSettings
+from tests.crash.installation import STRIPE, TOKEN, Installation, Setup, installation
+from tests.making import add_destinations, opened, record, submission, told
 
 HANGING, REFUSING = "hanging", "refusing"
 
+Record = tuple[str, float]
+"""The destination of what Lumail recorded, and when."""
 
-@dataclass(frozen=True)
-class Served:
-    """The longest time in which a destination that had something waiting was not served, by destination."""
 
-    longest: Mapping[str, float]
-    requests: int
+def answering(number: int) -> list[str]:
+    """The destinations of so many that answer."""
+    return [f"d{one}" for one in range(number - 2)]
 
 
 @contextmanager
@@ -34,9 +34,11 @@ def silence() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
 
 
-def run(folder: Path, database_url: str, number: int, seconds: float, workers: int = 2) -> Served:
-    """More waits at every destination than its plan lets leave in this time."""
-    names = [f"d{one}" for one in range(number - 2)]
+@contextmanager
+def crowd(folder: Path, database_url: str, number: int, each: int, workers: int = 2) -> Iterator[Installation]:
+    """So many destinations with `each` events waiting at every one, and one request a second that it may make."""
+    names = answering(number)
+    _fill(database_url, (HANGING, REFUSING, *names), each)
     with silence() as silent:
         usual = {"requests_per_minute": 60}
         setup = Setup(
@@ -51,23 +53,44 @@ def run(folder: Path, database_url: str, number: int, seconds: float, workers: i
             workers=workers,
         )
         with installation(folder, database_url, setup) as running:
-            ledger = Ledger(database_url)
-            now = datetime.now(UTC)
-            for name in (HANGING, REFUSING, *names):
-                facts = [
-                    opened(f"{name}:{one}", subscriber=f"{name}-{one}@example.com", occurred_at=now)
-                    for one in range(int(seconds * 2))
-                ]
-                record(ledger, submission(*(told(one) for one in facts), destination=name))
-            begins = time.time()
-            time.sleep(seconds)
-            ends = time.time()
-            ledger.close()
-            recorded = [one for one in running.sandbox.events() if begins <= one["recordedAt"] <= ends]
+            yield running
+
+
+def _fill(database_url: str, names: Sequence[str], each: int) -> None:
+    """Before anything runs, so that all begin together."""
+    ledger = Ledger(database_url)
+    migrate(ledger)
+    add_destinations(ledger, *names)
+    now = datetime.now(UTC)
+    for name in names:
+        facts = [
+            opened(f"{name}:{one}", subscriber=f"{name}-{one}@example.com", occurred_at=now) for one in range(each)
+        ]
+        record(ledger, submission(*(told(one) for one in facts), destination=name))
+    ledger.close()
+
+
+def records(sandbox: Sandbox) -> list[Record]:
+    """What Lumail recorded, in order."""
+    return [(one["subscriber"].partition("-")[0], one["recordedAt"]) for one in sandbox.events()]
+
+
+def through_too_soon(found: Sequence[Record], each: int) -> list[str]:
+    """Destinations that had all of their events recorded before every other one had its first."""
+    others = {name for name, _ in found}
+    begun: Counter[str] = Counter()
+    early = []
+    for name, _ in found:
+        begun[name] += 1
+        if begun[name] == each and len(begun) < len(others):
+            early.append(name)
+    return early
+
+
+def longest_waits(found: Sequence[Record], names: Sequence[str], begins: float, ends: float) -> Mapping[str, float]:
+    """Seconds that each went without a record, of a time in which something waited at all of them."""
     times: dict[str, list[float]] = {name: [begins, ends] for name in names}
-    for one in recorded:
-        times[one["subscriber"].partition("-")[0]].append(one["recordedAt"])
-    longest = {
-        name: max(later - earlier for earlier, later in pairwise(sorted(found))) for name, found in times.items()
-    }
-    return Served(longest, len(recorded))
+    for name, at in found:
+        if begins <= at <= ends:
+            times[name].append(at)
+    return {name: max(later - earlier for earlier, later in pairwise(sorted(at))) for name, at in times.items()}

@@ -1,6 +1,7 @@
 """Load on an installation with a plan, and what Lumail's log of requests says of it."""
 
 import bisect
+import math
 import random
 import threading
 import time
@@ -12,10 +13,12 @@ from typing import Any
 
 import requests
 
+from gateway.events import Lane
 from gateway.ledger.database import Ledger
+from gateway.ledger.schema import events
 from gateway.lumail.sandbox import Sandbox, SandboxSettings
 from tests.crash.installation import SENDGRID, STRIPE, TOKEN, Provider, Setup, signed_mail, signed_payment
-from tests.making import complained, opened, payment, record, submission, told
+from tests.making import complained, opened, payment, record, rows, submission, told
 
 OTHER = "somebody-else@example.com"
 """Whom the organization's other client asks for."""
@@ -53,7 +56,7 @@ class Use:
         )
 
 
-def use(log: Sequence[Mapping[str, Any]], begins: float, ends: float) -> Use:
+def use(log: Sequence[Mapping[str, Any]], begins: float = 0, ends: float = math.inf) -> Use:
     """Judge the log; `made` and `refused` are those of ours within the time asked for."""
     times = [one["time"] for one in log if one["status"] != 429]
     sliding = max((bisect.bisect_left(times, at + MINUTE) - place for place, at in enumerate(times)), default=0)
@@ -127,6 +130,22 @@ def _meanwhile(work: Any, ends: threading.Event) -> Iterator[None]:
         thread.join()
 
 
+def overtaken(ledger: Ledger) -> list[tuple[str, str]]:
+    """Bulk events that were claimed while one that is urgent or a payment was due, each with that one.
+
+    By the database's clock, which all claims are made by; where nothing was tried twice.
+    """
+    claimed = rows(ledger, events, "id", "lane", "due_at", "first_attempt_at")
+    bulk = [(first, event) for event, lane, _, first in claimed if lane == Lane.BULK and first is not None]
+    return [
+        (event, urgent)
+        for urgent, lane, due, first in claimed
+        if lane <= Lane.REVENUE and first is not None
+        for at, event in bulk
+        if due < at < first
+    ]
+
+
 @dataclass(frozen=True)
 class Delays:
     """Seconds from a webhook's 200 to Lumail's record, in order."""
@@ -155,7 +174,7 @@ def delays(url: str, sandbox: Sandbox, number: int, seconds: float, patience: fl
         time.sleep(max(0.0, began + one * seconds / number - time.monotonic()))
         for kind, webhook in (
             ("urgent", signed_mail([_complaint(one)])),
-            ("payments", signed_payment(f"{one:05d}", f"delay{one}@example.com")),
+            ("payments", signed_payment(f"{one:05d}", f"payer{one}@example.com")),
         ):
             answer = session.post(
                 f"{provider.url}/webhooks/{webhook.source}",
@@ -173,13 +192,13 @@ def delays(url: str, sandbox: Sandbox, number: int, seconds: float, patience: fl
         time.sleep(0.5)
     found: dict[str, list[float]] = {"urgent": [], "payments": []}
     for event, (kind, at) in taken.items():
-        found[kind].append(recorded.get(event, float("inf")) - at)
+        found[kind].append(recorded.get(event, math.inf) - at)
     return Delays(sorted(found["urgent"]), sorted(found["payments"]))
 
 
 def _complaint(number: int) -> dict[str, Any]:
     return {
-        "email": f"delay{number}@example.com",
+        "email": f"complainer{number}@example.com",
         "timestamp": int((datetime.now(UTC) - timedelta(seconds=1)).timestamp()),
         "event": "spamreport",
         "sg_event_id": f"delay-{number}",
