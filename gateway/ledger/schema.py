@@ -153,6 +153,9 @@ _WAITING_BULK = text("status = 'waiting' AND lane = 3")
 _UNKNOWN = text("status = 'unknown'")
 _WAITS_FOR_MEMORY = text("waits_for IS NOT NULL")
 _HELD = text("status = 'held'")
+_NAMED_LATER = text("status IN ('waiting', 'held') AND named_by IS NOT NULL")
+_FOLLOWS = text("status = 'held' AND after IS NOT NULL")
+_RELEASED = text("status = 'held' AND release_at IS NOT NULL")
 _EXPIRES = text("status = 'waiting' AND expires_at IS NOT NULL")
 
 events = Table(
@@ -185,6 +188,13 @@ events = Table(
     Column("held_at", Instant, comment="since when it is held"),
     Column("expires_at", Instant, comment="from when on it is worth nothing; null: never"),
     Column("waits_for", Text, comment="the memory key whose e-mail releases a held event"),
+    Column("named_by", Text, comment="the memory key that may teach a better name of the product"),
+    Column("book", String(20), comment="of its sale's sums: paid, or the charge or order that a refund takes from"),
+    Column("part", String(20), comment="of the book: the object that told it"),
+    Column("amount", Text, comment="what it counts in its book, exactly; an edit of what is sent does not change it"),
+    Column("currency", String(3), comment="of `amount`"),
+    Column("after", String(40), comment="the payment that has to be delivered first"),
+    Column("release_at", Instant, comment="when a held event leaves if what it waits for did not come"),
     Column("lumail_event_id", Text),
     Column("last_error", Text),
     Column("created_at", Instant, nullable=False),
@@ -200,6 +210,9 @@ events = Table(
     Index("events_bulk", "destination", "due_at", "id", sqlite_where=_WAITING_BULK, postgresql_where=_WAITING_BULK),
     Index("events_held", "destination", "held_at", sqlite_where=_HELD, postgresql_where=_HELD),
     Index("events_expiring", "destination", "expires_at", sqlite_where=_EXPIRES, postgresql_where=_EXPIRES),
+    Index("events_following", "after", sqlite_where=_FOLLOWS, postgresql_where=_FOLLOWS),
+    Index("events_releasing", "destination", "release_at", sqlite_where=_RELEASED, postgresql_where=_RELEASED),
+    Index("events_named_later", "destination", "named_by", sqlite_where=_NAMED_LATER, postgresql_where=_NAMED_LATER),
     Index(
         "events_waiting_for_memory",
         "destination",
@@ -219,15 +232,19 @@ keys = Table(
     Index("keys_of_group", "group"),
 )
 
+_HEARD = text("heard_at IS NOT NULL")
+
 groups = Table(
     "groups",
     metadata,
     Column("id", String(40), primary_key=True),
     Column("destination", String(100), nullable=False),
-    Column("truth", Json, comment="what is true of the fact, in sums"),
-    Column("emitted", Json, comment="what was told to Lumail, in sums"),
+    Column("truth", Json, comment="what is true of the sale's money, in sums"),
+    Column("emitted", Json, comment="by book: what removed events told Lumail (kept), and the excess that was shown"),
+    Column("heard_at", Instant, comment="since when a payment is told, but by no telling that makes one"),
     Column("incident", Text, comment="what only a person can put right"),
     Column("closed", String(10), comment="why nothing of it is told any more: told (its events are purged) or erased"),
+    Index("groups_heard", "heard_at", sqlite_where=_HEARD, postgresql_where=_HEARD),
     Index(
         "groups_with_incident",
         "destination",

@@ -1,0 +1,257 @@
+"""What is true of a sale's money, from all that objects of the provider said about it, in any order.
+
+Pure: a fact's sums are a value that is read, taught, and written back. Names in it are hashes (see `named`), because
+sums are kept for ever.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Self
+
+from gateway.events import Paid, Refund, RefundState, RefundTotal, Sum
+
+NOTHING = Decimal(0)
+
+PAID = "paid"
+"""The book of a fact's payments; a book of refunds is named after the charge or order that they take from."""
+
+_PROGRESS = {RefundState.PENDING: 0, RefundState.SUCCEEDED: 1, RefundState.FAILED: 2}
+
+
+@dataclass(frozen=True)
+class Money:
+    amount: Decimal
+    currency: str
+
+    def as_json(self) -> list[str]:
+        return [str(self.amount), self.currency]
+
+    @classmethod
+    def from_json(cls, told: list[str]) -> Self:
+        return cls(Decimal(told[0]), told[1])
+
+
+@dataclass(frozen=True)
+class _Single:
+    """A refund as it was told last."""
+
+    money: Money
+    state: RefundState
+    created_at: float
+    told_at: float
+
+    def after(self, other: "_Single") -> bool:
+        """Whether this telling is the later word about one refund. A failure is final, whenever it was told."""
+        if RefundState.FAILED in (self.state, other.state):
+            return self.state is RefundState.FAILED and other.state is not RefundState.FAILED
+        return (self.told_at, _PROGRESS[self.state]) > (other.told_at, _PROGRESS[other.state])
+
+
+@dataclass
+class _Book:
+    """What went back from one charge or order. `total` is cumulative, with the time when it was told."""
+
+    singles: dict[str, _Single] = field(default_factory=dict)
+    total: tuple[Money, float] | None = None
+    paid: Money | None = None
+
+    def learn(self, told: Refund | RefundTotal) -> None:
+        at = told.told_at.timestamp()
+        if told.paid is not None:
+            self._learn_paid(Money(told.paid, told.currency))
+        money = Money(told.amount, told.currency)
+        if isinstance(told, RefundTotal):
+            self._learn_total(money, at)
+        else:
+            self._learn_single(told.id, _Single(money, told.state, told.created_at.timestamp(), at))
+
+    def merge(self, other: "_Book") -> None:
+        if other.paid is not None:
+            self._learn_paid(other.paid)
+        if other.total is not None:
+            self._learn_total(*other.total)
+        for identity, single in other.singles.items():
+            self._learn_single(identity, single)
+
+    def refunded(self) -> Money | None:
+        """What went back, as far as it is known; None where nothing was told.
+
+        Refunds that were created before the newest total are in it, also those that have failed since or that are
+        pending still; later ones are not. A refund that was known to have failed before the total is not in it.
+        """
+        moneys = [self.total[0]] if self.total is not None else [one.money for one in self.singles.values()]
+        if not moneys:
+            return None
+        currency = moneys[0].currency
+        known = [one for one in self.singles.values() if one.money.currency == currency]
+        succeeded = sum((one.money.amount for one in known if one.state is RefundState.SUCCEEDED), NOTHING)
+        truth = succeeded
+        if self.total is not None:
+            money, at = self.total
+            inside = sum(
+                (
+                    one.money.amount
+                    for one in known
+                    if one.state is not RefundState.SUCCEEDED
+                    and one.created_at <= at
+                    and not (one.state is RefundState.FAILED and one.told_at < at)
+                ),
+                NOTHING,
+            )
+            since = sum(
+                (one.money.amount for one in known if one.state is RefundState.SUCCEEDED and one.created_at > at),
+                NOTHING,
+            )
+            truth = max(money.amount - inside + since, succeeded)
+        if self.paid is not None and self.paid.currency == currency:
+            truth = min(truth, self.paid.amount)
+        return Money(max(truth, NOTHING), currency)
+
+    def _learn_paid(self, paid: Money) -> None:
+        if self.paid is None or paid.amount > self.paid.amount:
+            self.paid = paid
+
+    def _learn_total(self, money: Money, at: float) -> None:
+        if self.total is None or (at, money.amount) > (self.total[1], self.total[0].amount):
+            self.total = (money, at)
+
+    def _learn_single(self, identity: str, single: _Single) -> None:
+        known = self.singles.get(identity)
+        if known is None or single.after(known):
+            self.singles[identity] = single
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "singles": {
+                identity: [*one.money.as_json(), one.state.value, one.created_at, one.told_at]
+                for identity, one in self.singles.items()
+            },
+            "total": None if self.total is None else [*self.total[0].as_json(), self.total[1]],
+            "paid": None if self.paid is None else self.paid.as_json(),
+        }
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Self:
+        return cls(
+            {
+                identity: _Single(Money.from_json(one[:2]), RefundState(one[2]), one[3], one[4])
+                for identity, one in told["singles"].items()
+            },
+            None if told["total"] is None else (Money.from_json(told["total"][:2]), told["total"][2]),
+            None if told["paid"] is None else Money.from_json(told["paid"]),
+        )
+
+
+@dataclass
+class Sums:
+    """All that was said of one sale's money.
+
+    `made` are payments by column and part, as makers told them; `heard` are those that only others told.
+    `rates`: the same money in the currency that buyers saw and in the seller's own.
+    """
+
+    made: dict[str, dict[str, Money]] = field(default_factory=dict)
+    heard: dict[str, dict[str, Money]] = field(default_factory=dict)
+    books: dict[str, _Book] = field(default_factory=dict)
+    rates: dict[str, tuple[Money, Money]] = field(default_factory=dict)
+
+    def learn(self, told: Sum, *, makes: bool) -> None:
+        if not isinstance(told, Paid):
+            self.books.setdefault(told.book, _Book()).learn(told)
+            return
+        own = Money(told.amount, told.currency)
+        _raise(self.made if makes else self.heard, told.column, told.part, own)
+        if told.presented is not None:
+            self._learn_rate(Money(*told.presented), own)
+
+    def merge(self, other: "Sums") -> None:
+        """The two sales are one."""
+        for mine, theirs in ((self.made, other.made), (self.heard, other.heard)):
+            for column, parts in theirs.items():
+                for part, money in parts.items():
+                    _raise(mine, column, part, money)
+        for name, book in other.books.items():
+            self.books.setdefault(name, _Book()).merge(book)
+        for seen, own in other.rates.values():
+            self._learn_rate(seen, own)
+
+    def paid(self, currency: str) -> Decimal:
+        """What was paid in a currency: the column that says most, since each column tells the whole sale."""
+        columns = (
+            sum((money.amount for money in parts.values() if money.currency == currency), NOTHING)
+            for parts in self.made.values()
+        )
+        return max(columns, default=NOTHING)
+
+    def refunded(self, book: str) -> Money | None:
+        known = self.books.get(book)
+        return None if known is None else known.refunded()
+
+    @property
+    def is_heard_only(self) -> bool:
+        """Whether a payment was told, and by no telling that makes one."""
+        return bool(self.heard) and not self.made
+
+    def in_currency(self, money: Money, currency: str) -> Money:
+        """The same money in the seller's currency where a rate is known that leads there, otherwise as it is."""
+        rate = self.rates.get(money.currency)
+        if money.currency == currency or rate is None or rate[1].currency != currency or not rate[0].amount:
+            return money
+        seen, own = rate
+        exact = money.amount * own.amount / seen.amount
+        return Money(exact.quantize(_unit(own.amount), ROUND_HALF_UP), currency)
+
+    def _learn_rate(self, seen: Money, own: Money) -> None:
+        known = self.rates.get(seen.currency)
+        if known is None or seen.amount > known[0].amount:
+            self.rates[seen.currency] = (seen, own)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "made": {
+                column: {part: one.as_json() for part, one in parts.items()} for column, parts in self.made.items()
+            },
+            "heard": {
+                column: {part: one.as_json() for part, one in parts.items()} for column, parts in self.heard.items()
+            },
+            "books": {name: book.as_json() for name, book in self.books.items()},
+            "rates": {currency: [one.as_json() for one in pair] for currency, pair in self.rates.items()},
+        }
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Self:
+        return cls(
+            dict(_columns(told["made"])),
+            dict(_columns(told["heard"])),
+            {name: _Book.from_json(book) for name, book in told["books"].items()},
+            {
+                currency: (Money.from_json(seen), Money.from_json(own))
+                for currency, (seen, own) in told["rates"].items()
+            },
+        )
+
+
+def named(name: str) -> str:
+    """The name of a column's part, a book or a refund as sums hold it: enough to tell two apart, and no id."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _raise(columns: dict[str, dict[str, Money]], column: str, part: str, money: Money) -> None:
+    """Of two tellings of one part in one currency the larger counts; another currency adds nothing."""
+    parts = columns.setdefault(column, {})
+    known = parts.get(part)
+    if known is None or (known.currency == money.currency and known.amount < money.amount):
+        parts[part] = money
+
+
+def _columns(told: Mapping[str, Mapping[str, list[str]]]) -> Iterator[tuple[str, dict[str, Money]]]:
+    for column, parts in told.items():
+        yield column, {part: Money.from_json(one) for part, one in parts.items()}
+
+
+def _unit(amount: Decimal) -> Decimal:
+    """The smallest step of an amount as it was told: 11.00 has cents."""
+    exponent = amount.as_tuple().exponent
+    return Decimal(1).scaleb(exponent if isinstance(exponent, int) and exponent < 0 else 0)
