@@ -16,7 +16,7 @@ from gateway.bell import QUEUE, Bell, connect
 from gateway.config import Config
 from gateway.delivery import drain
 from gateway.delivery.tick import Chore, Tick, drop_outdated
-from gateway.ledger import copies
+from gateway.ledger import copies, tallies
 from gateway.ledger.database import Ledger
 
 _log = structlog.get_logger()
@@ -60,6 +60,7 @@ def work(config: Config) -> None:
     url = redis_url(config)
     chores: list[Chore] = [
         partial(drop_outdated, ledger, config.destinations),
+        partial(tallies.keep, ledger),
         partial(copies.recognise, ledger, config.data, config.destinations, sandbox=config.sandbox),
     ]
     tick = Tick(ledger, Bell(url).ring, chores)

@@ -5,25 +5,39 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    union_all,
+)
 from sqlalchemy import func as sql
 
 from gateway.events import Lane
-from gateway.ledger import incidents
+from gateway.ledger import incidents, tallies
 from gateway.ledger import pauses as pauses_of
 from gateway.ledger.budget import WINDOW, places_taken
 from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.forecast import through
 from gateway.ledger.incidents import Incident
 from gateway.ledger.schema import attempts, destinations, events, lines, pauses, rejections, webhooks
+from gateway.ledger.tallies import Measure
 
 DAY = timedelta(hours=24)
 
 SHOWN = 5
 """Incidents that are shown by name."""
 
-UNSETTLED = ("waiting", "delivering", "unknown", "held", "failed")
-"""Statuses that somebody may still have to do something about; the others only grow."""
+MOST_COUNTED = 10_000
+"""Events of one status and lane that are counted as somebody asks; of more the last count of all is told."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +55,7 @@ class DestinationState:
     `backlog` counts waiting events by the lane's word, `through` says when the last of them will leave, None where
     nothing waits or nobody knows: it is paused. `resting` are lanes and sources that somebody paused.
     `oldest_due_at` is the due time of the one that is longest
-    overdue, None where none is.
+    overdue, None where none is. Numbers of MOST_COUNTED and more are up to two minutes old.
     """
 
     name: str
@@ -61,7 +75,11 @@ class DestinationState:
 
 @dataclass(frozen=True)
 class SourceState:
-    """`outcomes` counts the webhooks of the last 24 hours by their word; `quarantined` all that still are."""
+    """`outcomes` counts the webhooks of the last 24 hours by their word, as it was when they were counted.
+
+    `rejected` counts requests of that time that the door turned away, `quarantined` all webhooks that still are, up to
+    MOST_COUNTED.
+    """
 
     name: str
     last_webhook_at: datetime | None
@@ -81,7 +99,9 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Overview:
-    """`undecided` are held events that Lumail may have, `incidents` the newest facts that Lumail heard twice."""
+    """`undecided` are held events that Lumail may have, up to MOST_COUNTED; `incidents` the newest facts that Lumail
+    heard twice.
+    """
 
     at: datetime
     destinations: tuple[DestinationState, ...]
@@ -90,6 +110,32 @@ class Overview:
     incidents: tuple[Incident, ...] = field(default=())
     incident_count: int = 0
     undecided: int = 0
+
+
+def _counted(status: str, lane: Lane) -> Select[Any]:
+    """Through the index, up to `most`."""
+    of_one: Select[Any] = select(literal_column("1")).where(
+        events.c.destination == bindparam("its_name"), events.c.status == status, events.c.lane == int(lane)
+    )
+    count = select(sql.count()).select_from(of_one.limit(bindparam("most")).subquery()).scalar_subquery()
+    return select(literal(status), literal(int(lane)), count)
+
+
+_UNSETTLED = union_all(*(_counted(status, lane) for status in tallies.UNSETTLED for lane in Lane))
+_LAST = select(sql.max(webhooks.c.received_at)).where(webhooks.c.source == bindparam("its_name"))
+_QUARANTINED = select(sql.count()).select_from(
+    select(literal_column("1"))
+    .where(text("webhooks.quarantined > 0"), webhooks.c.source == bindparam("its_name"))
+    .limit(bindparam("most"))
+    .subquery()
+)
+_UNDECIDED = select(sql.count()).select_from(
+    select(literal_column("1"))
+    .select_from(events)
+    .where(text("events.status = 'held'"), text(f"events.reason = '{ANSWER_LOST}'"))
+    .limit(bindparam("most"))
+    .subquery()
+)
 
 
 def overview(connection: Connection, now: datetime, plans: Mapping[str, int], sources: Iterable[str]) -> Overview:
@@ -104,20 +150,38 @@ def overview(connection: Connection, now: datetime, plans: Mapping[str, int], so
         unknown_paths=_unknown_paths(connection, now),
         incidents=tuple(incidents.newest(connection, SHOWN)),
         incident_count=incidents.count(connection),
-        undecided=_count(connection, events, and_(text("events.status = 'held'"), events.c.reason == ANSWER_LOST)),
+        undecided=connection.execute(_UNDECIDED, {"most": MOST_COUNTED}).scalar_one(),
     )
 
 
 def destinations_now(connection: Connection, now: datetime, plans: Mapping[str, int]) -> tuple[DestinationState, ...]:
     """Each destination as it stands; those no longer configured only while they have unsettled events."""
-    query = (
-        select(events.c.destination, events.c.status, events.c.lane, sql.count())
-        .where(events.c.status.in_(UNSETTLED))
-        .group_by(events.c.destination, events.c.status, events.c.lane)
-    )
-    counts = {(name, status, lane): count for name, status, lane, count in connection.execute(query)}
-    names = [*plans, *sorted({name for name, _, _ in counts} - plans.keys())]
-    return tuple(_destination(connection, now, name, plans.get(name), counts) for name in names)
+    held = [name for name in _names(connection, events.c.destination) if name not in plans]
+    former = tallies.level(connection)
+    counts = {name: _unsettled(connection, name, former) for name in [*plans, *held]}
+    gone = [name for name in held if any(counts[name].values())]
+    return tuple(_destination(connection, now, name, plans.get(name), counts[name]) for name in [*plans, *gone])
+
+
+def _unsettled(
+    connection: Connection, destination: str, former: Mapping[tuple[str, str, int], int]
+) -> dict[tuple[str, int], int]:
+    """How many events of each status and lane are unsettled; of very many, how many were when all were counted."""
+    found = {}
+    for status, lane, count in connection.execute(_UNSETTLED, {"its_name": destination, "most": MOST_COUNTED}):
+        known = former.get((destination, status, lane), 0) if count == MOST_COUNTED else 0
+        found[status, lane] = max(count, known)
+    return found
+
+
+def _names(connection: Connection, column: ColumnElement[str]) -> list[str]:
+    """The different values of a column that an index begins with, each found by one look."""
+    found: list[str] = []
+    name = connection.execute(select(sql.min(column))).scalar_one()
+    while name is not None:
+        found.append(name)
+        name = connection.execute(select(sql.min(column)).where(column > name)).scalar_one()
+    return found
 
 
 def _destination(
@@ -125,12 +189,12 @@ def _destination(
     now: datetime,
     name: str,
     plan: int | None,
-    counts: Mapping[tuple[str, str, int], int],
+    counts: Mapping[tuple[str, int], int],
 ) -> DestinationState:
-    backlog = {lane.word: counts.get((name, "waiting", int(lane)), 0) for lane in Lane}
+    backlog = {lane.word: counts["waiting", int(lane)] for lane in Lane}
 
     def total(status: str) -> int:
-        return sum(counts.get((name, status, int(lane)), 0) for lane in Lane)
+        return sum(counts[status, int(lane)] for lane in Lane)
 
     taken = and_(attempts.c.destination == name, attempts.c.place_until > now)
     halt = halted(connection, now, name, "destination")
@@ -192,35 +256,18 @@ def _oldest_due(connection: Connection, now: datetime, destination: str) -> date
 
 
 def _sources(connection: Connection, now: datetime, configured: Iterable[str]) -> tuple[SourceState, ...]:
-    source = webhooks.c.source
-    last = _by_source(connection, select(source, sql.max(webhooks.c.received_at)).group_by(source))
-    quarantined = _by_source(connection, select(source, sql.count()).where(text("quarantined > 0")).group_by(source))
-    turned_away = select(rejections.c.source, sql.sum(rejections.c.count)).group_by(rejections.c.source)
-    rejected = _by_source(connection, turned_away.where(rejections.c.source.is_not(None), rejections.c.at > now - DAY))
-    outcomes: dict[str, dict[str, int]] = {}
-    query = (
-        select(source, webhooks.c.outcome, sql.count())
-        .where(webhooks.c.received_at > now - DAY)
-        .group_by(source, webhooks.c.outcome)
-        .order_by(webhooks.c.outcome)
-    )
-    for name, outcome, count in connection.execute(query):
-        outcomes.setdefault(name, {})[outcome] = count
+    outcomes = tallies.totals(connection, Measure.RECEIVED, now)
+    rejected = tallies.totals(connection, Measure.REJECTED, now)
     return tuple(
         SourceState(
             name=name,
-            last_webhook_at=last.get(name),
+            last_webhook_at=connection.execute(_LAST, {"its_name": name}).scalar_one(),
             outcomes=outcomes.get(name, {}),
-            rejected=int(rejected.get(name, 0)),
-            quarantined=quarantined.get(name, 0),
+            rejected=sum(rejected.get(name, {}).values()),
+            quarantined=connection.execute(_QUARANTINED, {"its_name": name, "most": MOST_COUNTED}).scalar_one(),
         )
-        for name in dict.fromkeys([*configured, *sorted(last)])
+        for name in dict.fromkeys([*configured, *_names(connection, webhooks.c.source)])
     )
-
-
-def _by_source(connection: Connection, query: Select[Any]) -> dict[str, Any]:
-    """What a query of two columns says of each source."""
-    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _unknown_paths(connection: Connection, now: datetime) -> tuple[Unknown, ...]:

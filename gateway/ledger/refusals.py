@@ -1,13 +1,16 @@
 """What the door turned away: counted, without bodies, only the newest kept."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select
 
+from gateway.ledger import tallies
 from gateway.ledger.identity import new_id
 from gateway.ledger.schema import rejections
+from gateway.ledger.tallies import Measure
 
 KEPT_A_SOURCE = 100
 
@@ -40,6 +43,10 @@ def add(connection: Connection, refused: Sequence[Refused], now: datetime) -> No
     if not rows:
         return
     connection.execute(insert(rejections), rows)
+    counts: Counter[tuple[str, str]] = Counter()
+    for one in refused:
+        counts[one.source or "", one.cause] += one.count
+    tallies.add(connection, Measure.REJECTED, now, counts)
     for source in {one.source for one in refused}:
         of_source = rejections.c.source.is_(None) if source is None else rejections.c.source == source
         kept = (

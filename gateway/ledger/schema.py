@@ -147,6 +147,13 @@ webhooks = Table(
         sqlite_where=text("quarantined > 0"),
         postgresql_where=text("quarantined > 0"),
     ),
+    Index(
+        "webhooks_in_quarantine",
+        "source",
+        "received_at",
+        sqlite_where=text("quarantined > 0"),
+        postgresql_where=text("quarantined > 0"),
+    ),
 )
 
 _WAITING_BULK = text("status = 'waiting' AND lane = 3")
@@ -157,6 +164,9 @@ _NAMED_LATER = text("status IN ('waiting', 'held') AND named_by IS NOT NULL")
 _FOLLOWS = text("status = 'held' AND after IS NOT NULL")
 _RELEASED = text("status = 'held' AND release_at IS NOT NULL")
 _EXPIRES = text("status = 'waiting' AND expires_at IS NOT NULL")
+_SETTLED = text("settled_at IS NOT NULL")
+_TROUBLED = text("last_error IS NOT NULL OR reason IS NOT NULL")
+_UNDECIDED = text("status = 'held' AND reason = 'answer lost'")
 
 events = Table(
     "events",
@@ -203,7 +213,8 @@ events = Table(
     Index("events_of_webhook", "webhook"),
     Index("events_of_group", "group"),
     Index("events_by_time", "created_at", "id"),
-    Index("events_by_status", "destination", "status", "lane"),
+    Index("events_of_source", "source", "created_at"),
+    Index("events_by_status", "destination", "status", "lane", "created_at"),
     # Whole, not partial: SQLite, which has no statistics here, takes the index with the most columns compared.
     Index("events_of_subscriber", "destination", "subscriber", "status", "lane", "occurred_at", "id"),
     Index("events_unknown", "destination", "due_at", sqlite_where=_UNKNOWN, postgresql_where=_UNKNOWN),
@@ -213,6 +224,9 @@ events = Table(
     Index("events_following", "after", sqlite_where=_FOLLOWS, postgresql_where=_FOLLOWS),
     Index("events_releasing", "destination", "release_at", sqlite_where=_RELEASED, postgresql_where=_RELEASED),
     Index("events_named_later", "destination", "named_by", sqlite_where=_NAMED_LATER, postgresql_where=_NAMED_LATER),
+    Index("events_settled", "settled_at", sqlite_where=_SETTLED, postgresql_where=_SETTLED),
+    Index("events_with_reason", "created_at", sqlite_where=_TROUBLED, postgresql_where=_TROUBLED),
+    Index("events_undecided", "destination", "held_at", sqlite_where=_UNDECIDED, postgresql_where=_UNDECIDED),
     Index(
         "events_waiting_for_memory",
         "destination",
@@ -339,6 +353,35 @@ rejections = Table(
     Column("count", Integer, nullable=False),
     Column("at", Instant, nullable=False),
     Index("rejections_of_source", "source", "at"),
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("minutes", SmallInteger, primary_key=True, autoincrement=False, comment="how long it is: 1 or 60"),
+    Column("at", Instant, primary_key=True, comment="when the minute or the hour began"),
+    Column("measure", String(20), primary_key=True, comment="received, rejected or settled"),
+    Column("name", String(100), primary_key=True, comment="of the source or destination; empty: no such source"),
+    Column("word", String(40), primary_key=True, comment="outcome, cause or status"),
+    Column("count", BigInteger, nullable=False),
+    comment="how much came and went, for charts",
+)
+
+levels = Table(
+    "levels",
+    metadata,
+    Column("destination", String(100), primary_key=True),
+    Column("status", String(20), primary_key=True),
+    Column("lane", SmallInteger, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+    comment="how many events were unsettled when they were last counted",
+)
+
+counted = Table(
+    "counted",
+    metadata,
+    Column("name", String(20), primary_key=True, comment="tallies or levels"),
+    Column("until", Instant, nullable=False, comment="what happened before is counted"),
 )
 
 shapes = Table(
