@@ -17,7 +17,7 @@ from tests.crash import chaos
 @click.option("--echo/--no-echo", default=None, help="Whether Lumail keeps our ids; default: one after the other.")
 @click.option("--faults", default=0.2, show_default=True, help="Share of the requests to Lumail that fail.")
 @click.option("--seed", type=int, help="Of the random numbers: who dies when, which amounts, what comes first.")
-@click.option("--seconds", default=240.0, show_default=True, help="How long things fail at the longest.")
+@click.option("--seconds", default=900.0, show_default=True, help="How long things fail at the longest.")
 def main(events: int, database: str | None, echo: bool | None, faults: float, seed: int | None, seconds: float) -> None:
     """Processes die, Redis dies, workers stand still past their lease, Lumail fails: is each event recorded once?
 

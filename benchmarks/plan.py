@@ -1,5 +1,6 @@
 """The command `python -m benchmarks.plan`: how a plan is used, and how soon what is urgent passes a backlog."""
 
+import os
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -42,13 +43,15 @@ def main(
                 meanwhile.enter_context(traffic.trickle(ledger, every=60 / plan * 8))
             if urgent:
                 time.sleep(5)
-                click.echo(f"  {traffic.delays(running.url, running.sandbox, urgent, minutes * 60).told()}")
+                delays = traffic.delays(running.url, running.sandbox, urgent, minutes * 60)
+                passed = traffic.overtaken(ledger)
+                click.echo(f"  {delays.told()}; passed by {len(passed)} bulk events; load {os.getloadavg()[0]:.1f}")
                 return
             begins = time.time() + 60
             ends = begins + (minutes - 1) * 60
             time.sleep(max(0.0, ends - time.time()))
             found = traffic.use(running.sandbox.requests(), begins, ends)
-            click.echo(f"  {found.told(plan, ends - begins)}")
+            click.echo(f"  {found.told(plan, ends - begins)}; load {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class World:
     killed: tuple[float, float] = (2.0, 8.0)
     stopped: tuple[float, float] = (15.0, 30.0)
     rests: tuple[float, float] = (11.0, 31.0)
-    gives_up: float = 240.0
+    gives_up: float = 900.0
     patience: float = 900.0
     deaths: int = 3
     destinations: Sequence[str] = ("main",)
