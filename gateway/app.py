@@ -1,4 +1,4 @@
-"""The web process: the door, health and metrics put together around one ledger."""
+"""The web process: the door, the desk, health and metrics put together around one ledger."""
 
 import atexit
 import os
@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from gateway import embedded
 from gateway.bell import Bell, connect
 from gateway.config import AdapterTerms, Config, Destination, Flags, configuration_file, load
+from gateway.desk import Desk, desk
 from gateway.errors import AdapterError, ConfigError
 from gateway.health import health
 from gateway.intake.drift import DriftWatch
@@ -110,8 +111,10 @@ def create_app(config: Config) -> Flask:
     committer = Committer(ledger, after_commit=ring)
     app = Flask("gateway", static_folder=None)
     app.secret_key = config.secret_key
+    known = adapters(beside(config.file))
+    ready = routes(config, known)
     door = Door(
-        routes=routes(config, adapters(beside(config.file))),
+        routes=ready,
         committer=committer,
         refusals=refusals,
         drift=drift,
@@ -122,6 +125,8 @@ def create_app(config: Config) -> Flask:
     app.register_blueprint(
         health(ledger, _redis_question(redis_url(config)), config.data / METRICS_FOLDER, config.metrics_token)
     )
+    for blueprint in desk(Desk(ledger, config, ready, known, bell)):
+        app.register_blueprint(blueprint)
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies)  # type: ignore[method-assign]  # Flask's own way to add middleware
     atexit.register(refusals.close)

@@ -14,6 +14,7 @@ from gateway.cli.replays import replay
 from gateway.cli.sending import send
 from gateway.cli.services import sandbox, up, web, worker
 from gateway.cli.trials import adapters, translate
+from gateway.cli.users import users
 from gateway.cli.webhook_lists import webhooks
 from gateway.errors import CommandError, ConfigError, GatewayError
 
@@ -67,6 +68,7 @@ for command in (
     webhooks,
     replay,
     destinations,
+    users,
     adapters,
 ):
     main.add_command(command)

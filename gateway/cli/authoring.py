@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.display import counted, printable, show_document
+from gateway.cli.display import printable, show_document
 from gateway.cli.settings import Said, installation_options, json_option, own_adapters
 from gateway.cli.trials import adapters, chosen
 from gateway.errors import AdapterError, CommandError, PayloadError
@@ -20,6 +20,7 @@ from gateway.translation.registry import SHIPPED, samples, yaml_files
 from gateway.translation.registry import adapters as found_adapters
 from gateway.translation.skeleton import drafted
 from gateway.translation.trial import faults, unseen
+from gateway.wording import counted
 
 FAULTS_FOUND = 1
 

@@ -4,7 +4,7 @@ import click
 
 from gateway.app import fingerprint_of
 from gateway.cli.destination_lists import destinations
-from gateway.cli.display import counted, show_document
+from gateway.cli.display import show_document
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger, who
 from gateway.config import Config
 from gateway.errors import CommandError
@@ -13,6 +13,7 @@ from gateway.ledger import audit, doubt, fingerprints, pauses
 from gateway.ledger.audit import Deed
 from gateway.ledger.leases import wake
 from gateway.ledger.pauses import COPIED, OTHER_ORGANIZATION, Scope
+from gateway.wording import counted
 
 _lane = click.option("--lane", type=click.Choice([lane.word for lane in Lane]), help="Only this lane of it.")
 _source = click.option("--source", help="Only what came to this source.")

@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from io import StringIO
@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gateway.wording import distance, iso
+
 WIDE = 200
 """Characters a line where the output goes to no terminal."""
 
@@ -27,8 +29,6 @@ NARROWEST = 6
 
 GAP = 2
 """Characters between two columns."""
-
-_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,6 @@ def as_plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [as_plain(inner) for inner in value]
     return value
-
-
-def iso(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str | None]], empty: str) -> None:
@@ -140,21 +136,3 @@ def at_length(instant: datetime | None, now: datetime) -> str | None:
     if instant is None:
         return None
     return f"{instant.astimezone():%Y-%m-%d %H:%M:%S %Z} ({distance(instant, now)})"
-
-
-def distance(instant: datetime, now: datetime) -> str:
-    """`2 min ago`, `in 5 s`, `now`."""
-    if abs(now - instant) < timedelta(seconds=1):
-        return "now"
-    return f"{span(now - instant)} ago" if now > instant else f"in {span(instant - now)}"
-
-
-def span(duration: timedelta) -> str:
-    """In the largest unit of which there is one: `3 d`, `2 h`, `15 min`, `4 s`."""
-    seconds = round(duration.total_seconds())
-    size, unit = next((each for each in _UNITS if seconds >= each[0]), _UNITS[-1])
-    return f"{seconds // size} {unit}"
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

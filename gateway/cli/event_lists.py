@@ -7,7 +7,6 @@ import click
 from gateway.cli.display import (
     Column,
     at_length,
-    counted,
     local,
     pretty,
     printable,
@@ -22,6 +21,7 @@ from gateway.errors import CommandError
 from gateway.events import Lane, decode_data
 from gateway.ledger import incidents, search
 from gateway.ledger.search import Filters, Row
+from gateway.wording import counted
 
 STATUSES = ("waiting", "delivering", "delivered", "unknown", "held", "failed", "dropped")
 

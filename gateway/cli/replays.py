@@ -4,12 +4,13 @@ from dataclasses import asdict
 
 import click
 
-from gateway.cli.display import counted, show_document
+from gateway.cli.display import show_document
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger, who
 from gateway.errors import CommandError
 from gateway.intake.route import routes
 from gateway.replay import CountedTwiceError, replay_event, replay_webhook
 from gateway.translation.registry import adapters, beside
+from gateway.wording import counted
 
 QUARANTINED = 1
 """Exit status of a replay after which something is still not understood."""

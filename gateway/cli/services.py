@@ -13,7 +13,7 @@ import requests
 from gateway import embedded, supervisor
 from gateway import web as web_processes
 from gateway.app import METRICS_FOLDER, configured, prepare
-from gateway.cli import running
+from gateway.cli import first_admin, running
 from gateway.cli.running import STAND_IN, noted
 from gateway.cli.settings import SANDBOX, Said, data_folder, installation_options, local_url
 from gateway.config import Config, child_environ, with_dotenv
@@ -65,6 +65,7 @@ def up(said: Said, port: int | None, processes: int, workers: int) -> None:
             _sandbox_listens_at(config.sandbox_url, tried=True)
         listener = web_processes.listen(config.host, config.port)
         prepare(config)
+        first_admin.make(config)
         _forget_metrics(config)
         env = _child_env(config, environ)
         url = local_url(config.host, config.port)
@@ -74,7 +75,7 @@ def up(said: Said, port: int | None, processes: int, workers: int) -> None:
             web_processes.children(listener, processes, env),
         ]
         with noted(config, url):
-            supervisor.run(stages, lock, started=lambda: _greet(config, said))
+            supervisor.run(stages, lock, started=lambda: _greet(config, said, url))
 
 
 @click.command()
@@ -221,7 +222,7 @@ def _require_redis(config: Config) -> None:
         )
 
 
-def _greet(config: Config, said: Said) -> None:
+def _greet(config: Config, said: Said, url: str) -> None:
     """What somebody who has just started it wants to know."""
     lines = [
         "",
@@ -230,6 +231,7 @@ def _greet(config: Config, said: Said) -> None:
     lines += ["", "Webhooks are taken at"]
     width = max(len(name) for name in (*config.sources, ""))
     lines += [f"  {name:{width}}  {config.public_url.rstrip('/')}/webhooks/{name}" for name in config.sources]
+    lines += ["The desk", *(f"  {line}" for line in first_admin.told(config, url, _program()))]
     next_line = "status"
     if config.sandbox_url is not None:
         lines += ["What arrives at Lumail's stand-in", f"  {config.sandbox_url.removesuffix('/api/v1')}/"]

@@ -12,7 +12,6 @@ from gateway.cli.display import (
     Column,
     as_plain,
     at_length,
-    counted,
     local,
     pretty,
     show_block,
@@ -26,6 +25,7 @@ from gateway.cli.settings import Said, installation, installation_options, json_
 from gateway.errors import CommandError
 from gateway.ledger import search
 from gateway.ledger.search import Filters
+from gateway.wording import counted
 
 OUTCOMES = ("translated", "merged", "taught", "ignored", "quarantined")
 

@@ -428,7 +428,26 @@ users = Table(
     Column("password_hash", Text, nullable=False),
     Column("role", String(20), nullable=False),
     Column("made_at", Instant, nullable=False),
-    Column("disabled_at", Instant),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", String(64), primary_key=True, comment="of what the browser shows; it is nowhere else"),
+    Column("user", String(40), nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False, comment="when a person last asked for something, to the minute"),
+    Index("sessions_of_user", "user"),
+    Index("sessions_by_time", "made_at"),
+)
+
+sign_in_tries = Table(
+    "sign_in_tries",
+    metadata,
+    Column("subject", String(80), primary_key=True, comment="whose: a name, an address, or both, as a fingerprint"),
+    Column("failed", Integer, nullable=False, comment="tries that failed or are under way"),
+    Column("until", Instant, nullable=False, comment="when they are forgotten"),
+    Index("sign_in_tries_by_time", "until"),
 )
 
 api_tokens = Table(

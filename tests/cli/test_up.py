@@ -32,6 +32,8 @@ The gateway runs, and Lumail is a stand-in: nothing leaves this machine.
 Webhooks are taken at
   stripe    http://127.0.0.1:{up.port}/webhooks/stripe
   sendgrid  http://127.0.0.1:{up.port}/webhooks/sendgrid
+The desk
+  http://127.0.0.1:{up.port}/   name admin, password {up.password}
 What arrives at Lumail's stand-in
   http://127.0.0.1:{up.port + 1}/
 Secrets that were made up

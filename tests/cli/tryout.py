@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import requests
 
+from gateway.cli.first_admin import KEPT_AS
+from gateway.config.sandbox import kept_secrets
 from tests.cli.conftest import Terminal
 from tests.waiting import eventually
 
@@ -30,6 +32,11 @@ class Started:
     @property
     def said(self) -> str:
         return (self.folder / "stdout").read_text()
+
+    @property
+    def password(self) -> str:
+        """Of the desk's admin, as the sandbox keeps it."""
+        return kept_secrets(self.folder / "var" / "sandbox")[KEPT_AS]
 
     def fails_next(self, kind: str) -> None:
         """Lumail's stand-in fails the next event so."""

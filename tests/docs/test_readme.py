@@ -82,7 +82,7 @@ def test_the_handler_of_the_example_makes_an_event_that_lumail_takes() -> None:
 def test_what_up_greets_with_is_what_it_says(up: Started) -> None:
     greeting = README.split("```\nThe gateway runs")[1].split("```")[0]
     usual = up.said.replace(str(up.folder / "var"), "var").replace(" --data var", "")
-    usual = usual.replace(str(up.port), "8000").replace(str(up.port + 1), "8001")
+    usual = usual.replace(up.password, "Kx3…").replace(str(up.port), "8000").replace(str(up.port + 1), "8001")
     assert f"\nThe gateway runs{greeting.replace('.venv/bin/', '')}\n" == usual
 
 

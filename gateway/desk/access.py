@@ -1,0 +1,162 @@
+"""Who may do what: signing in and out, and the gate in front of every view of the desk."""
+
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import structlog
+from flask import Blueprint, Response, abort, current_app, g, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFProtect
+
+from gateway.desk import passwords
+from gateway.desk.parts import parts
+from gateway.ledger import audit, people, sessions, throttle
+from gateway.ledger.audit import Deed
+from gateway.ledger.people import Role
+from gateway.ledger.sessions import SignedIn
+from gateway.ledger.throttle import SIGN_INS, Try
+
+__all__ = ["Role", "SignedIn", "allowed", "gate", "pages", "signed_in"]
+
+BY_ITSELF = "Desk-Live"
+"""The header of what a page asks for by itself: it keeps no session alive."""
+
+LARGEST_FORM = 2 * 1024 * 1024
+LARGEST_SIGN_IN = 16 * 1024
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+pages = Blueprint("access", __name__)
+
+_log = structlog.get_logger()
+
+
+def allowed(role: Role | None) -> Callable[[View], View]:
+    """Marks a view with the least role that may use it; None: also those who are not signed in."""
+
+    def mark(view: View) -> View:
+        view.allowed = role  # type: ignore[attr-defined]  # a function takes any attribute
+        return view
+
+    return mark
+
+
+def signed_in() -> SignedIn:
+    """Who asks; to be called in views that are `allowed` to some role."""
+    person: SignedIn = g.signed_in
+    return person
+
+
+def somebody() -> SignedIn | None:
+    """Who asks, or None, for what strangers see too."""
+    person: SignedIn | None = g.get("signed_in")
+    return person
+
+
+def gate(areas: Collection[str], csrf: CSRFProtect) -> Callable[[], ResponseReturnValue | None]:
+    """What runs before every request: lets through what is not in these blueprints, and who may.
+
+    A view that says of no role that it is allowed is refused to everybody.
+    """
+
+    def check() -> ResponseReturnValue | None:
+        if request.blueprint not in areas or request.endpoint == "desk.static":
+            return None
+        needed = getattr(current_app.view_functions[request.endpoint or ""], "allowed", ...)
+        if needed is ...:
+            _log.error("desk.view_without_role", endpoint=request.endpoint)
+            abort(403)
+        person = _of_session()
+        if person is None and needed is not None:
+            return _to_sign_in()
+        if person is not None:
+            g.signed_in = person
+        if needed is not None and not signed_in().role.covers(needed):
+            abort(403)
+        most = LARGEST_SIGN_IN if person is None else LARGEST_FORM
+        request.max_content_length = request.max_form_memory_size = most
+        csrf.protect()
+        return None
+
+    return check
+
+
+def _of_session() -> SignedIn | None:
+    token = session.get("token")
+    if not isinstance(token, str):
+        return None
+    return sessions.find(parts().ledger, token, by_person=BY_ITSELF not in request.headers)
+
+
+def _to_sign_in() -> ResponseReturnValue:
+    here = request.full_path.rstrip("?") if request.method == "GET" else url_for("overview.page")
+    if "HX-Request" in request.headers:
+        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+        there = shown.path + (f"?{shown.query}" if shown.query else "")
+        return Response(status=401, headers={"HX-Redirect": url_for("access.sign_in", next=there or here)})
+    if request.method != "GET" or request.accept_mimetypes.best == "application/json":
+        return render_template("desk/access/sign_in.html", next=here, fault="You are signed out. Sign in again."), 401
+    return redirect(url_for("access.sign_in", next=here if here != "/" else None))
+
+
+@pages.get("/sign-in")
+@allowed(None)
+def sign_in() -> ResponseReturnValue:
+    there = _local(request.args.get("next"))
+    if somebody() is not None:
+        return redirect(there)
+    return render_template("desk/access/sign_in.html", next=there, fault=None)
+
+
+@pages.post("/sign-in")
+@allowed(None)
+def take_sign_in() -> ResponseReturnValue:
+    ledger = parts().ledger
+    name, password = request.form.get("name", "").strip(), request.form.get("password", "")
+    tried = Try(name, request.remote_addr or "")
+    wait = throttle.begin(ledger, tried)
+    if wait is not None:
+        return _refused(f"Too many tries. Try again in {_minutes(wait)}.", 429)
+    with ledger.read() as connection:
+        person = people.by_name(connection, name)
+    right = passwords.fits(None if person is None else person.password_hash, password)
+    if person is None or not right:
+        _log.warning("desk.sign_in_refused", address=tried.address)
+        return _refused("Name or password is wrong.", 401)
+    with ledger.write(SIGN_INS) as connection:
+        throttle.succeeded(connection, tried)
+        now = ledger.now(connection)
+        token = sessions.begin(connection, person.id, now)
+        audit.note(connection, now, Deed(person.name, "sign in", person.name), None, {"from": tried.address})
+    session.clear()
+    session["token"] = token
+    return redirect(_local(request.form.get("next")), 303)
+
+
+@pages.post("/sign-out")
+@allowed(Role.VIEWER)
+def sign_out() -> ResponseReturnValue:
+    with parts().ledger.write() as connection:
+        sessions.end(connection, session["token"])
+    session.clear()
+    return redirect(url_for("access.sign_in"), 303)
+
+
+def _refused(fault: str, status: int) -> ResponseReturnValue:
+    there = _local(request.form.get("next"))
+    name = request.form.get("name", "")
+    return render_template("desk/access/sign_in.html", next=there, fault=fault, name=name), status
+
+
+def _local(there: str | None) -> str:
+    """Where to go after signing in: a path of ours, never another host's."""
+    if there is None or not there.startswith("/") or there.startswith(("//", "/\\")) or not there.isprintable():
+        return url_for("overview.page")
+    return there
+
+
+def _minutes(wait: timedelta) -> str:
+    minutes = max(1, -(-int(wait.total_seconds()) // 60))
+    return "a minute" if minutes == 1 else f"{minutes} minutes"

@@ -1,0 +1,33 @@
+"""How values are shown on pages."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.wording import counted, distance, iso, span
+
+
+def clock(instant: datetime) -> str:
+    """In UTC; the browser shows its own time instead, see desk.js."""
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def number(value: float) -> str:
+    return f"{value:,}"
+
+
+def pretty(value: Any) -> str:
+    """JSON for people, in the order that it has."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "clock": clock,
+    "counted": counted,
+    "distance": distance,
+    "iso": iso,
+    "number": number,
+    "pretty": pretty,
+    "span": span,
+}

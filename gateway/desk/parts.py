@@ -1,0 +1,42 @@
+"""What the desk's pages work with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import current_app, g
+
+from gateway.bell import Bell
+from gateway.config import Config
+from gateway.intake.route import Route
+from gateway.ledger.database import Ledger
+from gateway.translation.adapter import Adapter
+
+NAME = "desk"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One a web process. `routes` are the sources that are enabled, `adapters` all that there are."""
+
+    ledger: Ledger
+    config: Config
+    routes: Mapping[str, Route]
+    adapters: Mapping[str, Adapter]
+    bell: Bell
+
+
+def parts() -> Desk:
+    """Those of the application that answers."""
+    found: Desk = current_app.extensions[NAME]
+    return found
+
+
+def now() -> datetime:
+    """The ledger's clock, as it was when this request first asked."""
+    if "now" not in g:
+        ledger = parts().ledger
+        with ledger.read() as connection:
+            g.now = ledger.now(connection)
+    found: datetime = g.now
+    return found
