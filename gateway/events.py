@@ -80,6 +80,11 @@ def lane_of(event_type: EventType, data: Mapping[str, Any]) -> Lane:
     return _LANES.get(event_type, Lane.STANDARD)
 
 
+def lanes_of(event_type: EventType) -> frozenset[Lane]:
+    """The lanes in which events of this type may be."""
+    return frozenset({lane_of(event_type, {}), lane_of(event_type, {"bounceType": "hard"})})
+
+
 @dataclass(frozen=True)
 class MemoryKey:
     """Names one thing that earlier webhooks may have taught: (`customer`, `cus_9`), (`order`, `17`)."""

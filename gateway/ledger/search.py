@@ -5,10 +5,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, or_, select, text, true
+from sqlalchemy import func as sql
 
 from gateway.events import Lane
-from gateway.ledger import schema
+from gateway.ledger import finding, schema
 from gateway.ledger.schema import attempts, events, keys, webhooks
 
 Row = Mapping[str, Any]
@@ -23,7 +24,9 @@ class Filters:
     """What a row must be; None asks for nothing.
 
     Of webhooks `status` is the outcome, and `type`, `lane` and `subscriber` are those of an event that one made.
-    `since` is the earliest time: of events when they were made, of webhooks when they were received.
+    `since` is the earliest time, and `until` is later than all: of events when they were made, of webhooks when they
+    were received. `error` is a part of an event's reason or last error. `text` is a word that somebody looks for:
+    see `gateway.ledger.finding`. `delivery_id` is a provider's id of a webhook.
     """
 
     status: str | None = None
@@ -33,6 +36,10 @@ class Filters:
     destination: str | None = None
     subscriber: str | None = None
     since: datetime | None = None
+    until: datetime | None = None
+    error: str | None = None
+    text: str | None = None
+    delivery_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,33 +50,79 @@ class Page:
     after: str | None
 
 
-_OF_EVENTS = frozenset({"type", "lane", "subscriber"})
 _LEFT_OUT_OF_LISTS = frozenset({"headers", "body"})
 
 
 def list_events(connection: Connection, filters: Filters, limit: int, after: str | None = None) -> Page:
     """Up to `limit` events that follow the event `after`."""
-    conditions = [events.c[name] == value for name, value in _said(filters).items()]
-    if filters.since is not None:
-        conditions.append(events.c.created_at >= filters.since)
-    return _page(connection, select(events).where(*conditions), events.c.created_at, limit, after)
+    query = select(events).where(*of_events(connection, filters))
+    return _page(connection, query, events.c.created_at, limit, after)
 
 
 def list_webhooks(connection: Connection, filters: Filters, limit: int, after: str | None = None) -> Page:
     """Up to `limit` webhooks that follow the webhook `after`, without their headers and bodies."""
-    said = _said(filters)
-    conditions = [webhooks.c[name] == said[name] for name in ("source", "destination") if name in said]
+    columns = [column for column in webhooks.c if column.name not in _LEFT_OUT_OF_LISTS]
+    query = select(*columns).where(*of_webhooks(connection, filters))
+    return _page(connection, query, webhooks.c.received_at, limit, after)
+
+
+def of_events(connection: Connection, filters: Filters) -> list[ColumnElement[bool]]:
+    """What these filters ask of events."""
+    asked = said(filters)
+    conditions = [
+        events.c[name] == asked[name]
+        for name in ("status", "type", "lane", "source", "destination", "subscriber")
+        if name in asked
+    ]
+    conditions += _times(events.c.created_at, filters)
+    if filters.error is not None:
+        either = sql.coalesce(events.c.reason, "") + " " + sql.coalesce(events.c.last_error, "")
+        conditions.append(has_reason())
+        conditions.append(sql.lower(either).contains(filters.error.lower(), autoescape=True))
+    if filters.text is not None:
+        conditions.append(finding.events_of(connection, filters.text))
+    if filters.delivery_id is not None:
+        of_it = select(webhooks.c.id).where(webhooks.c.delivery_id == filters.delivery_id)
+        conditions.append(events.c.webhook.in_(of_it))
+    return conditions
+
+
+def of_webhooks(connection: Connection, filters: Filters) -> list[ColumnElement[bool]]:
+    """What these filters ask of webhooks."""
+    asked = said(filters)
+    conditions = [webhooks.c[name] == asked[name] for name in ("source", "destination", "delivery_id") if name in asked]
+    conditions += _times(webhooks.c.received_at, filters)
     if filters.status == QUARANTINED:
-        conditions.append(webhooks.c.quarantined > 0)
+        conditions.append(in_quarantine())
     elif filters.status is not None:
         conditions.append(webhooks.c.outcome == filters.status)
-    made = [events.c[name] == said[name] for name in sorted(_OF_EVENTS & said.keys())]
+    made = [events.c[name] == asked[name] for name in ("lane", "subscriber", "type") if name in asked]
+    if filters.error is not None:
+        made += of_events(connection, Filters(error=filters.error))
     if made:
         conditions.append(select(events.c.id).where(events.c.webhook == webhooks.c.id, *made).exists())
+    if filters.text is not None:
+        conditions.append(finding.webhooks_of(connection, filters.text))
+    return conditions
+
+
+def has_reason() -> ColumnElement[bool]:
+    """Written as the partial index has it, so that it is used."""
+    return or_(text("events.last_error IS NOT NULL"), text("events.reason IS NOT NULL"))
+
+
+def in_quarantine() -> ColumnElement[bool]:
+    """The same of webhooks that hold a source event in quarantine."""
+    return and_(text("webhooks.quarantined > 0"), true())
+
+
+def _times(at: ColumnElement[datetime], filters: Filters) -> list[ColumnElement[bool]]:
+    conditions = []
     if filters.since is not None:
-        conditions.append(webhooks.c.received_at >= filters.since)
-    columns = [column for column in webhooks.c if column.name not in _LEFT_OUT_OF_LISTS]
-    return _page(connection, select(*columns).where(*conditions), webhooks.c.received_at, limit, after)
+        conditions.append(at >= filters.since)
+    if filters.until is not None:
+        conditions.append(at < filters.until)
+    return conditions
 
 
 def event(connection: Connection, identity: str) -> Row | None:
@@ -104,10 +157,10 @@ def destinations(connection: Connection) -> list[Row]:
     return _rows(connection, select(schema.destinations).order_by(schema.destinations.c.name))
 
 
-def _said(filters: Filters) -> dict[str, Any]:
-    """The filters that are equalities on a column of that name."""
-    said = {field.name: getattr(filters, field.name) for field in fields(filters) if field.name != "since"}
-    return {name: int(value) if name == "lane" else value for name, value in said.items() if value is not None}
+def said(filters: Filters) -> dict[str, Any]:
+    """What is asked for, by name."""
+    told = {one.name: getattr(filters, one.name) for one in fields(filters)}
+    return {name: int(value) if name == "lane" else value for name, value in told.items() if value is not None}
 
 
 def _page(
