@@ -16,7 +16,7 @@ from gateway.config import Destination
 from gateway.delivery.drain import Courier, drain
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import migrate
-from gateway.ledger.recording import Fact
+from gateway.ledger.telling import Fact
 from gateway.logs import configure_logs
 from tests.making import add_destinations, opened, payment, record, submission
 from tests.making import told as telling

@@ -26,7 +26,7 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.fingerprints import Fingerprint, Moved
 from gateway.ledger.identity import fingerprint
 from gateway.ledger.migration import migrate
-from gateway.ledger.recording import Recorded, Submission
+from gateway.ledger.telling import Recorded, Submission
 from gateway.translation.adapter import Adapter
 from gateway.translation.registry import adapters, beside
 

@@ -173,6 +173,7 @@ class LumailEvent:
     `richness` ranks tellings of one fact: of two that nobody has sent yet, the richer data is kept.
     `sum` is for money of which one sale has several tellings. Then `keys` name the sale, whether this is a payment or
     a refund; `data` is as if this were all that is told, and the gateway puts the amount that is still to be told.
+    `named_by` names the memory whose `name`, taught before the event leaves, is a better name of the product.
     """
 
     type: EventType
@@ -183,6 +184,7 @@ class LumailEvent:
     waits_for: MemoryKey | None = None
     richness: int = 0
     sum: Sum | None = None
+    named_by: MemoryKey | None = None
 
 
 class DataSchema(Schema):

@@ -1,6 +1,6 @@
 """Again: an event that was given up is sent after all, a webhook is translated with today's adapter."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,15 +10,16 @@ from sqlalchemy import Connection, update
 from gateway.errors import CommandError
 from gateway.intake.accept import submission
 from gateway.intake.route import Route
-from gateway.ledger import audit, doubt, incidents, lines, search, strangers
+from gateway.ledger import audit, doubt, following, incidents, lines, search, strangers, superseding
 from gateway.ledger.audit import Deed
 from gateway.ledger.commit import record_group
 from gateway.ledger.database import Ledger
 from gateway.ledger.doubt import ANSWER_LOST
+from gateway.ledger.known import FINAL_REASONS
 from gateway.ledger.leases import wake
-from gateway.ledger.recording import FINAL_REASONS, LIVE, Recorded
 from gateway.ledger.remembering import reader
 from gateway.ledger.schema import events
+from gateway.ledger.telling import Recorded
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
 TWICE = "Lumail would count it twice and can't take it back"
@@ -56,8 +57,7 @@ def replay_event(ledger: Ledger, identity: str, who: str, *, force: bool = False
         found = _known_event(connection, identity)
     with ledger.write([found["destination"]]) as connection:
         event = _known_event(connection, identity)
-        told = [other for other in search.told_by(connection, event["group"]) if other["id"] != identity]
-        _refuse(event, told, force=force)
+        _refuse(event, superseding.rivals(connection, event), force=force)
         now = ledger.now(connection)
         connection.execute(update(events).where(events.c.id == identity).values(_as_new(now)))
         _let_go_on(connection, event, now)
@@ -123,8 +123,7 @@ def _refuse_decision(connection: Connection, event: search.Row, decision: Decisi
     if decision.word == "send" and event["subscriber"] is None:
         raise CommandError(f"{identity} has no subscriber yet, so it can't be sent")
     if decision.word == "send":
-        others = [one for one in search.told_by(connection, event["group"]) if one["id"] != identity]
-        other = next((one for one in others if one["status"] in LIVE), None)
+        other = next(iter(superseding.rivals(connection, event)), None)
         if other is not None:
             raise CommandError(f"{identity} tells the same fact as {other['id']}, which is {other['status']}. {TWICE}")
     if decision.lumail_id is not None:
@@ -147,7 +146,8 @@ def _decided(event: search.Row, decision: Decision, now: datetime) -> dict[str, 
 
 
 def _let_go_on(connection: Connection, event: search.Row, now: datetime) -> None:
-    """The event's line goes on with it, or without it."""
+    """The event's line goes on with it, or without it; so do refunds that wait for it."""
+    following.let_follow(connection, event["destination"], [event["id"]], now)
     if event["subscriber"] is not None:
         strangers.forget(connection, event["destination"], event["subscriber"])
         lines.refresh(connection, event["destination"], [(event["lane"], event["subscriber"])])
@@ -212,8 +212,8 @@ _NEEDLESS = {
 }
 
 
-def _refuse(event: search.Row, told: list[search.Row], *, force: bool) -> None:
-    """Raise CommandError where the event must not be sent (again). `told` are the other events of its fact."""
+def _refuse(event: search.Row, rivals: Sequence[search.Row], *, force: bool) -> None:
+    """Raise CommandError where the event must not be sent (again). `rivals` tell the same fact, and live."""
     identity, status = event["id"], event["status"]
     if status in _NEEDLESS:
         raise CommandError(f"{identity} {_NEEDLESS[status]}")
@@ -235,7 +235,7 @@ def _refuse(event: search.Row, told: list[search.Row], *, force: bool) -> None:
             f"{identity} was sent and its answer lost: Lumail may have it (see the subscriber's timeline there). "
             f"If it has and it is sent again, {TWICE}"
         )
-    other = next((one for one in told if one["status"] in LIVE), None)
+    other = next(iter(rivals), None)
     if other is not None:
         raise CountedTwiceError(
             f"{identity} tells the same fact as {other['id']}, which is {other['status']}. Sent as well, {TWICE}"

@@ -9,8 +9,8 @@ from sqlalchemy import Table, insert, select
 from gateway.events import EventType, encode_data, lane_of
 from gateway.ledger.commit import record_group
 from gateway.ledger.database import Ledger
-from gateway.ledger.recording import Fact, Lesson, Recorded, Submission, Telling
 from gateway.ledger.schema import destinations
+from gateway.ledger.telling import Fact, Lesson, Recorded, Submission, Telling
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 

@@ -71,7 +71,9 @@ class Tick:
 
 
 def drop_outdated(ledger: Ledger, destinations: Mapping[str, Destination]) -> None:
-    """Drop what expired or was held for too long, a step at a time so that nobody waits long for the ledger."""
+    """Drop what expired or was held for too long, and let go what waited long enough for a better telling: a step at
+    a time, so that nobody waits long for the ledger.
+    """
     for name, destination in destinations.items():
         with ledger.read() as connection:
             more = expiry.is_any(connection, name, ledger.now(connection), destination.hold_for)
@@ -80,3 +82,4 @@ def drop_outdated(ledger: Ledger, destinations: Mapping[str, Destination]) -> No
                 now = ledger.now(connection)
                 more = expiry.drop_expired(connection, name, now)
                 more = expiry.drop_held(connection, name, now, destination.hold_for) or more
+                more = expiry.let_go(connection, name, now) or more

@@ -2,19 +2,20 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache, partial
 from typing import Any
 
 from gateway.errors import PayloadError
-from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, encode_data, lane_of
+from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, Paid, Refund, Sum, encode_data, lane_of
 from gateway.intake.confirming import confirm
 from gateway.intake.guesses import Guesses
 from gateway.intake.route import Route
 from gateway.ledger import demands
 from gateway.ledger.commit import Committer
-from gateway.ledger.recording import Fact, Lesson, Recall, Recorded, Submission, Telling
+from gateway.ledger.sums import named
+from gateway.ledger.telling import Fact, Lesson, Recall, Recorded, Submission, Telling
 from gateway.translation.adapter import Context, Demand, SourceEvent, Translation, Unreadable, split, translate
 from gateway.translation.signature import verify
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
@@ -170,15 +171,20 @@ def _told(route: Route, prefix: str, event: SourceEvent, translation: Translatio
     if translation.demand is not None:
         return Telling("taught", event.type, demand=_demand(route, prefix, translation.demand))
     facts = tuple(_fact(route, prefix, made) for made in translation.events if made.type in route.source.forward)
+    said = tuple(
+        replace(_fact(route, prefix, made), makes=False)
+        for made in translation.sums
+        if made.type in route.source.forward
+    )
     lessons = tuple(Lesson(_memory_name(prefix, memo.key), memo.values, memo.at) for memo in translation.memos)
     links = tuple(tuple(_key(prefix, key) for key in link) for link in translation.links)
     if facts:
-        return Telling("translated", event.type, facts, lessons, links)
+        return Telling("translated", event.type, facts + said, lessons, links)
     if translation.events:
         left_out = ", ".join(sorted({made.type.value for made in translation.events}))
         reason = f"{left_out} is not among what this source forwards"
         return Telling("ignored", event.type, (), lessons, links, reason)
-    return Telling("taught", event.type, (), lessons, links)
+    return Telling("taught", event.type, said, lessons, links)
 
 
 def _demand(route: Route, prefix: str, demand: Demand) -> demands.Demand:
@@ -207,7 +213,19 @@ def _fact(route: Route, prefix: str, made: LumailEvent) -> Fact:
         settle=timedelta(seconds=settle),
         expires_at=None if worth is None else made.occurred_at + worth,
         once=_once(route, prefix, made),
+        sum=None if made.sum is None else _sum(prefix, made.sum),
+        named_by=None if made.named_by is None else _memory_name(prefix, made.named_by),
     )
+
+
+def _sum(prefix: str, told: Sum) -> Sum:
+    """What was said of a sale's money, under names that no other account's can meet."""
+    if isinstance(told, Paid):
+        return replace(told, part=named(prefix + told.part))
+    book, part = named(prefix + told.book), named(prefix + told.part)
+    if isinstance(told, Refund):
+        return replace(told, book=book, part=part, id=named(prefix + told.id))
+    return replace(told, book=book, part=part)
 
 
 def _once(route: Route, prefix: str, made: LumailEvent) -> str | None:

@@ -16,7 +16,7 @@ from gateway.errors import LedgerUnavailableError, PayloadError
 from gateway.ledger import drift
 from gateway.ledger.database import Ledger
 from gateway.ledger.drift import LONGEST_TYPE, Seen
-from gateway.ledger.recording import Recorded
+from gateway.ledger.telling import Recorded
 from gateway.translation import shape
 from gateway.translation.adapter import Adapter, SourceEvent, covers, split
 from gateway.translation.webhook import VerifiedWebhook

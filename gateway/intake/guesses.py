@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gateway.ledger.recording import Recall, Submission, Telling
+from gateway.ledger.telling import Recall, Submission, Telling
 
 MOST = 10_000
 

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from gateway.errors import LedgerUnavailableError
 from gateway.ledger.database import Ledger, is_serialization_fault
-from gateway.ledger.recording import Recorded, Submission, quarantined_whole, record
+from gateway.ledger.recording import quarantined_whole, record
+from gateway.ledger.telling import Recorded, Submission
 
 MOST_IN_A_GROUP = 64
 

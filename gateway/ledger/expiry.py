@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Update, bindparam, select, text, update
 from sqlalchemy import func as sql
 
-from gateway.ledger import lines
+from gateway.ledger import following, leases, lines
 from gateway.ledger.schema import Instant, events
 
 STEP = 500
@@ -23,7 +23,7 @@ def _drop(reason: object, due: object) -> Update:
         update(events)
         .where(events.c.id.in_(due))  # type: ignore[arg-type]  # a query of ids
         .values(status="dropped", reason=reason, settled_at=bindparam("now", type_=Instant))
-        .returning(events.c.lane, events.c.subscriber)
+        .returning(events.c.id, events.c.lane, events.c.subscriber)
     )
 
 
@@ -51,6 +51,24 @@ _HELD_SINCE = (
 )
 _DROP_HELD = _drop(HELD_TOO_LONG + ": " + sql.coalesce(events.c.reason, "no cause is known"), _HELD_SINCE.limit(STEP))
 
+_RELEASED = (
+    select(events.c.id)
+    .where(
+        events.c.destination == bindparam("its_name"),
+        text("events.status = 'held'"),
+        text("events.release_at IS NOT NULL"),
+        events.c.release_at <= bindparam("now", type_=Instant),
+        events.c.subscriber.is_not(None),
+    )
+    .order_by(events.c.release_at)
+)
+_LET_GO = (
+    update(events)
+    .where(events.c.id.in_(_RELEASED.limit(STEP)))
+    .values(status="waiting", reason=None, release_at=None, due_at=bindparam("now", type_=Instant))
+    .returning(events.c.lane, events.c.subscriber)
+)
+
 _ANY_EXPIRED = (
     select(events.c.id)
     .where(
@@ -72,12 +90,24 @@ def drop_expired(connection: Connection, destination: str, now: datetime) -> boo
 
 def drop_held(connection: Connection, destination: str, now: datetime, hold_for: timedelta) -> bool:
     """Drop events that are held for longer than `hold_for`; whether there may be more of them."""
-    dropped = connection.execute(_DROP_HELD, {"its_name": destination, "now": now, "since": now - hold_for})
-    return len(dropped.all()) == STEP
+    told = {"its_name": destination, "now": now, "since": now - hold_for}
+    dropped = connection.execute(_DROP_HELD, told).all()
+    following.let_follow(connection, destination, [row.id for row in dropped], now)
+    return len(dropped) == STEP
+
+
+def let_go(connection: Connection, destination: str, now: datetime) -> bool:
+    """Let events leave whose time to wait for a better telling is over; whether there may be more of them."""
+    gone = connection.execute(_LET_GO, {"its_name": destination, "now": now}).all()
+    lines.refresh(connection, destination, {(row.lane, row.subscriber) for row in gone})
+    if gone:
+        leases.wake(connection, destination, now)
+    return len(gone) == STEP
 
 
 def is_any(connection: Connection, destination: str, now: datetime, hold_for: timedelta) -> bool:
-    """Whether any event is to be dropped; two indexed looks, nothing is written."""
+    """Whether any event is to be dropped or let go; indexed looks, nothing is written."""
     expired = connection.execute(_ANY_EXPIRED, {"its_name": destination, "now": now}).first()
     held = connection.execute(_HELD_SINCE.limit(1), {"its_name": destination, "since": now - hold_for}).first()
-    return expired is not None or held is not None
+    waits_no_longer = connection.execute(_RELEASED.limit(1), {"its_name": destination, "now": now}).first()
+    return any(one is not None for one in (expired, held, waits_no_longer))

@@ -1,142 +1,39 @@
 """How verified webhooks enter the ledger: what each told, merged with what is known, in a few statements a group."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Insert, Table, bindparam, case, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Insert,
+    RowMapping,
+    Table,
+    bindparam,
+    case,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from gateway.events import EventType, Lane
+from gateway.events import Lane, decode_data, encode_data
 from gateway.ledger import demands, incidents, lines
-from gateway.ledger.doubt import ANSWER_LOST
-from gateway.ledger.expiry import EXPIRED, HELD_TOO_LONG
 from gateway.ledger.identity import new_id
+from gateway.ledger.known import COLUMNS, KnownEvent
 from gateway.ledger.leases import wake
 from gateway.ledger.schema import events, keys, memory, webhooks
 from gateway.ledger.superseding import SUPERSEDED
+from gateway.ledger.telling import Fact, Item, Lesson, Recorded, Submission, Telling
+from gateway.ledger.till import LINK_MISSING, SUBSCRIBER_UNKNOWN, Till
 
 CHUNK = 500
 """How many values stand in one IN list."""
-
-LIVE = frozenset({"waiting", "delivering", "unknown", "held", "delivered"})
-"""Statuses of an event that keep its fact from being told again."""
-
-FINAL_REASONS = frozenset({"cancelled", EXPIRED, "erased", f"{HELD_TOO_LONG}: {ANSWER_LOST}"})
-"""Reasons of a dropped event that keep its fact from ever being told again."""
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One event as the ledger takes it: keys and the memory key carry adapter and account, data is JSON text.
-
-    `once` is a key that it shares with the events beside which it counts once. It joins a fact that is not known by
-    its own keys, and never makes one fact of two.
-    """
-
-    type: EventType
-    subscriber: str | None
-    data: str
-    occurred_at: datetime
-    lane: Lane
-    keys: tuple[str, ...]
-    waits_for: str | None
-    richness: int
-    settle: timedelta
-    expires_at: datetime | None = None
-    once: str | None = None
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """Values to remember under a key; what is known from a later time is not overwritten."""
-
-    key: str
-    values: Mapping[str, Any]
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Telling:
-    """What one source event became. `word` is translated, taught, ignored or quarantined.
-
-    `reads` is what memory held for each key that the translation asked for; where that changed, `again` is called
-    with what memory holds now, under the writer lock.
-    """
-
-    word: str
-    type: str
-    facts: tuple[Fact, ...] = ()
-    lessons: tuple[Lesson, ...] = ()
-    links: tuple[tuple[str, ...], ...] = ()
-    reason: str | None = None
-    reads: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
-    again: "Callable[[Recall], Telling] | None" = None
-    demand: demands.Demand | None = None
-
-
-Recall = Callable[[str], Mapping[str, Any] | None]
-
-
-@dataclass(frozen=True)
-class Submission:
-    """One verified webhook on its way into the ledger.
-
-    `known_as` names the webhook when one that is kept already is translated again.
-    """
-
-    source: str
-    adapter: str
-    destination: str
-    delivery_id: str | None
-    received_at: datetime
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
-    secret: str | None
-    tellings: tuple[Telling, ...]
-    known_as: str | None = None
-
-
-@dataclass(frozen=True)
-class Item:
-    """What became of one source event: translated, merged, taught, ignored or quarantined; duplicate where its
-    webhook is.
-    """
-
-    word: str
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """The receipt, before it is put into words; counts are of source events, `items` has one for each."""
-
-    webhook: str
-    duplicate: bool
-    events: tuple[str, ...] = ()
-    merged: int = 0
-    taught: int = 0
-    ignored: int = 0
-    quarantined: int = 0
-    items: tuple[Item, ...] = ()
-    due_at: datetime | None = None
-    """When the first of the new events is due; None where nothing is to be delivered."""
-
-    @property
-    def word(self) -> str:
-        """The whole in one word, the most telling first."""
-        if self.quarantined:
-            return "quarantined"
-        if self.events:
-            return "translated"
-        if self.merged:
-            return "merged"
-        if self.taught:
-            return "taught"
-        return "ignored"
 
 
 def record(connection: Connection, submissions: Sequence[Submission], now: datetime) -> list[Recorded]:
@@ -150,21 +47,6 @@ def quarantined_whole(submission: Submission, reason: str) -> Submission:
     return replace(submission, tellings=(Telling("quarantined", "", reason=reason),))
 
 
-@dataclass
-class _Known:
-    """An event of a group, as far as merging needs it."""
-
-    id: str
-    type: str
-    status: str
-    reason: str | None
-    richness: int
-    first_attempt_at: datetime | None
-    subscriber: str | None
-    lane: int
-    new: bool = False
-
-
 # Built once: SQLAlchemy takes longer to put a statement together than SQLite to carry it out.
 _ASKED: BindParameter[Any] = bindparam("asked", expanding=True)
 _OF_DESTINATION: BindParameter[Any] = bindparam("its_destination")
@@ -174,9 +56,7 @@ _EARLIER = select(webhooks.c.id, webhooks.c.source, webhooks.c.delivery_id, webh
 _REMEMBERED = select(memory).where(memory.c.destination == _OF_DESTINATION, memory.c.key.in_(_ASKED))
 _GROUPS_OF_KEYS = select(keys.c.key, keys.c.group).where(keys.c.destination == _OF_DESTINATION, keys.c.key.in_(_ASKED))
 _EVENTS_OF_GROUPS = (
-    select(*(events.c[name] for name in (*_Known.__dataclass_fields__, "group") if name != "new"))
-    .where(events.c.group.in_(_ASKED))
-    .order_by(events.c.id)
+    select(*(events.c[name] for name in (*COLUMNS, "group"))).where(events.c.group.in_(_ASKED)).order_by(events.c.id)
 )
 _ADD_WEBHOOKS = insert(webhooks)
 _ADD_EVENTS = insert(events)
@@ -204,6 +84,22 @@ _WAITING_FOR = select(events.c.id, events.c.waits_for, events.c.lane).where(
 )
 
 
+_RELEASED = {
+    "status": case((events.c.release_at.is_(None), "waiting"), else_="held"),
+    "reason": case((events.c.release_at.is_(None), None), else_=LINK_MISSING),
+}
+"""The columns of an event that had waited to be told whose it is; some wait for a better telling besides."""
+
+
+_NAMED_LATER = select(events.c.id, events.c.named_by, events.c.data).where(
+    events.c.destination == _OF_DESTINATION,
+    text("events.status IN ('waiting', 'held')"),  # written as the partial index has it, so that it is used
+    text("events.named_by IS NOT NULL"),
+    events.c.named_by.in_(_ASKED),
+    events.c.first_attempt_at.is_(None),
+)
+
+
 class _Book:
     """The work of one group of webhooks: reads first, decides in memory, writes last."""
 
@@ -214,11 +110,13 @@ class _Book:
         self._memory: dict[str, tuple[Mapping[str, Any], datetime] | None] = {}
         self._taught: set[str] = set()
         self._group_of: dict[str, str | None] = {}
-        self._groups: dict[str, list[_Known]] = {}
+        self._groups: dict[str, list[KnownEvent]] = {}
         self._new_keys: dict[str, str] = {}
         self._new_events: dict[str, dict[str, Any]] = {}
         self._lines: set[tuple[int, str]] = set()
         self._touched = False
+        self._recording: tuple[Submission, str] | None = None
+        self._till = Till(connection, destination, now, self, self._groups)
 
     def take(self, submissions: Sequence[Submission]) -> list[Recorded]:
         earlier = self._earlier(submissions)
@@ -229,6 +127,8 @@ class _Book:
         links = [link for told in tellings.values() for one in told for link in one.links]
         once = {fact.once for fact in facts if fact.once is not None}
         self._read_keys(once | {key for fact in facts for key in fact.keys} | {key for link in links for key in link})
+        if links or any(fact.sum is not None for fact in facts):
+            self._till.read(self._groups)
 
         receipts: list[Recorded] = []
         rows: list[dict[str, Any]] = []
@@ -310,9 +210,7 @@ class _Book:
             self._groups[group] = []
         for chunk in _chunks(asked):
             for row in self._connection.execute(_EVENTS_OF_GROUPS, {"asked": chunk}).mappings():
-                self._groups[row["group"]].append(
-                    _Known(**{name: value for name, value in row.items() if name != "group"})
-                )
+                self._groups[row["group"]].append(_known(row))
 
     def _asking(self, chunk: list[str]) -> dict[str, Any]:
         return {"its_destination": self._destination, "asked": chunk}
@@ -333,7 +231,8 @@ class _Book:
             if told.demand is not None:
                 origin = demands.Origin(f"source {one.source}", one.source, webhook)
                 demands.note(self._connection, told.demand, origin, self._now)
-            new = [event for fact in told.facts if (event := self._tell(one, webhook, fact)) is not None]
+            self._recording = (one, webhook)
+            new = [event for fact in told.facts if (event := self._tell(fact)) is not None]
             made.extend(new)
             word = _counted_as(told, new)
             if word is not None:
@@ -347,28 +246,34 @@ class _Book:
         )
         return receipt, notes
 
-    def _tell(self, one: Submission, webhook: str, fact: Fact) -> str | None:
+    def _tell(self, fact: Fact) -> str | None:
         """The id of the new event, or None where the fact is known: then the richer telling is kept."""
         group = self._group_for(self._names(fact))
-        told = self._groups[group]
-        if any(event.status == "dropped" and event.reason in FINAL_REASONS for event in told):
+        if fact.sum is not None:
+            event = self._till.tell(fact, group)
+            return None if event is None else event.id
+        told = [event for event in self._groups[group] if event.book is None]
+        if any(event.is_closed for event in told):
             return None
-        live = [event for event in told if event.status in LIVE]
+        live = [event for event in told if event.is_live]
         if live:
             self._enrich(live, fact)
             return None
-        return self._add(one, webhook, fact, group)
+        return self.add(fact, group, {}).id
 
     def _names(self, fact: Fact) -> Sequence[str]:
         if fact.once is None or any(self._group_of.get(key) is not None for key in fact.keys):
             return fact.keys
         return (*fact.keys, fact.once)
 
-    def _add(self, one: Submission, webhook: str, fact: Fact, group: str) -> str:
-        identity = new_id("ev")
+    def add(self, fact: Fact, group: str, values: Mapping[str, Any]) -> KnownEvent:
+        """Make an event of a telling of the webhook that is being recorded; `values` are columns besides the fact's."""
+        if self._recording is None:
+            raise RuntimeError("no webhook is being recorded")
+        one, webhook = self._recording
         held = fact.subscriber is None
-        self._new_events[identity] = {
-            "id": identity,
+        row: dict[str, Any] = {
+            "id": new_id("ev"),
             "webhook": webhook,
             "source": one.source,
             "destination": self._destination,
@@ -378,34 +283,33 @@ class _Book:
             "occurred_at": fact.occurred_at,
             "lane": int(fact.lane),
             "status": "held" if held else "waiting",
-            "reason": "subscriber unknown" if held else None,
+            "reason": SUBSCRIBER_UNKNOWN if held else None,
             "due_at": self._now + fact.settle,
             "group": group,
             "richness": fact.richness,
             "waits_for": fact.waits_for if held else None,
-            "held_at": self._now if held else None,
+            "named_by": fact.named_by,
+            "book": None,
+            "part": None,
+            "amount": None,
+            "currency": None,
+            "after": None,
+            "release_at": None,
             "expires_at": fact.expires_at,
             "created_at": self._now,
             "settled_at": None,
+            **values,
         }
-        self._groups[group].append(
-            _Known(
-                identity,
-                fact.type.value,
-                "held" if held else "waiting",
-                None,
-                fact.richness,
-                None,
-                fact.subscriber,
-                int(fact.lane),
-                new=True,
-            )
-        )
-        return identity
+        row["held_at"] = self._now if row["status"] == "held" else None
+        known: dict[str, Any] = {name: row.get(name) for name in COLUMNS}
+        event = KnownEvent(**known, new=True)
+        self._new_events[event.id] = _stored(row)
+        self._groups[group].append(event)
+        return event
 
-    def _enrich(self, live: Sequence[_Known], fact: Fact) -> None:
+    def _enrich(self, live: Sequence[KnownEvent], fact: Fact) -> None:
         """Give the untold event of a fact the better data; what an attempt may have sent stays as it is."""
-        event = next((one for one in live if _is_unattempted(one)), None)
+        event = next((one for one in live if one.is_unattempted), None)
         if event is None or len(live) > 1:
             return
         finds_subscriber = event.subscriber is None and fact.subscriber is not None
@@ -415,35 +319,33 @@ class _Book:
         values: dict[str, Any] = {}
         if richer:
             values |= {"data": fact.data, "occurred_at": fact.occurred_at, "richness": fact.richness}
-            values["expires_at"] = fact.expires_at
-            event.richness = fact.richness
+            values |= {"expires_at": fact.expires_at, "named_by": fact.named_by}
         if fact.subscriber is not None and (finds_subscriber or richer):
             values["subscriber"] = fact.subscriber
         if finds_subscriber:
             values |= {"status": "waiting", "reason": None, "waits_for": None}
-            event.status = "waiting"
-        self._change(event, values)
+        self.change(event, values)
 
-    def _change(self, event: _Known, values: Mapping[str, Any]) -> None:
+    def change(self, event: KnownEvent, values: Mapping[str, Any]) -> None:
+        """Set columns of an event that nobody has sent."""
+        begins_to_be_held = values.get("status") == "held" and event.status != "held"
+        changes = {**values, **({"held_at": self._now} if begins_to_be_held else {})}
+        before = event.subscriber
         if event.new:
-            self._new_events[event.id].update(values)
+            self._new_events[event.id].update(_stored(changes))
         else:
             self._connection.execute(
                 update(events)
-                .where(
-                    events.c.id == event.id,
-                    events.c.status.in_(("waiting", "held")),
-                    events.c.first_attempt_at.is_(None),
-                )
-                .values(**values)
+                .where(events.c.id == event.id, events.c.status == event.status, events.c.first_attempt_at.is_(None))
+                .values(**_stored(changes))
             )
-            if event.subscriber is not None:
-                self._lines.add((event.lane, event.subscriber))
             self._touched = True
-        subscriber = values.get("subscriber", event.subscriber)
-        event.subscriber = subscriber
-        if subscriber is not None:
-            self._lines.add((event.lane, subscriber))
+        for name in COLUMNS:
+            if name in changes:
+                setattr(event, name, changes[name])
+        self._lines |= {
+            (event.lane, one) for one in (None if event.new else before, event.subscriber) if one is not None
+        }
 
     def _group_for(self, names: Sequence[str]) -> str:
         """The one group that all these keys belong to from now on."""
@@ -476,20 +378,22 @@ class _Book:
         for event in self._groups[other]:
             if event.new:
                 self._new_events[event.id]["group"] = group
-        attempted = [_attempted(self._groups[one]) for one in (group, other)]
-        if all(attempted):
-            sent = ", ".join(sorted(event.id for events_ in attempted for event in events_))
-            incidents.note(self._connection, self._destination, group, f"sent for one fact: {sent}")
+        sent = [
+            [event for event in self._groups[one] if event.is_sent and event.book is None] for one in (group, other)
+        ]
+        if all(sent):
+            named = ", ".join(sorted(event.id for events_ in sent for event in events_))
+            incidents.note(self._connection, self._destination, group, f"sent for one fact: {named}")
         incidents.move(self._connection, self._destination, other, group)
         self._groups[group] += self._groups.pop(other)
-        live = [event for event in self._groups[group] if event.status in LIVE]
-        stays = max(live, key=_rank_of_staying, default=None)
+        live = [event for event in self._groups[group] if event.is_live and event.book is None]
+        stays = max(live, key=lambda event: event.rank_of_staying, default=None)
         for event in live:
-            if event is not stays and _is_unattempted(event):
-                event.status = "dropped"
-                self._change(
+            if event is not stays and event.is_unattempted:
+                self.change(
                     event, {"status": "dropped", "reason": SUPERSEDED, "waits_for": None, "settled_at": self._now}
                 )
+        self._till.unite(group, other)
 
     # What is written
 
@@ -504,6 +408,7 @@ class _Book:
                 for key, group in sorted(self._new_keys.items())
             ]
             self._connection.execute(_ADD_KEYS[self._connection.dialect.name], wanted)
+        self._till.write()
         self._write_memory()
         waiting = [row for row in self._new_events.values() if row["status"] == "waiting"]
         lines.join(self._connection, [row for row in waiting if row["lane"] != Lane.BULK])
@@ -524,6 +429,7 @@ class _Book:
                 rows.append({"destination": self._destination, "key": key, "values": known[0], "at": known[1]})
         self._connection.execute(_REMEMBER[self._connection.dialect.name], rows)
         self._release({row["key"]: row["values"]["email"] for row in rows if row["values"].get("email")})
+        self._rename({row["key"]: row["values"]["name"] for row in rows if row["values"].get("name")})
 
     def _release(self, emails: Mapping[str, str]) -> None:
         """Let go the events that waited for what was just taught."""
@@ -532,26 +438,35 @@ class _Book:
                 self._connection.execute(
                     update(events)
                     .where(events.c.id == identity, events.c.status == "held")
-                    .values(subscriber=emails[waited_for], status="waiting", reason=None, waits_for=None)
+                    .values(subscriber=emails[waited_for], waits_for=None, **_RELEASED)
                 )
                 self._lines.add((lane, emails[waited_for]))
+
+    def _rename(self, names: Mapping[str, str]) -> None:
+        """Give events that nobody has sent the better name of their product that was just taught."""
+        for chunk in _chunks(names):
+            for identity, named_by, data in self._connection.execute(_NAMED_LATER, self._asking(chunk)).all():
+                better = encode_data({**decode_data(data), "product": names[named_by]})
+                self._connection.execute(
+                    update(events)
+                    .where(events.c.id == identity, events.c.first_attempt_at.is_(None))
+                    .values(data=better, named_by=None)
+                )
 
 
 def _memory_keys(told: Telling) -> list[str]:
     return [*told.reads, *(lesson.key for lesson in told.lessons)]
 
 
-def _attempted(told: Sequence[_Known]) -> list[_Known]:
-    """Events that Lumail has, or may have."""
-    return [event for event in told if event.status in LIVE and not _is_unattempted(event)]
+def _known(row: RowMapping) -> KnownEvent:
+    values = {name: row[name] for name in COLUMNS}
+    return KnownEvent(**{**values, "amount": None if row["amount"] is None else Decimal(row["amount"])})
 
 
-def _is_unattempted(event: _Known) -> bool:
-    return event.first_attempt_at is None and event.status in ("waiting", "held")
-
-
-def _rank_of_staying(event: _Known) -> tuple[bool, bool, int]:
-    return (not _is_unattempted(event), event.subscriber is not None, event.richness)
+def _stored(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns as the table takes them."""
+    amount = values.get("amount")
+    return {**values, "amount": str(amount)} if amount is not None else dict(values)
 
 
 def _counted_as(told: Telling, new: Sequence[str]) -> str | None:

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import select
 
 from gateway.ledger.database import Ledger
-from gateway.ledger.recording import Recall
 from gateway.ledger.schema import memory
+from gateway.ledger.telling import Recall
 
 
 def reader(ledger: Ledger, destination: str) -> Recall:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, select, update
 
-from gateway.ledger import budget, habits, lines, pauses, strangers, superseding
+from gateway.ledger import budget, following, habits, lines, pauses, strangers, superseding
 from gateway.ledger.attempt import Kind, Settlement, Stranger
 from gateway.ledger.budget import WINDOW, Learned
 from gateway.ledger.doubt import doubt_again
@@ -61,9 +61,12 @@ def settle(
     connection.execute(_ANSWERED, [_answer(one, now) for one in settlements])
     _learn(connection, destination, settlements, now)
     _settle_recorded(connection, destination, [one for one in settlements if one.recorded], now)
+    settled = [one.claimed.event for one in settlements if one.recorded and one.claimed.event is not None]
     for one in settlements:
         if one.changes is not None and one.claimed.event is not None:
             _change(connection, one.claimed.event, one, now)
+            if one.changes.get("status") in ("failed", "dropped"):
+                settled.append(one.claimed.event)
         if one.stranger is not None:
             _settle_stranger(connection, destination, one, now)
     changed = {
@@ -72,6 +75,7 @@ def settle(
         if one.claimed.event is not None and (one.recorded or one.changes)
     }
     lines.refresh(connection, destination, changed)
+    following.let_follow(connection, destination, settled, now)
     return _settle_pauses(connection, destination, settlements, now)
 
 

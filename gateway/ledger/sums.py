@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Self
 
-from gateway.events import Paid, Refund, RefundState, RefundTotal, Sum
+from gateway.events import Paid, Refund, RefundState, RefundTotal, Sum, decode_data, encode_data
 
 NOTHING = Decimal(0)
 
@@ -189,6 +189,16 @@ class Sums:
         known = self.books.get(book)
         return None if known is None else known.refunded()
 
+    def columns_of(self, part: str | None) -> frozenset[str]:
+        """The columns in which an object was told."""
+        told = (*self.made.items(), *self.heard.items())
+        return frozenset(column for column, parts in told if part in parts)
+
+    @property
+    def first_currency(self) -> str | None:
+        """The currency of the telling that came first."""
+        return next((money.currency for parts in self.made.values() for money in parts.values()), None)
+
     @property
     def is_heard_only(self) -> bool:
         """Whether a payment was told, and by no telling that makes one."""
@@ -236,6 +246,19 @@ class Sums:
 def named(name: str) -> str:
     """The name of a column's part, a book or a refund as sums hold it: enough to tell two apart, and no id."""
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def priced(data: str, money: Money) -> str:
+    """The data of a telling with the amount that its event is about.
+
+    What the buyer saw stays only where the event is about the whole of what was told.
+    """
+    told = decode_data(data)
+    if told.get("currency") == money.currency and Decimal(str(told["amount"])) == money.amount:
+        return data
+    for name in ("presentmentAmount", "presentmentCurrency"):
+        told.pop(name, None)
+    return encode_data({**told, "amount": money.amount, "currency": money.currency})
 
 
 def _raise(columns: dict[str, dict[str, Money]], column: str, part: str, money: Money) -> None:

@@ -1,41 +1,87 @@
 """Which event stands for a fact that was told twice: one goes out, another takes its place if it comes to nothing."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy import func as sql
 
 from gateway.ledger import leases, lines
-from gateway.ledger.schema import events
+from gateway.ledger.schema import events, groups
+from gateway.ledger.sums import NOTHING, PAID, Money, Sums, priced
 
 SUPERSEDED = "superseded"
 """Why an event was dropped whose fact another event tells."""
 
+_ENDED = ("failed", "dropped")
+
 
 def succeed(connection: Connection, event: str, now: datetime) -> None:
     """Where a fact was told twice and the telling that went out came to nothing, the other takes its place."""
-    group = select(events.c.group).where(events.c.id == event).scalar_subquery()
-    twins = connection.execute(
-        select(events.c.id, events.c.destination, events.c.lane, events.c.subscriber)
-        .where(
-            events.c.group == group,
-            events.c.status == "dropped",
-            events.c.reason == SUPERSEDED,
-            events.c.first_attempt_at.is_(None),
-            events.c.subscriber.is_not(None),
-        )
-        .order_by(events.c.richness.desc(), events.c.id)
-    ).all()
-    live = connection.execute(
-        select(sql.count()).where(events.c.group == group, events.c.status.not_in(("failed", "dropped")))
-    ).scalar_one()
-    if not twins or live:
+    ended = dict(connection.execute(select(events).where(events.c.id == event)).mappings().one())
+    told = _told_beside(connection, ended)
+    heirs = [
+        one
+        for one in told
+        if one["status"] == "dropped"
+        and one["reason"] == SUPERSEDED
+        and one["first_attempt_at"] is None
+        and one["subscriber"] is not None
+    ]
+    if not heirs:
         return
-    heir = twins[0]
-    connection.execute(
-        update(events)
-        .where(events.c.id == heir.id, events.c.status == "dropped")
-        .values(status="waiting", reason=None, settled_at=None, due_at=now)
+    heir = max(heirs, key=lambda one: (one["richness"], one["currency"] == ended["currency"]))
+    values: dict[str, Any] = {"status": "waiting", "reason": None, "settled_at": None, "due_at": now}
+    if ended["book"] is not None:
+        room = _room(connection, heir)
+        if room <= 0:
+            return
+        money = Money(room, heir["currency"])
+        values |= {"amount": str(room), "data": priced(heir["data"], money)}
+    elif any(one["status"] not in _ENDED for one in told):
+        return
+    connection.execute(update(events).where(events.c.id == heir["id"], events.c.status == "dropped").values(**values))
+    lines.refresh(connection, heir["destination"], [(heir["lane"], heir["subscriber"])])
+    leases.wake(connection, heir["destination"], now)
+
+
+def rivals(connection: Connection, event: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The events beside which this one, if it were sent (again), would tell a fact twice, the oldest first.
+
+    Of a sale's payments, or of one charge's refunds, each is told for itself as long as that is true of the sum.
+    """
+    beside = [one for one in _told_beside(connection, event) if one["status"] not in _ENDED]
+    if event["book"] is None or event["amount"] is None:
+        return beside
+    counted = event["status"] not in _ENDED
+    room = _room(connection, event) + (Decimal(event["amount"]) if counted else NOTHING)
+    return [] if room >= Decimal(event["amount"]) else beside
+
+
+def _told_beside(connection: Connection, event: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    query = select(events).where(
+        events.c.group == event["group"], events.c.id != event["id"], events.c.book.is_not_distinct_from(event["book"])
     )
-    lines.refresh(connection, heir.destination, [(heir.lane, heir.subscriber)])
-    leases.wake(connection, heir.destination, now)
+    return [dict(row) for row in connection.execute(query.order_by(events.c.id)).mappings()]
+
+
+def _room(connection: Connection, event: Mapping[str, Any]) -> Decimal:
+    """What is true and not told yet of the book that an event belongs to, in its currency."""
+    book, currency = event["book"], event["currency"]
+    row = connection.execute(select(groups.c.truth, groups.c.emitted).where(groups.c.id == event["group"])).first()
+    if row is None or row.truth is None:
+        return NOTHING
+    sums = Sums.from_json(row.truth)
+    refunded = None if book == PAID else sums.refunded(book)
+    truth = sums.paid(currency) if book == PAID else NOTHING
+    if refunded is not None:
+        truth = sums.in_currency(refunded, currency).amount
+    query = select(events.c.amount).where(
+        events.c.group == event["group"],
+        events.c.book == book,
+        events.c.currency == currency,
+        events.c.status.not_in(_ENDED),
+    )
+    kept = Decimal(((row.emitted or {}).get("kept", {})).get(book, {}).get(currency, "0"))
+    return truth - kept - sum((Decimal(amount) for (amount,) in connection.execute(query)), NOTHING)

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import insert, update
 
 from gateway.ledger.database import Ledger
-from gateway.ledger.recording import Telling
 from gateway.ledger.refusals import Refused, add
 from gateway.ledger.schema import attempts, destinations, events, lines, pauses
+from gateway.ledger.telling import Telling
 from tests.cli.conftest import NOWHERE, Terminal
 from tests.making import complained, opened, payment, record, record_facts, submission, told
 

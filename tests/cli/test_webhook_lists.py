@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from gateway.ledger.database import Ledger
-from gateway.ledger.recording import Telling
 from gateway.ledger.schema import webhooks
+from gateway.ledger.telling import Telling
 from tests.cli.conftest import Terminal
 from tests.making import complained, opened, payment, record, submission, told
 

@@ -30,6 +30,7 @@ from gateway.ledger.attempt import ENDS_WITHIN, SEND_WITHIN, Claimed, Kind
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import migrate
 from gateway.ledger.schema import destinations, events, pauses
+from gateway.ledger.telling import Fact
 from gateway.lumail.answer import Answer, RateLimit, TrackedEvent
 from gateway.replay import replay_event
 from tests.making import add_destinations, complained, fact, opened, payment, rows, submission, told
@@ -483,9 +484,9 @@ class Delivery(RuleBasedStateMachine):
         return 200, {"events": shown, "nextCursor": str(first + self.page) if more else None}
 
 
-def _named(made: recording.Fact, which: str) -> recording.Fact:
+def _named(made: Fact, which: str) -> Fact:
     data = {**json.loads(made.data), "emailId": which}
-    return recording.Fact(**{**vars(made), "data": json.dumps(data)})
+    return Fact(**{**vars(made), "data": json.dumps(data)})
 
 
 TestDelivery = Delivery.TestCase

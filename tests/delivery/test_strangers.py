@@ -16,8 +16,8 @@ from gateway.delivery.outcome import conclude_all
 from gateway.ledger import leases, recording, turns
 from gateway.ledger.attempt import Claimed, Kind
 from gateway.ledger.database import Ledger
-from gateway.ledger.recording import Fact
 from gateway.ledger.schema import attempts, events
+from gateway.ledger.telling import Fact
 from gateway.lumail.answer import Answer
 from gateway.lumail.sandbox import Sandbox
 from gateway.lumail.transport import Transport

@@ -12,8 +12,8 @@ from gateway.events import decode_data
 from gateway.ledger import incidents
 from gateway.ledger.commit import record_group
 from gateway.ledger.database import Ledger
-from gateway.ledger.recording import Lesson, Telling
 from gateway.ledger.schema import events, groups, keys, lines, memory, webhooks
+from gateway.ledger.telling import Lesson, Telling
 from tests.making import NOON, again, complained, opened, payment, record, record_facts, rows, submission, told
 
 

@@ -1,0 +1,67 @@
+"""What is known of a fact that is told again: the events that told it, and how far each has come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+
+from gateway.ledger.doubt import ANSWER_LOST
+from gateway.ledger.expiry import EXPIRED, HELD_TOO_LONG
+
+LIVE = frozenset({"waiting", "delivering", "unknown", "held", "delivered"})
+"""Statuses of an event that keep its fact from being told again."""
+
+FINAL_REASONS = frozenset({"cancelled", EXPIRED, "erased", f"{HELD_TOO_LONG}: {ANSWER_LOST}"})
+"""Reasons of a dropped event that keep its fact from ever being told again."""
+
+
+@dataclass
+class KnownEvent:
+    """An event of a group, as far as another telling can concern it. `new`: it is made by these very tellings."""
+
+    id: str
+    type: str
+    status: str
+    reason: str | None
+    richness: int
+    first_attempt_at: datetime | None
+    subscriber: str | None
+    lane: int
+    data: str
+    occurred_at: datetime
+    waits_for: str | None
+    book: str | None
+    part: str | None
+    amount: Decimal | None
+    currency: str | None
+    after: str | None
+    release_at: datetime | None
+    new: bool = False
+
+    @property
+    def is_unattempted(self) -> bool:
+        """Whether Lumail surely has heard nothing of it, and it may still be changed."""
+        return self.first_attempt_at is None and self.status in ("waiting", "held")
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in LIVE
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether Lumail has it, or may have it."""
+        return self.is_live and not self.is_unattempted
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether somebody or something decided that its fact is never told again."""
+        return self.status == "dropped" and self.reason in FINAL_REASONS
+
+    @property
+    def rank_of_staying(self) -> tuple[bool, bool, bool, int]:
+        """Of several events for one fact the highest stays."""
+        return (self.is_sent, self.release_at is None, self.subscriber is not None, self.richness)
+
+
+COLUMNS: Sequence[str] = tuple(one.name for one in fields(KnownEvent) if one.name != "new")
+"""What of the table `events` is read for it."""
