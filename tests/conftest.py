@@ -12,6 +12,11 @@ from tests.making import add_destinations
 from tests.services import Postgres, postgres_server, redis_server
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--histories", type=int, default=300, help="how many histories of money tests/money generates")
+    parser.addoption("--histories-seed", default="1", help="another seed makes other histories")
+
+
 @pytest.fixture(scope="session")
 def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with redis_server(tmp_path_factory.mktemp("redis")) as url:

@@ -2,99 +2,23 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import partial
+from dataclasses import replace
+from datetime import timedelta
 from time import monotonic
 
 import pytest
 
 from gateway.config import Destination
-from gateway.delivery.drain import habits_of, view
-from gateway.delivery.message import compose, question
-from gateway.delivery.outcome import conclude_all
-from gateway.ledger import leases, recording, turns
-from gateway.ledger.attempt import Claimed, Kind
 from gateway.ledger.database import Ledger
-from gateway.ledger.schema import attempts, events
-from gateway.ledger.telling import Fact
-from gateway.lumail.answer import Answer
+from gateway.ledger.schema import events
 from gateway.lumail.sandbox import Sandbox
 from gateway.lumail.transport import Transport
 from tests.delivery.conftest import TOKEN
-from tests.making import NOON, complained, opened, payment, rows, submission, told
+from tests.making import NOON, complained, opened, payment, rows
+from tests.town import Town
 
 HOUR = timedelta(hours=1)
 UNKNOWN = "unknown.example.com"
-
-
-@dataclass
-class Town:
-    """A road on which time is an argument: what is due is sent to the sandbox at once, then nothing until it is."""
-
-    ledger: Ledger
-    sandbox: Sandbox
-    transport: Transport
-    destination: Destination
-    now: datetime = NOON
-
-    def tell(self, *facts: Fact) -> list[str]:
-        with self.ledger.write(["main"]) as connection:
-            found = recording.record(connection, [submission(told(fact)) for fact in facts], self.now)
-        return [event for one in found for event in one.events]
-
-    def until(self, end: datetime) -> None:
-        """Drain whenever the ledger says that it is of use."""
-        while True:
-            with self.ledger.write(["main"]) as connection:
-                assert leases.take(connection, "main", "town", self.now)
-            answers: list[tuple[Claimed, Answer]] = []
-            while claimed := self._turn(answers):
-                answers = [(one, self._send(one)) for one in claimed]
-            with self.ledger.write(["main"]) as connection:
-                limit = self.destination.requests_per_minute
-                wake_at = turns.release(connection, "main", "town", self.now, limit)
-            if wake_at is None or wake_at > end:
-                break
-            self.now = max(wake_at, self.now + timedelta(milliseconds=100))
-        self.now = end
-
-    def _turn(self, answers: list[tuple[Claimed, Answer]]) -> tuple[Claimed, ...]:
-        with self.ledger.write(["main"]) as connection:
-            turned = turns.turn(
-                connection,
-                "main",
-                "town",
-                self.now,
-                settlements=conclude_all(answers, view(connection, self.destination, self.now)),
-                wanted=32,
-                limit=self.destination.requests_per_minute,
-                compose=partial(compose, habits_of(connection, "main"), self.destination),
-            )
-        return turned.claimed
-
-    def _send(self, one: Claimed) -> Answer:
-        method, path, body = ("POST", "/events", one.sent.encode()) if one.kind is Kind.POST else question(one)
-        ends_by = monotonic() + 5
-        if one.kind is Kind.POST:
-            answer = self.transport.post_event(one.sent.encode(), send_before=ends_by, ends_by=ends_by)
-        else:
-            answer = self.transport.exchange(method, path, body, send_before=ends_by, ends_by=ends_by)
-        return replace(answer, date=self.now)
-
-    def calls(self) -> Counter[str]:
-        """How often Lumail was called for each subscriber, as the attempts have it."""
-        concerned = dict(rows(self.ledger, events, "id", "subscriber"))
-        found = rows(self.ledger, attempts, "event", "sent")
-        return Counter(
-            concerned[event] if event else sent.rpartition("/")[2].replace("%40", "@") for event, sent in found
-        )
-
-    def kinds(self) -> list[str]:
-        return [kind for (kind,) in rows(self.ledger, attempts, "kind")]
-
-    def statuses(self) -> list[tuple[str, str | None]]:
-        return [(status, reason) for status, reason in rows(self.ledger, events, "status", "reason")]
 
 
 @pytest.fixture
