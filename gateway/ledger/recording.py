@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.events import Lane, decode_data, encode_data
-from gateway.ledger import demands, incidents, lines
+from gateway.ledger import demands, incidents, lines, retelling
 from gateway.ledger.identity import new_id
 from gateway.ledger.known import COLUMNS, KnownEvent
 from gateway.ledger.leases import wake
@@ -113,6 +113,8 @@ class _Book:
         self._groups: dict[str, list[KnownEvent]] = {}
         self._new_keys: dict[str, str] = {}
         self._new_events: dict[str, dict[str, Any]] = {}
+        self._told: set[tuple[str, str]] = set()
+        """Webhooks and the groups of which they told."""
         self._lines: set[tuple[int, str]] = set()
         self._touched = False
         self._recording: tuple[Submission, str] | None = None
@@ -233,6 +235,8 @@ class _Book:
                 demands.note(self._connection, told.demand, origin, self._now)
             self._recording = (one, webhook)
             new = [event for fact in told.facts if (event := self._tell(fact)) is not None]
+            named = (*told.links, *(fact.keys for fact in told.facts))
+            self._told |= {(webhook, group) for names in named if (group := self._group_of[names[0]]) is not None}
             made.extend(new)
             word = _counted_as(told, new)
             if word is not None:
@@ -373,6 +377,8 @@ class _Book:
             update(keys).where(keys.c.destination == self._destination, keys.c.group == other).values(group=group)
         )
         self._connection.execute(update(events).where(events.c.group == other).values(group=group))
+        retelling.move(self._connection, other, group)
+        self._told = {(webhook, group if of == other else of) for webhook, of in self._told}
         self._group_of = {key: group if of == other else of for key, of in self._group_of.items()}
         self._new_keys = {key: group if of == other else of for key, of in self._new_keys.items()}
         for event in self._groups[other]:
@@ -409,6 +415,8 @@ class _Book:
             ]
             self._connection.execute(_ADD_KEYS[self._connection.dialect.name], wanted)
         self._till.write()
+        made = {(row["webhook"], row["group"]) for row in self._new_events.values()}
+        retelling.add(self._connection, self._told - made)
         self._write_memory()
         waiting = [row for row in self._new_events.values() if row["status"] == "waiting"]
         lines.join(self._connection, [row for row in waiting if row["lane"] != Lane.BULK])

@@ -267,6 +267,16 @@ groups = Table(
     ),
 )
 
+retellings = Table(
+    "retellings",
+    metadata,
+    Column("webhook", String(40), nullable=False),
+    Column("group", String(40), nullable=False),
+    PrimaryKeyConstraint("webhook", "group"),
+    Index("retellings_of_group", "group"),
+    comment="webhooks that told of a fact without making an event of it",
+)
+
 lines = Table(
     "lines",
     metadata,
