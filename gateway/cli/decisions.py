@@ -6,7 +6,7 @@ from gateway.cli.display import show_document
 from gateway.cli.event_lists import events
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger, who
 from gateway.errors import CommandError
-from gateway.replay import Decision, decide
+from gateway.replay.deciding import Decision, decide
 
 _TOLD = {
     "recorded": "is delivered",

@@ -1,5 +1,7 @@
 """The commands that change a destination: accept what it became, let it rest, let it go on."""
 
+from collections.abc import Mapping
+
 import click
 
 from gateway.app import fingerprint_of
@@ -9,10 +11,8 @@ from gateway.cli.settings import Said, installation, installation_options, json_
 from gateway.config import Config
 from gateway.errors import CommandError
 from gateway.events import Lane
-from gateway.ledger import audit, doubt, fingerprints, pauses
-from gateway.ledger.audit import Deed
-from gateway.ledger.leases import wake
-from gateway.ledger.pauses import COPIED, OTHER_ORGANIZATION, Scope
+from gateway.ledger.pauses import Scope
+from gateway.replay import resting
 from gateway.wording import counted
 
 _lane = click.option("--lane", type=click.Choice([lane.word for lane in Lane]), help="Only this lane of it.")
@@ -36,14 +36,10 @@ def accept(said: Said, name: str, as_json: bool) -> None:
     config = installation(said).config
     _require(config, name)
     found = fingerprint_of(config.destinations[name])
-    with opened_ledger(config) as ledger, ledger.write([name]) as connection:
-        now = ledger.now(connection)
-        before, after = fingerprints.accept(connection, name, found)
-        ended = pauses.end_all(connection, Scope("destination", name, name), now, reason=OTHER_ORGANIZATION)
-        wake(connection, name, now)
-        audit.note(connection, now, Deed(who(), "accept destination", name), before, after)
+    with opened_ledger(config) as ledger:
+        done = resting.accept(ledger, name, found, who())
     if as_json:
-        show_document({"destination": name, "base_url": found.base_url, "ended": ended})
+        show_document({"destination": name, "base_url": found.base_url, "ended": done.ended})
         return
     click.echo(f"{name} is {found.base_url}, with the token and the organization that it has now")
 
@@ -52,9 +48,10 @@ def accept(said: Said, name: str, as_json: bool) -> None:
 @click.argument("name")
 @_lane
 @_source
+@click.option("--why", help="Shown with the pause until it is resumed.")
 @installation_options
 @json_option
-def pause(said: Said, name: str, lane: str | None, source: str | None, as_json: bool) -> None:
+def pause(said: Said, name: str, lane: str | None, source: str | None, why: str | None, as_json: bool) -> None:
     """Send nothing there until it is resumed; webhooks are taken all the same.
 
     \b
@@ -63,12 +60,8 @@ def pause(said: Said, name: str, lane: str | None, source: str | None, as_json: 
     """
     config = installation(said).config
     scope = _scope(config, name, lane, source)
-    by = who()
-    with opened_ledger(config) as ledger, ledger.write([name]) as connection:
-        now = ledger.now(connection)
-        if not pauses.rest(connection, scope, f"paused by {by}", now):
-            raise CommandError(f"{_told(scope)} is paused already: `lumail-gateway status` says why")
-        audit.note(connection, now, Deed(by, "pause", _told(scope)), None, {"paused": True})
+    with opened_ledger(config) as ledger:
+        resting.pause(ledger, scope, who(), why)
     _tell(scope, "is paused until it is resumed", {"paused": True}, as_json=as_json)
 
 
@@ -89,17 +82,11 @@ def resume(said: Said, name: str, lane: str | None, source: str | None, as_json:
     """
     config = installation(said).config
     scope = _scope(config, name, lane, source)
-    with opened_ledger(config) as ledger, ledger.write([name]) as connection:
-        now = ledger.now(connection)
-        ended = pauses.end_all(connection, scope, now)
-        if not ended:
-            raise CommandError(f"{_told(scope)} is not paused")
-        doubted = doubt.doubt_all(connection, name, now) if COPIED in ended else 0
-        wake(connection, name, now)
-        after = {"paused": False, "looked_up": doubted}
-        audit.note(connection, now, Deed(who(), "resume", _told(scope)), {"reasons": ended}, after)
-    first = f"; {counted(doubted, 'event is', 'events are')} looked up at Lumail first" if doubted else ""
-    _tell(scope, f"goes on{first}", {**after, "reasons": ended}, as_json=as_json)
+    with opened_ledger(config) as ledger:
+        done = resting.resume(ledger, scope, who())
+    first = f"; {counted(done.looked_up, 'event is', 'events are')} looked up at Lumail first" if done.looked_up else ""
+    document = {"paused": False, "looked_up": done.looked_up, "reasons": done.reasons}
+    _tell(scope, f"goes on{first}", document, as_json=as_json)
 
 
 def _scope(config: Config, name: str, lane: str | None, source: str | None) -> Scope:
@@ -118,12 +105,8 @@ def _require(config: Config, name: str) -> None:
         raise CommandError(f"no destination {name}; there is {', '.join(config.destinations)}")
 
 
-def _told(scope: Scope) -> str:
-    return scope.destination if scope.kind == "destination" else f"{scope.destination}: {scope.kind} {scope.name}"
-
-
-def _tell(scope: Scope, text: str, document: dict[str, object], *, as_json: bool) -> None:
+def _tell(scope: Scope, text: str, document: Mapping[str, object], *, as_json: bool) -> None:
     if as_json:
         show_document({"destination": scope.destination, "scope": scope.kind, "name": scope.name, **document})
         return
-    click.echo(f"{_told(scope)} {text}")
+    click.echo(f"{resting.told(scope)} {text}")

@@ -8,7 +8,8 @@ from gateway.cli.display import show_document
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger, who
 from gateway.errors import CommandError
 from gateway.intake.route import routes
-from gateway.replay import CountedTwiceError, replay_event, replay_webhook
+from gateway.replay.sending import CountedTwiceError, replay_event
+from gateway.replay.translating import replay_webhook
 from gateway.translation.registry import adapters, beside
 from gateway.wording import counted
 

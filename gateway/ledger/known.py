@@ -36,11 +36,22 @@ class KnownEvent:
     currency: str | None
     after: str | None
     release_at: datetime | None
+    webhook: str
+    edited_at: datetime | None
     new: bool = False
 
     @property
     def is_unattempted(self) -> bool:
         """Whether Lumail surely has heard nothing of it, and it may still be changed."""
+        return self._is_unsent and self.edited_at is None
+
+    @property
+    def is_written(self) -> bool:
+        """Whether Lumail has heard nothing of it, and it says what a person wants it to say: no telling changes it."""
+        return self._is_unsent and self.edited_at is not None
+
+    @property
+    def _is_unsent(self) -> bool:
         return self.first_attempt_at is None and self.status in ("waiting", "held")
 
     @property
@@ -49,7 +60,7 @@ class KnownEvent:
 
     @property
     def is_sent(self) -> bool:
-        """Whether Lumail has it, or may have it."""
+        """Whether Lumail has it, may have it, or gets it as a person wrote it."""
         return self.is_live and not self.is_unattempted
 
     @property
@@ -58,9 +69,10 @@ class KnownEvent:
         return self.status == "dropped" and self.reason in FINAL_REASONS
 
     @property
-    def rank_of_staying(self) -> tuple[bool, bool, bool, int]:
+    def rank_of_staying(self) -> tuple[bool, bool, bool, bool, int]:
         """Of several events for one fact the highest stays."""
-        return (self.is_sent, self.release_at is None, self.subscriber is not None, self.richness)
+        is_gone = self.first_attempt_at is not None
+        return (is_gone, self.is_sent, self.release_at is None, self.subscriber is not None, self.richness)
 
 
 COLUMNS: Sequence[str] = tuple(one.name for one in fields(KnownEvent) if one.name != "new")

@@ -241,7 +241,7 @@ class _Book:
             word = _counted_as(told, new)
             if word is not None:
                 counts[word] += 1
-            items.append(Item(word or "translated", told.reason))
+            items.append(Item(word or "translated", told.reason, tuple(new)))
             if told.reason is not None:
                 notes.append({"position": position, "type": told.type[:80], "word": told.word, "reason": told.reason})
         due = [self._new_events[event]["due_at"] for event in made if self._new_events[event]["status"] == "waiting"]
@@ -261,7 +261,7 @@ class _Book:
             return None
         live = [event for event in told if event.is_live]
         if live:
-            self._enrich(live, fact)
+            self._enrich(live, fact, retold=self._is_retold(live))
             return None
         return self.add(fact, group, {}).id
 
@@ -311,13 +311,23 @@ class _Book:
         self._groups[group].append(event)
         return event
 
-    def _enrich(self, live: Sequence[KnownEvent], fact: Fact) -> None:
-        """Give the untold event of a fact the better data; what an attempt may have sent stays as it is."""
+    def _is_retold(self, live: Sequence[KnownEvent]) -> bool:
+        """Whether this is a second translation of the webhook that made the event."""
+        return self._recording is not None and any(one.webhook == self._recording[1] for one in live)
+
+    def _enrich(self, live: Sequence[KnownEvent], fact: Fact, *, retold: bool) -> None:
+        """Give the untold event of a fact the better data; what an attempt may have sent stays as it is.
+
+        What a webhook told at first is replaced by what it tells now.
+        """
         event = next((one for one in live if one.is_unattempted), None)
         if event is None or len(live) > 1:
             return
         finds_subscriber = event.subscriber is None and fact.subscriber is not None
-        richer = fact.richness > event.richness
+        told_otherwise = (fact.data, fact.subscriber or event.subscriber) != (event.data, event.subscriber)
+        richer = fact.richness > event.richness or (
+            retold and fact.richness == event.richness and told_otherwise and not event.new
+        )
         if not (finds_subscriber or richer):
             return
         values: dict[str, Any] = {}
@@ -385,7 +395,8 @@ class _Book:
             if event.new:
                 self._new_events[event.id]["group"] = group
         sent = [
-            [event for event in self._groups[one] if event.is_sent and event.book is None] for one in (group, other)
+            [one for one in self._groups[name] if one.is_sent and not one.is_written and one.book is None]
+            for name in (group, other)
         ]
         if all(sent):
             named = ", ".join(sorted(event.id for events_ in sent for event in events_))
@@ -395,7 +406,7 @@ class _Book:
         live = [event for event in self._groups[group] if event.is_live and event.book is None]
         stays = max(live, key=lambda event: event.rank_of_staying, default=None)
         for event in live:
-            if event is not stays and event.is_unattempted:
+            if event is not stays and (event.is_unattempted or event.is_written):
                 self.change(
                     event, {"status": "dropped", "reason": SUPERSEDED, "waits_for": None, "settled_at": self._now}
                 )

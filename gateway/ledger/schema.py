@@ -196,6 +196,7 @@ events = Table(
     Column("group", String(40), nullable=False),
     Column("richness", Integer, nullable=False, server_default="0"),
     Column("held_at", Instant, comment="since when it is held"),
+    Column("edited_at", Instant, comment="since when it is what a person wrote; what was before is in edits"),
     Column("expires_at", Instant, comment="from when on it is worth nothing; null: never"),
     Column("waits_for", Text, comment="the memory key whose e-mail releases a held event"),
     Column("named_by", Text, comment="the memory key that may teach a better name of the product"),
@@ -415,6 +416,9 @@ marks = Table(
     comment="by which the ledger knows that it is still the one that it was, and on the machine that it was on",
 )
 
+_RUNNING = text("status = 'running'")
+_OPEN = text("outcome IS NULL")
+
 jobs = Table(
     "jobs",
     metadata,
@@ -428,6 +432,40 @@ jobs = Table(
     Column("made_by", String(100)),
     Column("made_at", Instant, nullable=False),
     Column("ended_at", Instant),
+    Column("destination", String(100), comment="whose writer lock the steps of bulk work take"),
+    Column("looked_through", Boolean, nullable=False, server_default=false(), comment="nothing is left behind cursor"),
+    Column("counts", Json, comment="items by their outcome, and new events"),
+    Column("slots_until", Instant, comment="until when its share of the budget is given out"),
+    Column("next_at", Instant, comment="no step is of use before"),
+    Column("error", Text, comment="why the newest step failed; null: it did not"),
+    Index("jobs_by_time", "made_at", "id"),
+    Index("jobs_running", "next_at", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
+)
+
+job_items = Table(
+    "job_items",
+    metadata,
+    Column("job", String(40), nullable=False),
+    Column("subject", String(40), nullable=False, comment="the event or webhook"),
+    Column("at", Instant, nullable=False),
+    Column("before", Json, nullable=False, comment="the columns that it changed, as they were"),
+    Column("outcome", String(20), comment="null: released and not settled yet"),
+    Column("note", Text, comment="why"),
+    PrimaryKeyConstraint("job", "subject"),
+    Index("job_items_of_subject", "subject"),
+    Index("job_items_open", "job", sqlite_where=_OPEN, postgresql_where=_OPEN),
+)
+
+edits = Table(
+    "edits",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("event", String(40), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("before", Json, nullable=False, comment="subscriber and data as they were"),
+    Column("after", Json, nullable=False),
+    Index("edits_of_event", "event"),
 )
 
 users = Table(

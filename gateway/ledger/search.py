@@ -50,6 +50,9 @@ class Page:
     after: str | None
 
 
+MOST_NAMES = 500
+"""How many values stand in one IN list."""
+
 _LEFT_OUT_OF_LISTS = frozenset({"headers", "body"})
 
 
@@ -147,6 +150,16 @@ def events_of(connection: Connection, identity: str) -> list[Row]:
 def told_by(connection: Connection, group: str) -> list[Row]:
     """All events of one fact, the oldest first."""
     return _rows(connection, select(events).where(events.c.group == group).order_by(events.c.id))
+
+
+def told_under(connection: Connection, destination: str, names: Sequence[str]) -> list[Row]:
+    """All events of the facts that these keys name, the oldest first."""
+    found: dict[str, Row] = {}
+    for start in range(0, len(names), MOST_NAMES):
+        some = names[start : start + MOST_NAMES]
+        groups = select(keys.c.group).where(keys.c.destination == destination, keys.c.key.in_(some))
+        found |= {row["id"]: row for row in _rows(connection, select(events).where(events.c.group.in_(groups)))}
+    return [found[identity] for identity in sorted(found)]
 
 
 def keys_of(connection: Connection, group: str) -> list[str]:

@@ -90,11 +90,12 @@ class Submission:
 @dataclass(frozen=True)
 class Item:
     """What became of one source event: translated, merged, taught, ignored or quarantined; duplicate where its
-    webhook is.
+    webhook is. `events` are the new ones.
     """
 
     word: str
     reason: str | None = None
+    events: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

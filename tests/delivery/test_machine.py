@@ -32,7 +32,7 @@ from gateway.ledger.migration import migrate
 from gateway.ledger.schema import destinations, events, pauses
 from gateway.ledger.telling import Fact
 from gateway.lumail.answer import Answer, RateLimit, TrackedEvent
-from gateway.replay import replay_event
+from gateway.replay.sending import replay_event
 from tests.making import add_destinations, complained, fact, opened, payment, rows, submission, told
 
 START = datetime.now(UTC).replace(microsecond=0)

@@ -9,7 +9,7 @@ from gateway.errors import CommandError
 from gateway.ledger.database import Ledger
 from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.schema import audit, events, groups, lines
-from gateway.replay import Decision, decide
+from gateway.replay.deciding import Decision, decide
 from tests.making import NOON, payment, record, record_facts, rows, submission, told
 
 ME = "ana (terminal)"

@@ -14,22 +14,12 @@ from gateway.intake.route import Route
 from gateway.ledger.database import Ledger
 from gateway.ledger.identity import fingerprint
 from gateway.ledger.schema import audit, destinations, events, lines, webhooks
-from gateway.replay import CountedTwiceError, replay_event, replay_webhook
+from gateway.replay.sending import CountedTwiceError, replay_event
+from gateway.replay.translating import replay_webhook
 from gateway.translation.registry import adapters, samples
 from gateway.translation.webhook import VerifiedWebhook
 from tests.making import NOON, opened, payment, record, record_facts, rows
-
-ME = "ana (terminal)"
-
-
-def recorded(ledger: Ledger, *facts: Any, **values: Any) -> list[str]:
-    """Events of these facts, brought into a state by `values`; their lines are as the claim leaves them."""
-    identities = record_facts(ledger, *facts)
-    with ledger.write(["main"]) as connection:
-        connection.execute(update(events).where(events.c.id.in_(identities)).values(**values))
-        connection.execute(lines.delete())
-        connection.execute(update(destinations).values(wake_at=None))
-    return identities
+from tests.replay.standing import ME, recorded
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,127 @@
+"""What a person decides about an event that the gateway can't tell, and that one is not wanted any more."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from gateway.errors import CommandError
+from gateway.ledger import audit, doubt, incidents, search, superseding
+from gateway.ledger.audit import Deed
+from gateway.ledger.database import Ledger
+from gateway.ledger.schema import events
+from gateway.replay.sending import TWICE, as_new, known_event, let_go_on, needless
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person found out about an event: `word` is recorded, send or drop, `lumail_id` the record at Lumail."""
+
+    word: str
+    lumail_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What became of an event that a person decided about; `incident` is what was settled with it."""
+
+    id: str
+    was: str
+    status: str
+    incident: str | None
+
+
+def decide(ledger: Ledger, identity: str, decision: Decision, who: str) -> Decided:
+    """Do what a person decided about an event that is held, or whose fact Lumail heard twice.
+
+    ``recorded``: Lumail has it as this record, so it is delivered. ``send``: Lumail has it not, so it is sent now.
+    ``drop``: it is never sent, nor is its fact told again. Raises CommandError where there is nothing to decide.
+    """
+    with ledger.read() as connection:
+        found = known_event(connection, identity)
+    with ledger.write([found["destination"]]) as connection:
+        event = known_event(connection, identity)
+        incident = incidents.of_group(connection, event["group"])
+        now = ledger.now(connection)
+        _refuse_decision(connection, event, decision, incident)
+        changes = _decided(event, decision, now)
+        if changes:
+            connection.execute(update(events).where(events.c.id == identity).values(changes))
+            let_go_on(connection, event, now)
+        if incident is not None:
+            incidents.end(connection, event["group"])
+        status = str(changes.get("status", event["status"]))
+        before = {name: event[name] for name in ("status", "reason", "lumail_event_id")} | {"incident": incident}
+        after = {"status": status, "lumail_event_id": decision.lumail_id}
+        audit.note(connection, now, Deed(who, f"decide {decision.word}", identity), before, after)
+    return Decided(identity, event["status"], status, incident)
+
+
+_BESIDES_HELD = {"recorded": ("delivered",), "send": (), "drop": ("delivered", "waiting")}
+"""Statuses of an event, besides held, of which this can be said where Lumail heard of its fact twice."""
+
+
+def _refuse_decision(connection: Connection, event: search.Row, decision: Decision, incident: str | None) -> None:
+    identity, status = event["id"], event["status"]
+    allowed = ("held",) if incident is None else ("held", *_BESIDES_HELD[decision.word])
+    if status not in allowed:
+        raise CommandError(f"{identity} {needless(event)}; there is nothing to decide so")
+    if decision.word == "send" and event["subscriber"] is None:
+        raise CommandError(f"{identity} has no subscriber yet, so it can't be sent")
+    if decision.word == "send":
+        other = next(iter(superseding.rivals(connection, event)), None)
+        if other is not None:
+            raise CommandError(f"{identity} tells the same fact as {other['id']}, which is {other['status']}. {TWICE}")
+    if decision.lumail_id is not None:
+        owners = doubt.owners(connection, event["destination"], [decision.lumail_id])
+        holder = owners.get(decision.lumail_id, identity)
+        if holder != identity:
+            raise CommandError(f"{decision.lumail_id} is what Lumail recorded for {holder}, not for {identity}")
+
+
+def _decided(event: search.Row, decision: Decision, now: datetime) -> dict[str, Any]:
+    """The columns of the event that a decision changes."""
+    settled = {"settled_at": now, "waits_for": None, "candidates": None}
+    if decision.word == "send":
+        return as_new(now)
+    if decision.word == "drop":
+        return {**settled, "status": "dropped", "reason": "cancelled"}
+    if event["status"] == "delivered" and event["lumail_event_id"] is not None:
+        return {}
+    return {**settled, "status": "delivered", "reason": None, "lumail_event_id": decision.lumail_id}
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """An event that is not sent any more, with the status that it had."""
+
+    id: str
+    was: str
+
+
+CANCELLABLE = ("waiting", "held", "failed")
+
+
+def cancel_event(ledger: Ledger, identity: str, who: str) -> Cancelled:
+    """Drop an event for good: it is not sent, nor is its fact told again by another webhook.
+
+    Raises CommandError for one that is on its way, may have reached Lumail, or is settled.
+    """
+    with ledger.read() as connection:
+        found = known_event(connection, identity)
+    with ledger.write([found["destination"]]) as connection:
+        event = known_event(connection, identity)
+        if event["status"] not in CANCELLABLE:
+            raise CommandError(f"{identity} {_TOO_LATE.get(event['status'], needless(event))}; it can't be cancelled")
+        now = ledger.now(connection)
+        changes = {"status": "dropped", "reason": "cancelled", "settled_at": now, "waits_for": None, "candidates": None}
+        connection.execute(update(events).where(events.c.id == identity).values(changes))
+        let_go_on(connection, event, now)
+        before = {name: event[name] for name in ("status", "reason", "tries")}
+        deed = Deed(who, "cancel event", identity)
+        audit.note(connection, now, deed, before, {"status": "dropped", "reason": "cancelled"})
+    return Cancelled(identity, event["status"])
+
+
+_TOO_LATE = {"unknown": "was sent and its answer lost: Lumail may have it, which is being looked up"}

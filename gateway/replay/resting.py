@@ -1,0 +1,78 @@
+"""A person lets a destination, one lane or one source of it rest, lets it go on, and takes for right what it became."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.errors import CommandError
+from gateway.ledger import audit, doubt, fingerprints, pauses
+from gateway.ledger.audit import Deed
+from gateway.ledger.database import Ledger
+from gateway.ledger.fingerprints import Fingerprint
+from gateway.ledger.leases import wake
+from gateway.ledger.pauses import COPIED, OTHER_ORGANIZATION, Scope
+
+
+def pause(ledger: Ledger, scope: Scope, who: str, why: str | None = None) -> None:
+    """Send nothing of it until somebody resumes it; `why` is shown with the pause.
+
+    Raises CommandError where it is paused already.
+    """
+    with ledger.write([scope.destination]) as connection:
+        now = ledger.now(connection)
+        reason = f"paused by {who}" + (f": {why}" if why else "")
+        if not pauses.rest(connection, scope, reason, now):
+            raise CommandError(f"{told(scope)} is paused already: `lumail-gateway status` says why")
+        after = {"paused": True} | ({"why": why} if why else {})
+        audit.note(connection, now, Deed(who, "pause", told(scope)), {"paused": False}, after)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Why it rested, and how many events are looked up at Lumail before they are sent."""
+
+    reasons: tuple[str, ...]
+    looked_up: int
+
+
+def resume(ledger: Ledger, scope: Scope, who: str) -> Resumed:
+    """Send again what waits, whatever the pause was for.
+
+    In a ledger that was copied or restored, what waits is looked up at Lumail first. Raises CommandError where it is
+    not paused.
+    """
+    with ledger.write([scope.destination]) as connection:
+        now = ledger.now(connection)
+        ended = pauses.end_all(connection, scope, now)
+        if not ended:
+            raise CommandError(f"{told(scope)} is not paused")
+        doubted = doubt.doubt_all(connection, scope.destination, now) if COPIED in ended else 0
+        wake(connection, scope.destination, now)
+        after = {"paused": False, "looked_up": doubted}
+        audit.note(connection, now, Deed(who, "resume", told(scope)), {"paused": True, "reasons": ended}, after)
+    return Resumed(tuple(ended), doubted)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What a destination was known by, what it is known by now, and the pauses that ended."""
+
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    ended: tuple[str, ...]
+
+
+def accept(ledger: Ledger, name: str, found: Fingerprint, who: str) -> Accepted:
+    """Take a destination's new address or organization for right; `found` is what the configuration says."""
+    with ledger.write([name]) as connection:
+        now = ledger.now(connection)
+        before, after = fingerprints.accept(connection, name, found)
+        ended = pauses.end_all(connection, Scope("destination", name, name), now, reason=OTHER_ORGANIZATION)
+        wake(connection, name, now)
+        audit.note(connection, now, Deed(who, "accept destination", name), before, after)
+    return Accepted(before, after, tuple(ended))
+
+
+def told(scope: Scope) -> str:
+    """The scope in words: ``main``, ``main: lane bulk``."""
+    return scope.destination if scope.kind == "destination" else f"{scope.destination}: {scope.kind} {scope.name}"

@@ -1,0 +1,190 @@
+"""Whether an event may be sent because somebody wants it, how it waits then, and doing so for one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from gateway.errors import CommandError
+from gateway.ledger import audit, following, lines, search, strangers, superseding
+from gateway.ledger.audit import Deed
+from gateway.ledger.database import Ledger
+from gateway.ledger.doubt import ANSWER_LOST
+from gateway.ledger.known import FINAL_REASONS
+from gateway.ledger.leases import wake
+from gateway.ledger.schema import events
+
+TWICE = "Lumail would count it twice and can't take it back"
+
+
+class CountedTwiceError(CommandError):
+    """Sending this event (again) may count a fact twice: whoever wants it all the same says `force`."""
+
+
+class Cause(StrEnum):
+    """Why an event is not sent though somebody wants it, in the words that counts are shown with."""
+
+    MOVES = "sent by itself"
+    FINAL = "dropped for good"
+    NOBODYS = "no subscriber yet"
+    DELIVERED = "delivered already"
+    DOUBTFUL = "Lumail may have it"
+    TOLD = "another event tells the same fact"
+
+
+FORCIBLE = frozenset({Cause.DELIVERED, Cause.DOUBTFUL, Cause.TOLD})
+"""Causes past which an event is sent by force: Lumail then counts its fact twice, or may."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why this event is not sent, in a word and in a sentence."""
+
+    cause: Cause
+    text: str
+
+
+@dataclass(frozen=True)
+class ReplayedEvent:
+    """An event that waits again, with the status that it had."""
+
+    id: str
+    destination: str
+    was: str
+    due_at: datetime
+
+
+def replay_event(ledger: Ledger, identity: str, who: str, *, force: bool = False) -> ReplayedEvent:
+    """Make a failed, held or dropped event due now, under the identity that it has.
+
+    `who` is kept with it. Raises CommandError for one that can't or need not be sent again, and CountedTwiceError
+    for one that Lumail has or may have; that one `force` sends all the same.
+    """
+    with ledger.read() as connection:
+        found = known_event(connection, identity)
+    with ledger.write([found["destination"]]) as connection:
+        event = known_event(connection, identity)
+        refuse(refusal(event, superseding.rivals(connection, event)), force=force)
+        now = ledger.now(connection)
+        connection.execute(update(events).where(events.c.id == identity).values(as_new(now)))
+        let_go_on(connection, event, now)
+        before = {name: event[name] for name in ("status", "reason", "tries", "lumail_event_id")}
+        deed = Deed(who, "replay event", identity)
+        audit.note(connection, now, deed, before, {"status": "waiting", "forced": force})
+    return ReplayedEvent(identity, event["destination"], event["status"], now)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What sending an event would do: None in `refusal` where nothing stands against it."""
+
+    id: str
+    status: str
+    refusal: Refusal | None
+
+    @property
+    def by_force(self) -> bool:
+        """Whether it would be sent with `force`."""
+        return self.refusal is not None and self.refusal.cause in FORCIBLE
+
+
+def preview_event(connection: Connection, identity: str) -> Outlook:
+    """What `replay_event` would do. Raises CommandError where there is no such event."""
+    event = known_event(connection, identity)
+    return Outlook(identity, event["status"], refusal(event, superseding.rivals(connection, event)))
+
+
+def known_event(connection: Connection, identity: str) -> search.Row:
+    event = search.event(connection, identity)
+    if event is None:
+        raise CommandError(f"no event {identity}: `lumail-gateway events list` shows those that are kept")
+    return event
+
+
+_NEEDLESS = {
+    "waiting": "waits already and will be sent by itself",
+    "delivering": "is on its way to Lumail now",
+    "unknown": "was sent and its answer lost: it is looked up at Lumail and sent again by itself if it is not there",
+}
+
+
+def needless(event: search.Row) -> str:
+    """Why nothing is to be done about an event that goes its way."""
+    return _NEEDLESS.get(event["status"], f"is {event['status']}")
+
+
+def refusal(event: search.Row, rivals: Sequence[search.Row]) -> Refusal | None:
+    """Why the event must not be sent (again), None where it may. `rivals` tell the same fact, and live."""
+    identity, status = event["id"], event["status"]
+    if status in _NEEDLESS:
+        return Refusal(Cause.MOVES, f"{identity} {needless(event)}")
+    if status == "dropped" and event["reason"] in FINAL_REASONS:
+        return Refusal(Cause.FINAL, f"{identity} was dropped for good ({event['reason']})")
+    if event["subscriber"] is None:
+        return Refusal(
+            Cause.NOBODYS,
+            f"{identity} has no subscriber yet: it is sent by itself once a webhook tells whose it is "
+            f"({event['waits_for'] or 'nobody knows which'})",
+        )
+    if status == "delivered":
+        return Refusal(
+            Cause.DELIVERED,
+            f"{identity} is delivered (as {event['lumail_event_id'] or 'an event of unknown id'}). Sent again, {TWICE}",
+        )
+    if status == "held" and event["reason"] == ANSWER_LOST:
+        return Refusal(
+            Cause.DOUBTFUL,
+            f"{identity} was sent and its answer lost: Lumail may have it (see the subscriber's timeline there). "
+            f"If it has and it is sent again, {TWICE}",
+        )
+    other = next(iter(rivals), None)
+    if other is not None:
+        return Refusal(
+            Cause.TOLD,
+            f"{identity} tells the same fact as {other['id']}, which is {other['status']}. Sent as well, {TWICE}",
+        )
+    return None
+
+
+def stands(found: Refusal | None, *, force: bool) -> bool:
+    """Whether a refusal holds."""
+    return found is not None and not (force and found.cause in FORCIBLE)
+
+
+def refuse(found: Refusal | None, *, force: bool) -> None:
+    """Raise CommandError where the refusal holds, CountedTwiceError where `force` would have overcome it."""
+    if found is None or not stands(found, force=force):
+        return
+    raise CountedTwiceError(found.text) if found.cause in FORCIBLE else CommandError(found.text)
+
+
+def as_new(due_at: datetime) -> dict[str, Any]:
+    """The columns of an event that waits as if nobody had tried to send it. It does not expire: somebody wants it."""
+    return {
+        "status": "waiting",
+        "reason": None,
+        "due_at": due_at,
+        "tries": 0,
+        "waits_for": None,
+        "expires_at": None,
+        "lumail_event_id": None,
+        "settled_at": None,
+        "step": "post",
+        "doubted_at": None,
+        "reads": 0,
+        "read_cursor": None,
+        "candidates": None,
+        "found_by_read": False,
+    }
+
+
+def let_go_on(connection: Connection, event: Mapping[str, Any], now: datetime) -> None:
+    """The event's line goes on with it, or without it; so do refunds that wait for it."""
+    following.let_follow(connection, event["destination"], [event["id"]], now)
+    if event["subscriber"] is not None:
+        strangers.forget(connection, event["destination"], event["subscriber"])
+        lines.refresh(connection, event["destination"], [(event["lane"], event["subscriber"])])
+        wake(connection, event["destination"], now)
