@@ -36,8 +36,6 @@ LATER = frozenset(
         "sources.*.failed_refund",
         "sources.*.unknown_sale_refunds",
         "sources.*.product_names",
-        "sources.*.deposits",
-        "sources.*.gift_card_sales",
         "sources.*.path",
         "sources.*.path_token",
     }

@@ -132,7 +132,14 @@ def _sum(told: Sum | None) -> dict[str, Any] | None:
         return None
     values = {one.name: getattr(told, one.name) for one in fields(told)}
     return {"is": type(told).__name__} | {
-        name: to_iso(value) if isinstance(value, datetime) else str(value) if isinstance(value, timedelta) else value
-        for name, value in values.items()
-        if value is not None and value is not False
+        name: _written(value) for name, value in values.items() if value is not None and value is not False
     }
+
+
+def _written(value: Any) -> Any:
+    """A member of a sum as JSON has it; amounts stay as they are."""
+    if isinstance(value, datetime):
+        return to_iso(value)
+    if isinstance(value, timedelta):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value

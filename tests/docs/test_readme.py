@@ -30,6 +30,7 @@ PROOFS = {
     "PostalSignature": "RSA",
     "Sns": "RSA, with Amazon's certificate",
     "StandardWebhooks": "Standard Webhooks",
+    "TwoSpellings": "HMAC-SHA256",
 }
 """How requests are proven, by the class of the scheme that an adapter has where no option says otherwise."""
 

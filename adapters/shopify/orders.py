@@ -1,0 +1,89 @@
+"""An order as its topics tell it whole: what was paid and what went back up to now, whose it is and what it holds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.shopify import goods, known, payloads, refunds
+from adapters.shopify.takings import Takings, taken
+from gateway.events import EventType, LumailEvent, MemoryKey, Paid
+from gateway.translation import person
+from gateway.translation.adapter import Context, Handlers, Memo, SourceEvent, Translation
+
+handlers = Handlers()
+
+
+@handlers.on("orders/create", "orders/updated", "orders/paid", "orders/cancelled", schema=payloads.OrderSchema)
+def order_told(order: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    status = order["financial_status"] or ("paid" if event.type == "orders/paid" else "pending")
+    takings = taken(order, status, context.options)
+    told_at = known.time(order["updated_at"], event.occurred_at)
+    emails = (*_own_emails(order), order["customer"]["email"])
+    subscriber, waits_for = known.whose_order(context.memory, order["id"], order["customer"]["id"], emails)
+    before = known.recalled(context.memory, "order", order["id"])
+    paid_before, uncounted_before = refunds.remembered_takings(context.memory, order["id"])
+    sale = refunds.Sale(
+        order=order["id"],
+        subscriber=subscriber,
+        waits_for=waits_for,
+        product=goods.name(order["line_items"]) or before.get("product"),
+        currency=takings.currency or before.get("currency"),
+        paid=takings.by_currency or paid_before,
+        uncounted=takings.uncounted or uncounted_before,
+    )
+    events, sums = [], []
+    memos = [*_lessons(order, sale, told_at, context)]
+    if takings.amount > 0:
+        events.append(_payment(sale, takings, _paid_at(order, event)))
+    for refund in () if sale.uncounted else order["refunds"] or ():
+        told = refunds.of_refund(refund, sale, told_at)
+        events += told.events
+        sums += told.sums
+        memos += told.memos
+    return Translation(tuple(events), tuple(sums), tuple(memos))
+
+
+def _paid_at(order: Mapping[str, Any], event: SourceEvent) -> Any:
+    """An order may be updated years after it was paid; the other topics come when it happens."""
+    if event.type != "orders/updated":
+        return event.occurred_at
+    return known.time(order["processed_at"] or order["created_at"], event.occurred_at)
+
+
+def _payment(sale: refunds.Sale, takings: Takings, at: Any) -> LumailEvent:
+    key = f"order:{sale.order}"
+    currency = takings.currency or ""
+    presented = takings.presented
+    seen = {"presentmentAmount": presented[0], "presentmentCurrency": presented[1]} if presented else {}
+    return LumailEvent(
+        type=EventType.SUBSCRIBER_PAYMENT,
+        subscriber=sale.subscriber,
+        data={"product": sale.product or goods.FALLBACK, "amount": takings.amount, "currency": currency} | seen,
+        occurred_at=at,
+        keys=(key,),
+        waits_for=None if sale.subscriber else sale.waits_for,
+        richness=1 if sale.product else 0,
+        sum=Paid(column=key, part=key, amount=takings.amount, currency=currency, presented=presented),
+    )
+
+
+def _lessons(order: Mapping[str, Any], sale: refunds.Sale, at: Any, context: Context) -> list[Memo]:
+    """What a refund, which names nothing but the order, will have to know."""
+    customer = order["customer"]
+    told = {
+        "email": sale.subscriber,
+        "customer": customer["id"],
+        "product": sale.product,
+        "currency": sale.currency,
+        "paid": {currency: str(amount) for currency, amount in sale.paid.items()},
+        "uncounted": sale.uncounted,
+    }
+    memos = [Memo(MemoryKey("order", order["id"]), {name: value for name, value in told.items() if value}, at)]
+    known_already = context.memory.recall(MemoryKey("customer", customer["id"] or "")) is not None
+    address = customer["email"] or (None if known_already else person.first_email(*_own_emails(order)))
+    if customer["id"] and address:
+        memos.append(Memo(MemoryKey("customer", customer["id"]), {"email": address}, at))
+    return memos
+
+
+def _own_emails(order: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    return order["email"], order["contact_email"]
