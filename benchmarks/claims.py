@@ -20,6 +20,7 @@ from gateway.ledger.attempt import Claimed, Settlement
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import migrate
 from gateway.ledger.schema import to_microseconds
+from gateway.ledger.strangers import Fate
 from tests.making import add_destinations
 
 OWNER = "benchmark"
@@ -113,7 +114,15 @@ def _timed(steps: dict[str, list[float]], step: str, work: Callable[[], Any]) ->
 
 def _claim(connection: Connection, now: datetime, limit: int) -> Sequence[Claimed]:
     return turns.turn(
-        connection, "main", OWNER, now, settlements=(), wanted=WANTED, limit=limit, compose=lambda one: one.data
+        connection,
+        "main",
+        OWNER,
+        now,
+        settlements=(),
+        wanted=WANTED,
+        limit=limit,
+        compose=lambda one: one.data,
+        fate=lambda _: Fate.HELD,
     ).claimed
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from gateway.config import Destination
 from gateway.delivery.drain import habits_of, view
 from gateway.delivery.message import compose, question
-from gateway.delivery.outcome import conclude_all
+from gateway.delivery.outcome import conclude_all, fate
 from gateway.ledger import leases, recording, turns
 from gateway.ledger.attempt import Claimed, Kind
 from gateway.ledger.database import Ledger
@@ -70,6 +70,7 @@ class Town:
                 wanted=32,
                 limit=self.destination.requests_per_minute,
                 compose=partial(compose, habits_of(connection, "main"), self.destination),
+                fate=partial(fate, self.destination),
             )
         return turned.claimed
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from gateway.config import Destination
 from gateway.delivery.message import compose, question, track_event
-from gateway.delivery.outcome import View, conclude_all, outcome_of
+from gateway.delivery.outcome import View, conclude_all, fate, outcome_of
 from gateway.errors import LedgerError, LedgerUnavailableError
 from gateway.ledger import doubt, habits, leases, strangers, turns
 from gateway.ledger.attempt import ENDS_WITHIN, SEND_WITHIN, Claimed, Kind, Settlement, sent_for
@@ -228,6 +228,7 @@ class _Drain:
                 wanted=wanted,
                 limit=self._destination.requests_per_minute,
                 compose=partial(compose, habits_of(connection, name), self._destination),
+                fate=partial(fate, self._destination),
             )
         self._leased = turn.leased
         for reason in turn.paused_anew:

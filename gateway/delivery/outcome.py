@@ -15,7 +15,7 @@ from gateway.ledger.budget import Learned
 from gateway.ledger.doubt import ANSWER_LOST, FIRST_READ_AFTER
 from gateway.ledger.habits import Habits
 from gateway.ledger.pauses import FIRST_WAIT, OTHER_ORGANIZATION, Pause
-from gateway.ledger.strangers import NOT_IN_LUMAIL
+from gateway.ledger.strangers import NOT_IN_LUMAIL, Fate
 from gateway.lumail.answer import Answer, Verdict, judge
 from gateway.lumail.client import read_events_page
 
@@ -39,6 +39,9 @@ READ_ON_TRIAL = timedelta(minutes=1)
 
 DOUBT_ENDS = timedelta(hours=24)
 """How long Lumail is read back before a person is asked."""
+
+CLOCKS_AGREE = timedelta(seconds=5)
+"""Differences between two looks at Lumail's clock, of whole seconds and after some latency, that mean nothing."""
 
 CREATED_FOR = frozenset({EventType.SUBSCRIBED, EventType.SUBSCRIBER_PAYMENT, EventType.SUBSCRIBER_REFUND})
 """The events for which the policy `create` makes a subscriber."""
@@ -208,15 +211,20 @@ def _refused(told: Settlement, answer: Answer, view: View) -> Settlement:
         return _given_up(told, view, "failed", refused)
     if answer.status == 400 and view.is_known(claimed.subscriber):
         return _given_up(told, view, "failed", refused)
-    if _waits_for_strangers(claimed, view):
+    if fate(view.destination, claimed.type) is Fate.HELD:
         changes = {"status": "held", "reason": NOT_IN_LUMAIL, "last_error": refused}
         return replace(told, changes=changes, stranger=Stranger.MET)
-    return replace(told, changes=_back(told, view.now, step="ask", last_error=refused))
+    first = claimed.claimed_at - claimed.waited  # in front of others of the subscriber, which the answer is for too
+    return replace(told, changes=_back(told, first, step="ask", last_error=refused))
 
 
-def _waits_for_strangers(claimed: Claimed, view: View) -> bool:
-    policy = view.destination.unknown_subscriber
-    return policy == "wait" or (policy == "create" and claimed.type not in CREATED_FOR)
+_FATES = {"drop": Fate.DROPPED, "fail": Fate.FAILED, "create": Fate.CREATED, "wait": Fate.HELD}
+
+
+def fate(destination: Destination, event_type: EventType) -> Fate:
+    """What the destination wants of an event whose subscriber Lumail does not know."""
+    policy = destination.unknown_subscriber
+    return Fate.HELD if policy == "create" and event_type not in CREATED_FOR else _FATES[policy]
 
 
 def _given_up(told: Settlement, view: View, status: str, reason: str, **more: Any) -> Settlement:
@@ -235,15 +243,13 @@ def _asked(told: Settlement, answer: Answer, view: View) -> Settlement:
         return replace(_given_up(told, view, "failed", refused), stranger=Stranger.KNOWN)
     if answer.status != 404:
         return _tried_again(told, view)
-    match view.destination.unknown_subscriber:
-        case "create" if told.claimed.type in CREATED_FOR:
+    match fate(view.destination, told.claimed.type):
+        case Fate.CREATED:
             return replace(told, changes=_back(told, view.now, step="create"))
-        case "drop":
-            return _given_up(told, view, "dropped", NOT_IN_LUMAIL)
-        case "fail":
-            return _given_up(told, view, "failed", NOT_IN_LUMAIL)
-        case _:  # the policy was changed meanwhile
+        case Fate.HELD:  # the policy was changed meanwhile
             return replace(told, changes={"status": "held", "reason": NOT_IN_LUMAIL}, stranger=Stranger.MET)
+        case ends:
+            return replace(_given_up(told, view, ends.value, NOT_IN_LUMAIL), stranger=Stranger.LEFT_OUT)
 
 
 def _created(told: Settlement, answer: Answer, view: View) -> Settlement:
@@ -300,8 +306,8 @@ def _read(told: Settlement, answer: Answer, view: View) -> Settlement:
 
 def _near(told: Settlement, view: View, near: Sequence[str]) -> Settlement:
     """Records that may be it: looked at again until the doubt could end, then a person has to tell."""
-    if told.claimed.claimed_at < _doubt_may_end(told.claimed, view):
-        changes = _back(told, _next_read(told.claimed, view), read_cursor=None, candidates=list(near))
+    if told.claimed.claimed_at < _doubt_may_end(told, view):
+        changes = _back(told, _next_read(told, view), read_cursor=None, candidates=list(near))
         return replace(told, changes=changes)
     return replace(told, changes={"status": "held", "reason": ANSWER_LOST, "candidates": list(near)})
 
@@ -312,7 +318,7 @@ def _not_found(told: Settlement, view: View) -> Settlement:
     if view.habits().on_trial:  # perhaps another organization was asked
         return replace(told, changes=_back(told, view.now + READ_ON_TRIAL, read_cursor=None))
     reads = claimed.reads + 1
-    if reads >= 2 and claimed.claimed_at >= _doubt_may_end(claimed, view):
+    if reads >= 2 and claimed.claimed_at >= _doubt_may_end(told, view):
         first = claimed.first_attempt_at or claimed.claimed_at
         if claimed.tries and view.now - first > RETRY_FOR:
             return _given_up(told, view, "failed", f"given up after {RETRY_FOR.days} days")
@@ -321,8 +327,8 @@ def _not_found(told: Settlement, view: View) -> Settlement:
         return replace(told, changes={**again, "due_at": view.now + wait, "reads": 0, "read_cursor": None})
     changes = {"reads": reads, "read_cursor": None}
     if reads < 2:  # a second look is worth it however late the first was
-        return replace(told, changes=_back(told, _next_read(claimed, view), **changes))
-    return _still_in_doubt(told, view, _next_read(claimed, view), **changes)
+        return replace(told, changes=_back(told, _next_read(told, view), **changes))
+    return _still_in_doubt(told, view, _next_read(told, view), **changes)
 
 
 def _still_in_doubt(told: Settlement, view: View, read_at: datetime, **more: Any) -> Settlement:
@@ -333,18 +339,28 @@ def _still_in_doubt(told: Settlement, view: View, read_at: datetime, **more: Any
     return replace(told, changes=_back(told, read_at, **more))
 
 
-def _doubt_may_end(claimed: Claimed, view: View) -> datetime:
-    destination = view.destination
+def _doubt_may_end(told: Settlement, view: View) -> datetime:
+    """When a read that finds nothing may be believed: the later by what the ledger's clock only leapt."""
+    claimed, destination = told.claimed, view.destination
     money = claimed.type in MONEY_TYPES
     seconds = destination.doubt_seconds_money if money else destination.doubt_seconds_other
     doubted_at = claimed.doubted_at or view.now
-    return doubted_at + max(timedelta(seconds=seconds), view.habits().read_lag)
+    return doubted_at + max(timedelta(seconds=seconds), view.habits().read_lag) + _leapt(told)
 
 
-def _next_read(claimed: Claimed, view: View) -> datetime:
+def _leapt(told: Settlement) -> timedelta:
+    """How far the ledger's clock has leapt ahead of Lumail's since the event was first sent; nothing of that passed."""
+    then, now = told.claimed.clock_offset_ms, told.clock_offset_ms
+    if then is None or now is None:
+        return timedelta(0)
+    leap = timedelta(milliseconds=then - now)
+    return leap if leap > CLOCKS_AGREE else timedelta(0)
+
+
+def _next_read(told: Settlement, view: View) -> datetime:
     """The next of the times at which a doubtful event is looked for; soon, where all have passed and a read is owed."""
-    last = _doubt_may_end(claimed, view)
-    doubted_at = claimed.doubted_at or view.now
+    last = _doubt_may_end(told, view)
+    doubted_at = told.claimed.doubted_at or view.now
     times = [doubted_at + after for after in READS_AFTER if doubted_at + after < last]
     return next((at for at in [*times, last] if at > view.now), view.now + READ_AGAIN)
 

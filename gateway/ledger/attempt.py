@@ -69,6 +69,7 @@ class Stranger(StrEnum):
     KNOWN = "known"
     UNKNOWN = "unknown"
     UNANSWERED = "unanswered"
+    LEFT_OUT = "left out"  # unknown, and nothing waits for it to become known
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Which requests a drain makes now: the most urgent first, each written down before it is sent."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,13 +9,14 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, 
 from sqlalchemy import func as sql
 
 from gateway.events import EventType, Lane
-from gateway.ledger import budget, lines, pauses, strangers
+from gateway.ledger import budget, lines, pauses, strangers, superseding
 from gateway.ledger.attempt import ENDS_WITHIN, SEND_WITHIN, Claimed, Kind
 from gateway.ledger.budget import WINDOW, Places
 from gateway.ledger.identity import new_id
 from gateway.ledger.pauses import OpenPause
 from gateway.ledger.schema import Instant, attempts, destinations, events
 from gateway.ledger.schema import lines as line_rows
+from gateway.ledger.strangers import Fate
 
 FIRST_ANSWER_WITHIN = timedelta(milliseconds=500)
 """How long further events wait while the first one of a subscriber finds out whether Lumail has it."""
@@ -108,6 +109,10 @@ _ASKING = update(events).where(events.c.id == bindparam("its_id")).values(due_at
 _ADD_ATTEMPTS = insert(attempts)
 
 
+_KINDS = {"post": Kind.POST, "ask": Kind.ASK, "create": Kind.CREATE}
+"""What is asked of Lumail by the step that an event has come to."""
+
+
 class Picker:
     """The claims of one turn, the most urgent first."""
 
@@ -118,12 +123,14 @@ class Picker:
         now: datetime,
         found: Places,
         compose: Callable[[Claimed], str],
+        fate: Callable[[EventType], Fate],
     ) -> None:
         self._connection = connection
         self._destination = destination
         self._now = now
         self._places = found
         self._compose = compose
+        self._fate = fate
         self._taken = {"all": 0, "revenue": 0, "low": 0}
         self._tried: set[str] = set()
         self.held_back = False
@@ -250,32 +257,41 @@ class Picker:
         return self._without_strangers(worth, most)
 
     def _without_strangers(self, rows: Sequence[Row[Any]], most: int) -> list[Claimed]:
-        """Claims; events of subscribers that Lumail does not know are held instead, without asking it."""
+        """Claims; events of subscribers that Lumail does not know meet their fate instead, without asking it."""
         if not rows:
             return []
         names = strangers.among(self._connection, self._destination, (row.subscriber for row in rows))
         foreign = [row for row in rows if row.subscriber in names and row.step == "post"]
-        if foreign:
+        fates = {row.id: self._fate(EventType(row.type)) for row in foreign}
+        ended = [row for row in foreign if fates[row.id] is not Fate.CREATED]
+        if ended:
             self.held_back = True
-            self._connection.execute(
-                update(events)
-                .where(events.c.id.in_([row.id for row in foreign]), events.c.status == "waiting")
-                .values(status="held", reason=strangers.NOT_IN_LUMAIL, held_at=self._now)
-            )
-            lines.refresh(self._connection, self._destination, {(row.lane, row.subscriber) for row in foreign})
-        kinds = {"post": Kind.POST, "ask": Kind.ASK, "create": Kind.CREATE}
-        left = [row for row in rows if row.subscriber not in names or row.step != "post"]
+            self._end(ended, fates)
+        left = [row for row in rows if fates.get(row.id, Fate.CREATED) is Fate.CREATED]
         later = self._after_the_first(left)
         if later and len(rows) == most + AND_MORE and len(later) == len(left):
             self._postpone(left)
         claimable = [row for row in left if row.id not in later][:most]
         self._tried |= {row.subscriber for row in claimable}
-        return [self._claimed(row, kinds[row.step]) for row in claimable]
+        return [self._claimed(row, Kind.CREATE if row.id in fates else _KINDS[row.step]) for row in claimable]
+
+    def _end(self, foreign: Sequence[Row[Any]], fates: Mapping[str, Fate]) -> None:
+        for fate, at in ((Fate.HELD, "held_at"), (Fate.DROPPED, "settled_at"), (Fate.FAILED, "settled_at")):
+            mine = [row.id for row in foreign if fates[row.id] is fate]
+            if mine:
+                self._connection.execute(
+                    update(events)
+                    .where(events.c.id.in_(mine), events.c.status == "waiting")
+                    .values({"status": fate.value, "reason": strangers.NOT_IN_LUMAIL, at: self._now})
+                )
+            for event in mine if fate is not Fate.HELD else ():
+                superseding.succeed(self._connection, event, self._now)
+        lines.refresh(self._connection, self._destination, {(row.lane, row.subscriber) for row in foreign})
 
     def _after_the_first(self, rows: Sequence[Row[Any]]) -> frozenset[str]:
         """Events of a subscriber that nobody knows yet whether Lumail knows, but for one: its answer tells."""
-        under_way = strangers.being_tried(self._connection, self._destination, (row.subscriber for row in rows))
-        tried = self._tried | under_way
+        asked = {row.subscriber for row in rows if row.step != "post"}
+        tried = self._tried | asked | strangers.being_tried(self._connection, self._destination)
         known: dict[str, bool] = {}
         later: set[str] = set()
         for row in rows:

@@ -166,6 +166,8 @@ def _settle_stranger(connection: Connection, destination: str, one: Settlement, 
             strangers.found(connection, destination, subscriber, now)
         case Stranger.UNKNOWN:
             strangers.still_unknown(connection, destination, subscriber, now)
+        case Stranger.LEFT_OUT:
+            strangers.leave_out(connection, destination, subscriber, now)
         case Stranger.UNANSWERED:
             strangers.ask_later(connection, destination, subscriber, now + timedelta(minutes=5))
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, delete, exists, insert, select, text, update
 
 from gateway.ledger import lines
 from gateway.ledger.leases import wake
-from gateway.ledger.schema import events, strangers
+from gateway.ledger.schema import attempts, events, strangers
 
 ASKED_AFTER = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
 """When Lumail is asked again for a subscriber, counted from the first refusal; then the events are dropped."""
@@ -16,8 +17,20 @@ ASKED_AFTER = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
 ASKED_EVERY = timedelta(hours=24)
 """After that: when Lumail is asked once more if an event came for the subscriber meanwhile, else it is forgotten."""
 
+LEFT_OUT_FOR = timedelta(hours=1)
+"""How long events of a subscriber end without a request once Lumail has said that there is none, if none may wait."""
+
 NOT_IN_LUMAIL = "not in Lumail"
 """Why an event is held, and in the end dropped, whose subscriber Lumail does not know."""
+
+
+class Fate(StrEnum):
+    """What becomes of an event whose subscriber Lumail does not know."""
+
+    HELD = "held"
+    DROPPED = "dropped"
+    FAILED = "failed"
+    CREATED = "created"  # its subscriber is made, and it is sent
 
 
 def among(connection: Connection, destination: str, subscribers: Iterable[str]) -> frozenset[str]:
@@ -30,21 +43,17 @@ def among(connection: Connection, destination: str, subscribers: Iterable[str]) 
     return frozenset(connection.execute(query).scalars())
 
 
-_ON_THEIR_WAY = (
+_BEING_TRIED = (
     select(events.c.subscriber)
-    .where(
-        events.c.destination == bindparam("its_name"),
-        events.c.subscriber.in_(bindparam("subscribers", expanding=True)),
-        events.c.status == "delivering",
-    )
+    .join_from(attempts, events, events.c.id == attempts.c.event)
+    .where(attempts.c.destination == bindparam("its_name"), text("attempts.outcome IS NULL"))
     .distinct()
 )
 
 
-def being_tried(connection: Connection, destination: str, subscribers: Iterable[str]) -> frozenset[str]:
-    """Those of them for whom an event is on its way now."""
-    asked = {"its_name": destination, "subscribers": sorted(set(subscribers))}
-    return frozenset(connection.execute(_ON_THEIR_WAY, asked).scalars())
+def being_tried(connection: Connection, destination: str) -> frozenset[str]:
+    """Subscribers of events for which a request is under way: no more than there are threads to wait on them."""
+    return frozenset(connection.execute(_BEING_TRIED, {"its_name": destination}).scalars())
 
 
 def is_known(connection: Connection, destination: str, subscriber: str) -> bool:
@@ -94,6 +103,13 @@ def met(connection: Connection, destination: str, subscriber: str, now: datetime
     first = {"since": now, "asked": 0, "ask_at": now + ASKED_AFTER[0]}
     _put(connection, destination, subscriber, row is not None, first)
     wake(connection, destination, now + ASKED_AFTER[0])
+
+
+def leave_out(connection: Connection, destination: str, subscriber: str, now: datetime) -> None:
+    """Lumail does not know the subscriber, and nothing waits for that: forgotten again without a question."""
+    row = _row(connection, destination, subscriber)
+    last = {"since": now, "asked": len(ASKED_AFTER), "ask_at": now + LEFT_OUT_FOR}
+    _put(connection, destination, subscriber, row is not None, last)
 
 
 def found(connection: Connection, destination: str, subscriber: str, now: datetime) -> None:

@@ -10,13 +10,14 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, select, text
 from sqlalchemy import func as sql
 
-from gateway.events import Lane
+from gateway.events import EventType, Lane
 from gateway.ledger import budget, expiry, habits, leases, pauses, settling, strangers
 from gateway.ledger.attempt import Claimed, Settlement
 from gateway.ledger.claiming import Picker, is_waiting_bulk
 from gateway.ledger.doubt import doubt_lost
 from gateway.ledger.schema import attempts, events
 from gateway.ledger.schema import lines as line_rows
+from gateway.ledger.strangers import Fate
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,12 @@ def turn(
     wanted: int,
     limit: int,
     compose: Callable[[Claimed], str],
+    fate: Callable[[EventType], Fate],
 ) -> Turn:
     """Write down what became of attempts, renew the lease and claim up to `wanted` requests within `limit` a minute.
 
-    `compose` gives the text that is going to be sent for an event; it is kept with the attempt.
+    `compose` gives the text that is going to be sent for an event; it is kept with the attempt. `fate` says what
+    becomes of an event of this type whose subscriber Lumail does not know.
     """
     begun = settling.settle(connection, destination, settlements, now)
     if not leases.renew(connection, destination, owner, now):
@@ -58,7 +61,7 @@ def turn(
     more_expired = expiry.drop_expired(connection, destination, now)
     found = budget.places(connection, destination, limit, now)
     closed = pauses.open_pauses(connection, destination, now)
-    picker = Picker(connection, destination, now, found, compose)
+    picker = Picker(connection, destination, now, found, compose, fate)
     if closed:
         return Turn(leased=True, claimed=tuple(picker.probes(closed)), paused_anew=begun)
     on_trial = habits.known(connection, destination).on_trial

@@ -17,6 +17,7 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.doubt import RESTORED
 from gateway.ledger.pauses import COPIED, OTHER_ORGANIZATION
 from gateway.ledger.schema import attempts, audit, destinations, events, pauses
+from gateway.ledger.strangers import Fate
 from tests.cli.conftest import NOWHERE, Terminal
 from tests.crash.installation import free_port
 from tests.making import NOON, complained, opened, payment, record, record_facts, rows, submission, told
@@ -28,7 +29,15 @@ def claimed(ledger: Ledger) -> list[str]:
         now = ledger.now(connection) + timedelta(seconds=10)
         leases.take(connection, "main", "me", now)
         turn = turns.turn(
-            connection, "main", "me", now, settlements=[], wanted=9, limit=99, compose=lambda one: one.data
+            connection,
+            "main",
+            "me",
+            now,
+            settlements=[],
+            wanted=9,
+            limit=99,
+            compose=lambda one: one.data,
+            fate=lambda _: Fate.HELD,
         )
         nothing.rollback()
         return sorted(f"{one.kind.value} {one.type}" for one in turn.claimed)

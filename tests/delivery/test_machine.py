@@ -22,7 +22,7 @@ from sqlalchemy import Connection, insert, select, update
 from gateway.config import Destination
 from gateway.delivery.drain import habits_of, view
 from gateway.delivery.message import compose
-from gateway.delivery.outcome import conclude_all
+from gateway.delivery.outcome import conclude_all, fate
 from gateway.errors import CommandError
 from gateway.events import EventType
 from gateway.ledger import leases, recording, turns
@@ -234,10 +234,10 @@ class Delivery(RuleBasedStateMachine):
         self.stepped_back_at = self.real
         self.stepped_back += seconds * SECOND
 
-    @precondition(lambda self: not self.lag and self.real - self.stepped_forth > ENDS_WITHIN)
+    @precondition(lambda self: self._knows_the_clock() and self.real - self.stepped_forth > ENDS_WITHIN)
     @rule(seconds=st.sampled_from([30, 600, 7200]))
     def set_clock_forth(self, seconds: int) -> None:
-        """Not while Lumail's reads lag behind: then the ledger's clock is what tells how long to wait for them."""
+        """Lumail's clock shows that it was a leap, where it was seen rightly before."""
         self.skew += seconds * SECOND
         self.stepped_forth = self.real
         self.arrived.clear()  # places of the last minute look old now, and nothing but Lumail's headers tells
@@ -340,6 +340,12 @@ class Delivery(RuleBasedStateMachine):
 
     # How
 
+    def _knows_the_clock(self) -> bool:
+        """Whether reads do not lag, or what is sent and not settled was sent when Lumail's clock was known."""
+        true = round((self.ahead - self.skew) / timedelta(milliseconds=1)) if self.lag else None
+        known = rows(self.ledger, events, "status", "clock_offset_ms")
+        return true is None or all(at == true for status, at in known if status in ("delivering", "unknown"))
+
     def _would_claim(self) -> tuple[Claimed, ...]:
         """What a drain would claim now."""
         found: list[tuple[Claimed, ...]] = []
@@ -361,6 +367,7 @@ class Delivery(RuleBasedStateMachine):
             wanted=wanted,
             limit=self.plan,
             compose=partial(compose, habits_of(connection, "main"), self.destination),
+            fate=partial(fate, self.destination),
         )
 
     def _let_all_end(self) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -126,8 +126,8 @@ def test_create_waits_for_subscribers_of_events_that_make_none() -> None:
     [
         ("create", answered(200), ("failed", None, None, Stranger.KNOWN)),
         ("create", answered(404), ("waiting", "create", None, None)),
-        ("drop", answered(404), ("dropped", None, None, None)),
-        ("fail", answered(404), ("failed", None, None, None)),
+        ("drop", answered(404), ("dropped", None, None, Stranger.LEFT_OUT)),
+        ("fail", answered(404), ("failed", None, None, Stranger.LEFT_OUT)),
         ("wait", answered(404), ("held", None, None, Stranger.MET)),
         ("drop", answered(500), ("waiting", None, None, None)),
         ("drop", answered(401), ("waiting", None, None, None)),
@@ -276,6 +276,14 @@ def test_reads_wait_for_as_long_as_lumail_was_seen_to_lag() -> None:
     old = replace(READ, reads=3, doubted_at=NOON - 700 * SECOND)
     found = changes(old, page(), view(read_lag=timedelta(seconds=1000)))
     assert (found["status"], found["due_at"]) == ("unknown", NOON + 300 * SECOND)
+
+
+@pytest.mark.parametrize(("leap", "expected"), [(2, ("waiting", NOON)), (300, ("unknown", NOON + 200 * SECOND))])
+def test_time_that_the_ledgers_clock_only_leapt_over_is_waited_for(leap: int, expected: tuple[str, datetime]) -> None:
+    """Lumail's clock, seen at the first attempt and now, tells a leap from time that passed."""
+    old = replace(READ, reads=3, doubted_at=NOON - 700 * SECOND, clock_offset_ms=0)
+    found = changes(old, replace(page(), date=NOON - leap * SECOND), view())
+    assert (found["status"], found["due_at"]) == expected
 
 
 def test_a_read_of_several_pages_ends_with_the_last_and_remembers_what_was_near() -> None:

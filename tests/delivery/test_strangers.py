@@ -130,6 +130,39 @@ def test_drop_and_fail_end_it_after_one_question(town: Town, policy: str, status
     assert (town.statuses(), town.kinds()) == ([(status, "not in Lumail")], ["event", "ask"])
 
 
+@pytest.mark.parametrize(("policy", "status"), [("drop", "dropped"), ("fail", "failed")])
+def test_drop_and_fail_ask_once_for_a_stranger_and_not_once_an_event(town: Town, policy: str, status: str) -> None:
+    town = with_policy(town, policy)
+    town.tell(*(opened(f"o:{number}", stranger()) for number in range(20)))
+    town.until(NOON + timedelta(minutes=50))
+    town.tell(*(payment(f"p:{number}", subscriber=stranger()) for number in range(20)))
+    town.until(NOON + timedelta(minutes=59))
+    assert (set(town.statuses()), town.kinds()) == ({(status, "not in Lumail")}, ["event", "ask"])
+
+
+def test_who_was_left_out_is_found_an_hour_after_subscribing_to_lumail(town: Town) -> None:
+    town = with_policy(town, "drop")
+    town.tell(payment("p:1", subscriber=stranger()))
+    town.until(NOON + timedelta(minutes=1))
+    appear(town, stranger())
+    town.until(NOON + timedelta(minutes=62))
+    town.tell(payment("p:2", subscriber=stranger()))
+    town.until(NOON + timedelta(minutes=63))
+    assert town.statuses() == [("dropped", "not in Lumail"), ("delivered", None)]
+    assert town.kinds() == ["event", "ask", "event"]
+
+
+def test_create_makes_a_subscriber_who_was_met_as_a_stranger_before_and_delivers_what_was_held(town: Town) -> None:
+    town = with_policy(town, "create")
+    town.tell(opened("o:1", stranger()))
+    town.until(NOON + timedelta(minutes=1))
+    town.tell(payment("p:1", subscriber=stranger()))
+    town.sandbox.change(auto_subscribers=False)
+    town.until(NOON + timedelta(minutes=2))
+    assert town.statuses() == [("delivered", None)] * 2
+    assert town.kinds() == ["event", "create", "event", "event"]
+
+
 def test_a_question_that_finds_no_answer_is_asked_again(town: Town) -> None:
     town.tell(payment("p:1", subscriber=stranger()))
     town.sandbox.fail("error_502", call="subscriber", recorded=False, count=2)

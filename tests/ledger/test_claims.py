@@ -13,6 +13,7 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.pauses import Pause
 from gateway.ledger.schema import attempts, destinations, events, lines
+from gateway.ledger.strangers import Fate
 from gateway.ledger.turns import Turn
 from tests.making import NOON, complained, opened, payment, record_facts, rows
 
@@ -41,6 +42,7 @@ class Drain:
                 wanted=wanted,
                 limit=limit,
                 compose=lambda one: one.data,
+                fate=lambda _: Fate.HELD,
             )
 
     def claimed(self, now: datetime, *, wanted: int = 10, limit: int = 100) -> list[Claimed]:
