@@ -16,7 +16,7 @@ run: $(VENV)/installed  ## Install what is missing and run the gateway with Luma
 
 install: $(VENV)/installed  ## Only install, to run it live.
 
-test: $(VENV)/developing  ## All tests, against a real Redis and a real PostgreSQL.
+test: $(VENV)/developing  ## All tests, against a real Redis, PostgreSQL and Chromium.
 	$(BIN)/pytest --quiet --numprocesses auto --dist worksteal
 
 check: $(VENV)/developing  ## Format, lint, types, direction of imports.

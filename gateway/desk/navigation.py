@@ -1,8 +1,10 @@
-"""The desk's areas in the order in which an operator asks for them."""
+"""Ways between the desk's pages: its areas, and links that are shown only where there is a page."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
-from flask import current_app, request, url_for
+from flask import current_app, request
+from werkzeug.exceptions import HTTPException
 
 from gateway.desk.access import Role, somebody
 
@@ -10,27 +12,41 @@ from gateway.desk.access import Role, somebody
 @dataclass(frozen=True)
 class Entry:
     title: str
-    url: str
+    path: str
     here: bool
 
 
 _ENTRIES = (
-    ("overview.page", "Overview", Role.VIEWER),
-    ("events.page", "Events", Role.VIEWER),
-    ("webhooks.page", "Webhooks", Role.VIEWER),
-    ("replays.page", "Replays", Role.VIEWER),
-    ("adapters.page", "Adapters", Role.VIEWER),
-    ("audit.page", "Audit", Role.OPERATOR),
-    ("people.page", "People", Role.ADMIN),
+    ("/", "Overview", Role.VIEWER),
+    ("/events", "Events", Role.VIEWER),
+    ("/received", "Webhooks", Role.VIEWER),
+    ("/replays", "Replays", Role.VIEWER),
+    ("/adapters", "Adapters", Role.VIEWER),
+    ("/audit", "Audit", Role.OPERATOR),
+    ("/people", "People", Role.ADMIN),
 )
-"""Endpoint of an area's first page, its title, the least role that sees it."""
+"""The path of an area's first page, its title, the least role that sees it; in the order of an operator's questions."""
 
 
 def navigation() -> list[Entry]:
     """What whoever asks may go to."""
     person = somebody()
     return [
-        Entry(title, url_for(endpoint), request.blueprint == endpoint.partition(".")[0])
-        for endpoint, title, role in _ENTRIES
-        if person is not None and endpoint in current_app.view_functions and person.role.covers(role)
+        Entry(title, path, _is_here(path))
+        for path, title, role in _ENTRIES
+        if person is not None and to(path) and person.role.covers(role)
     ]
+
+
+def to(path: str, **query: str) -> str:
+    """The URL of a page of the desk; empty where there is no such page, so that no link is dead."""
+    try:
+        current_app.url_map.bind("").match(path, "GET")
+    except HTTPException:
+        return ""
+    said = {name: value for name, value in query.items() if value}
+    return f"{path}?{urlencode(said)}" if said else path
+
+
+def _is_here(path: str) -> bool:
+    return request.path == path or (path != "/" and request.path.startswith(f"{path}/"))

@@ -1,14 +1,165 @@
-"""The desk's first page: is anything wrong, and what needs a person first."""
+"""The desk's first page: is anything wrong, what needs a person first, how much comes and goes."""
 
-from flask import Blueprint, render_template
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from gateway.desk.access import Role, allowed
+from gateway.desk.parts import now, parts
+from gateway.ledger import tallies
+from gateway.ledger.overview import DestinationState, Overview, SourceState, overview
+from gateway.ledger.tallies import Measure, Series, Span
+from gateway.wording import counted
+
+_URGENCY = (
+    "incident",
+    "paused",
+    "undecided",
+    "failed",
+    "quarantined",
+    "rejected",
+    "held",
+    "resting",
+    "unknown path",
+)
+"""The words of what needs a person, the worst first."""
+
+RATE_OVER = 5
+"""Minutes over which a source's rate is told."""
 
 pages = Blueprint("overview", __name__)
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a person has to look at: where it is seen, and what else is to be said. `tone` is a badge's."""
+
+    tone: str
+    word: str
+    text: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    why: str = ""
+    action: str = ""
+    """The path of the page where it is put right, with the same query, if that is another."""
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """A source as the overview shows it; `per_minute` over the last minutes, `shares` in percent, the largest first."""
+
+    state: SourceState
+    total: int
+    per_minute: float
+    shares: tuple[tuple[str, float], ...]
 
 
 @pages.get("/")
 @allowed(Role.VIEWER)
 def page() -> ResponseReturnValue:
-    return render_template("desk/overview/page.html")
+    config = parts().config
+    plans = {name: one.requests_per_minute for name, one in config.destinations.items()}
+    with parts().ledger.read() as connection:
+        found = overview(connection, now(), plans, config.sources)
+        received = tallies.series(connection, Measure.RECEIVED, Span.HOUR, now())
+    return render_template(
+        "desk/overview/page.html",
+        found=found,
+        needs=sorted(_needs(found, tuple(config.sources)), key=lambda need: _URGENCY.index(need.word)),
+        sources=[_row(one, received) for one in found.sources],
+        enabled=config.sources,
+        spans=list(Span),
+        span=_span(),
+    )
+
+
+@pages.get("/charts")
+@allowed(Role.VIEWER)
+def charts() -> ResponseReturnValue:
+    """The numbers of the overview's charts: by chart, the lines with their names."""
+    span = _span()
+    with parts().ledger.read() as connection:
+        received, rejected, settled = (tallies.series(connection, measure, span, now()) for measure in Measure)
+    delivered = [(name, settled.of(name, "delivered")) for name in settled.counts]
+    lines = {
+        "in": [("webhooks", received.total()), ("rejected", rejected.total())],
+        "out": delivered or [("delivered", settled.total("delivered"))],
+        "failures": [
+            ("failed", settled.total("failed")),
+            ("held", settled.total("held")),
+            ("quarantined", received.total("quarantined")),
+        ],
+    }
+    starts, step = int(received.starts.timestamp()), int(received.step.total_seconds())
+    return jsonify(starts=starts, step=step, steps=received.steps, charts=lines)
+
+
+def _span() -> Span:
+    asked = request.args.get("span")
+    return next((span for span in Span if span.word == asked), Span.HOUR)
+
+
+def _row(state: SourceState, received: Series) -> SourceRow:
+    outcomes = {**state.outcomes, **({"rejected": state.rejected} if state.rejected else {})}
+    total = sum(outcomes.values())
+    shares = sorted(((word, 100 * count / total) for word, count in outcomes.items()), key=lambda share: -share[1])
+    newest = received.of(state.name)[-RATE_OVER - 1 : -1]
+    return SourceRow(state, total, sum(newest) / RATE_OVER, tuple(shares))
+
+
+def _needs(found: Overview, sources: Sequence[str]) -> Iterator[Need]:
+    """What needs a person."""
+    for incident in found.incidents:
+        yield Need("bad", "incident", incident.text, f"/events/{incident.events[0]}", why=incident.destination)
+    if found.incident_count > len(found.incidents):
+        more = found.incident_count - len(found.incidents)
+        yield Need("bad", "incident", f"{more:,} more facts that Lumail heard twice", "/events", {"incident": "yes"})
+    for destination in found.destinations:
+        yield from _of_destination(destination)
+    if found.undecided:
+        text = counted(found.undecided, "held event may have reached Lumail", "held events may have reached Lumail")
+        query = {"status": "held", "error": "answer lost"}
+        yield Need("bad", "undecided", text, "/events", query, "A person has to look at Lumail and decide.")
+    for source in found.sources:
+        yield from _of_source(source)
+    for unknown in found.unknown_paths:
+        text = f"{counted(unknown.count, 'request')} to {unknown.path}, which is no source"
+        yield Need("warn", "unknown path", text, "/received", {"show": "rejected"}, _nearest(unknown.path, sources))
+
+
+def _of_destination(one: DestinationState) -> Iterator[Need]:
+    here = {"destination": one.name}
+    if one.halt is not None:
+        until = "until somebody resumes it" if one.halt.until is None else "for now"
+        yield Need(
+            "bad", "paused", f"{one.name} sends nothing {until}", f"/destinations/{one.name}", why=one.halt.reason
+        )
+    for name in one.resting:
+        yield Need(
+            "warn", "resting", f"{one.name}: {name} rests until somebody resumes it", f"/destinations/{one.name}"
+        )
+    if one.failed:
+        text = f"{counted(one.failed, 'event')} to {one.name} failed"
+        yield Need("bad", "failed", text, "/events", {"status": "failed", **here}, "Given up; each says why.")
+    if one.held:
+        text = f"{counted(one.held, 'event')} to {one.name} held"
+        yield Need("warn", "held", text, "/events", {"status": "held", **here}, "Each says what it waits for.")
+
+
+def _of_source(one: SourceState) -> Iterator[Need]:
+    if one.quarantined:
+        text = f"{counted(one.quarantined, 'webhook')} of {one.name} not understood"
+        query = {"status": "quarantined", "source": one.name}
+        yield Need("bad", "quarantined", text, "/received", query, "Kept; translated again once the adapter knows it.")
+    if one.rejected:
+        text = f"{counted(one.rejected, 'request')} to {one.name} rejected in the last 24 hours"
+        yield Need("bad", "rejected", text, f"/sources/{one.name}", why="Mostly a wrong or replaced secret.")
+
+
+def _nearest(path: str, sources: Sequence[str]) -> str:
+    name = path.rstrip("/").rpartition("/")[2]
+    found = difflib.get_close_matches(name, sources, n=1)
+    return f"Was {found[0]} meant? Compare the URL that the provider has." if found else ""

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from gateway.desk import display
 from gateway.desk.access import Role, gate, somebody
-from gateway.desk.navigation import navigation
+from gateway.desk.navigation import navigation, to
 from gateway.desk.parts import NAME, Desk, now
 from gateway.errors import CommandError, LedgerUnavailableError, UnavailableError
 
@@ -57,7 +57,7 @@ def set_up(app: Flask, parts: Desk, areas: Collection[str]) -> None:
         app.register_error_handler(error, _shown(areas))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(display.FILTERS)
-    app.jinja_env.globals.update(asset=asset, navigation=navigation, somebody=somebody, Role=Role, now=now)
+    app.jinja_env.globals.update(asset=asset, navigation=navigation, somebody=somebody, Role=Role, now=now, to=to)
     app.jinja_env.globals.update(sandbox=parts.config.sandbox)
 
 
