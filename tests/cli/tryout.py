@@ -68,7 +68,7 @@ def tryout(folder: Path) -> Iterator[Started]:
         process = subprocess.Popen(line, env=environ, cwd=ROOT, stdout=out, stderr=log)
     started = Started(process, folder, port, Terminal({"GATEWAY_DATA": str(data)}))
     try:
-        eventually(lambda: "Now type" in started.said, within=30, what="up greets")
+        eventually(lambda: "Now type" in started.said, within=60, what="up greets")
         yield started
     finally:
         children = psutil.Process(process.pid).children() if process.poll() is None else []
