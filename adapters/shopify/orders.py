@@ -16,7 +16,7 @@ handlers = Handlers()
 def order_told(order: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
     status = order["financial_status"] or ("paid" if event.type == "orders/paid" else "pending")
     takings = taken(order, status, context.options)
-    told_at = known.time(order["updated_at"], event.occurred_at)
+    told_at = max(known.time(order["updated_at"], event.occurred_at), event.occurred_at)
     emails = (*_own_emails(order), order["customer"]["email"])
     subscriber, waits_for = known.whose_order(context.memory, order["id"], order["customer"]["id"], emails)
     before = known.recalled(context.memory, "order", order["id"])

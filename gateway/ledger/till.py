@@ -137,9 +137,12 @@ class Till:
             account.heard_at = None
         elif account.heard_at is None:
             account.heard_at = self._now
-        made = (
-            self._paid(fact, fact.sum, group) if isinstance(fact.sum, Paid) else self._refunded(fact, fact.sum, group)
-        )
+        if isinstance(fact.sum, Paid):
+            made = self._paid(fact, fact.sum, group)
+            for book in account.sums.books:
+                self._balance(group, book)  # refunds that came first: now it is known what the buyer's money was worth
+        else:
+            made = self._refunded(fact, fact.sum, group)
         self._follow(group)
         return made
 
