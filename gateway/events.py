@@ -102,6 +102,7 @@ class Paid:
     larger amount counts.
     `presented` is the same money in the currency that the buyer saw: a refund may be told in that one.
     `link_wait` is how long to wait for an object that tells the same sale better before this one is believed.
+    `elsewhere`: another object makes this sale, though it can't be told which. Then this part never counts.
     """
 
     column: str
@@ -110,6 +111,7 @@ class Paid:
     currency: str
     presented: tuple[Decimal, str] | None = None
     link_wait: timedelta | None = None
+    elsewhere: bool = False
 
 
 class RefundState(StrEnum):

@@ -3,21 +3,28 @@
 events:   https://docs.stripe.com/api/events/types
 security: https://docs.stripe.com/webhooks/signature
 
-A sale is told by a session, an invoice, an intent and a charge. Only sessions and invoices make payments: since
-API version 2025-03-31 an intent does not name its invoice, so to count both would count a sale twice.
+A sale is told by a session, an invoice, an intent and a charge, and its refunds one by one and as running totals: the
+gateway sends what is true of it less what it sent already.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from adapters.stripe.facts import handlers
+from adapters.stripe import facts
 from adapters.stripe.payloads import EnvelopeSchema
+from gateway.durations import Duration
 from gateway.errors import PayloadError
 from gateway.translation import json_body, payload, schemes
-from gateway.translation.adapter import Adapter, Docs, SourceEvent
+from gateway.translation.adapter import Adapter, Context, Docs, Handler, SourceEvent, Translation
 from gateway.translation.webhook import VerifiedWebhook
+
+
+def _one_of(*words: str) -> validate.OneOf:
+    return validate.OneOf(words, error=f"must be one of: {', '.join(words)}")
+
 
 SCHEME = schemes.Hmac(
     header="Stripe-Signature",
@@ -30,13 +37,15 @@ SCHEME = schemes.Hmac(
 
 
 class OptionsSchema(Schema):
-    """`payments_from` says which source events make payments."""
+    """`payments_from` says which objects make payments; why each option is there stands in docs/providers/stripe.md."""
 
-    payments_from = fields.String(
-        load_default="sales",
-        validate=validate.OneOf(
-            ["sales"], error="only sales, so far: payment_intents and both come with a later version"
-        ),
+    payments_from = fields.String(load_default=facts.SALES, validate=_one_of(facts.SALES, facts.INTENTS, facts.BOTH))
+    link_wait = Duration(load_default=timedelta(days=3))
+    failed_refund = fields.String(load_default="show", validate=_one_of("show", "payment"))
+    unknown_sale_refunds = fields.String(load_default="send", validate=_one_of("send", "hold"))
+    accounts = fields.List(fields.String(validate=validate.Length(min=1)), load_default=None)
+    product_names = fields.Dict(
+        keys=fields.String(), values=fields.String(validate=validate.Length(1, 200)), load_default=dict
     )
 
 
@@ -83,6 +92,21 @@ def delivery_id(verified: VerifiedWebhook) -> str | None:
     return id_ if isinstance(id_, str) and id_ else None
 
 
+def _of_listed_account(handler: Handler) -> Handler:
+    """Nothing is told or learnt of an account that the source does not name, where it names any."""
+
+    def listed(event: SourceEvent, context: Context) -> Translation:
+        accounts = context.options["accounts"]
+        if event.account is not None and accounts is not None and event.account not in accounts:
+            raise PayloadError(
+                f"account {event.account[:60]} is not among this source's `accounts`: add it there, "
+                "and let the webhook be translated again"
+            )
+        return handler(event, context)
+
+    return listed
+
+
 # Every family of Stripe's list of event types that has no handler, by the reason why not.
 _LEFT_OUT = {
     "about the Stripe account, not about a sale": (
@@ -106,8 +130,8 @@ _LEFT_OUT = {
     ),
     "how somebody could pay, not that he did": "customer.source.* mandate.* payment_method.* setup_intent.* source.*",
     "nothing is paid by this": (
-        "charge.captured charge.expired charge.failed charge.pending charge.updated "
-        "checkout.session.async_payment_failed checkout.session.expired credit_note.* "
+        "charge.expired charge.failed charge.pending charge.updated "
+        "checkout.session.async_payment_failed checkout.session.expired credit_note.voided "
         "invoice.created invoice.deleted invoice.finalization_failed invoice.finalized invoice.marked_uncollectible "
         "invoice.overdue invoice.overpaid invoice.payment_action_required invoice.payment_attempt_required "
         "invoice.payment_failed invoice.sent invoice.upcoming invoice.updated invoice.voided invoice.will_be_due "
@@ -127,7 +151,7 @@ adapter = Adapter(
     ),
     scheme=lambda options: SCHEME,
     split=split,
-    handlers=handlers,
+    handlers={name: _of_listed_account(handler) for name, handler in facts.handlers.items()},
     ignored=IGNORED,
     options=OptionsSchema,
     delivery_id=delivery_id,

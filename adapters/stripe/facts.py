@@ -1,12 +1,19 @@
-"""One handler for each Stripe event that makes a payment or refund, or teaches about one."""
+"""One handler for each Stripe event that tells of money, or teaches about it.
 
-from collections.abc import Iterator, Mapping
+What an object is to a sale: a session or an invoice is the sale, an intent or a charge the payment of it. Each says
+its whole; which of them make payments is the source's `payments_from`. Since API version 2025-03-31 an intent does
+not name its invoice (https://docs.stripe.com/changelog/basil/2025-03-31/add-support-for-multiple-partial-payments-on-invoices),
+so to count both would count a sale twice.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from adapters.stripe import payloads, product
-from gateway.events import EventType, LumailEvent, MemoryKey
+from gateway.events import EventType, LumailEvent, MemoryKey, Paid, Refund, RefundState, RefundTotal, Sum
 from gateway.translation import money, person
 from gateway.translation.adapter import (
     Context,
@@ -20,16 +27,24 @@ from gateway.translation.adapter import (
     translated,
 )
 
+SALES, INTENTS, BOTH = "sales", "payment_intents", "both"
+"""What `payments_from` may say."""
+
+INVOICES, PAYMENTS = "invoice", "intent"
+"""The two columns in which a sale is told, each of them whole."""
+
 handlers = Handlers()
+
+Ids = Mapping[str, str | None]
+"""Kind and id of the objects that a telling concerns."""
 
 
 @dataclass(frozen=True)
-class Fact:
-    """A payment or a refund, as far as one object tells it. `ids` are kind and id of the objects that it concerns."""
+class Told:
+    """What one object tells of a payment or a refund."""
 
-    keys: tuple[str, ...]
-    ids: Mapping[str, str | None]
-    emails: tuple[str | None, ...]
+    ids: Ids
+    emails: Iterable[str | None]
     amounts: Mapping[str, Any]
     name: product.Name
 
@@ -40,17 +55,27 @@ def session_paid(session: Mapping[str, Any], event: SourceEvent, context: Contex
         return ignored(f"payment_status is {session['payment_status']}: nothing is paid yet")
     if (session["amount_total"] or 0) <= 0:
         return ignored("a session that costs nothing")
-    ids = {"payment": session["payment_intent"], "invoice": session["invoice"]}
-    if not any(ids.values()):
+    ids = {"payment": session["payment_intent"], "invoice": session["invoice"], "customer": session["customer"]}
+    if not ids["payment"] and not ids["invoice"]:
         return ignored("a session with neither payment nor invoice is no sale")
-    fact = Fact(
-        keys=_keys(ids),
-        ids=ids | {"customer": session["customer"]},
+    names = product.configured(context.options["product_names"], session["payment_link"])
+    amounts, presented = _session_amounts(session)
+    told = Told(
+        ids=ids,
         emails=(session["customer_details"]["email"], session["customer_email"]),
-        amounts=_session_amounts(session),
-        name=product.best(*product.in_metadata(session["metadata"])),
+        amounts=amounts,
+        name=product.best(*names, *product.in_metadata(session["metadata"])),
     )
-    return _paid(fact, event, context)
+    waits = bool(session["invoice_creation"]["enabled"]) and not ids["invoice"]
+    paid = Paid(
+        column=INVOICES if ids["invoice"] else PAYMENTS,
+        part=f"invoice:{ids['invoice']}" if ids["invoice"] else f"payment:{ids['payment']}",
+        amount=amounts["amount"],
+        currency=amounts["currency"],
+        presented=presented,
+        link_wait=_link_wait(context) if waits else None,
+    )
+    return _paid(told, paid, event, context, makes=_mode(context) != INTENTS)
 
 
 @handlers.on("invoice.paid", "invoice.payment_succeeded", schema=payloads.InvoiceSchema)
@@ -60,65 +85,64 @@ def invoice_paid(invoice: Mapping[str, Any], event: SourceEvent, context: Contex
     cash = _cash(invoice)
     if cash <= 0:
         return ignored("an invoice that was settled without money")
-    ids = {"payment": invoice["payment_intent"], "invoice": invoice["id"], "charge": invoice["charge"]}
-    names = (*product.in_metadata(invoice["metadata"]), *product.in_lines(invoice["lines"]["data"], context.memory))
-    fact = Fact(
-        keys=_keys(ids),
-        ids=ids | {"customer": invoice["customer"]},
+    amounts = _amounts(cash, invoice["currency"])
+    told = Told(
+        ids={
+            "payment": invoice["payment_intent"],
+            "invoice": invoice["id"],
+            "charge": invoice["charge"],
+            "customer": invoice["customer"],
+        },
         emails=(invoice["customer_email"],),
-        amounts=_amounts(cash, invoice["currency"]),
-        name=product.best(*names, (product.Rank.DESCRIPTION, invoice["description"])),
+        amounts=amounts,
+        name=_name_on(invoice, context),
     )
-    return _paid(fact, event, context)
-
-
-@handlers.on("charge.refunded", schema=payloads.RefundedChargeSchema)
-def refunded(charge: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    """`amount_refunded` is a running total; an event makes what came to it since the one before.
-
-    What was authorized and never captured counts as refunded at Stripe, but nobody had paid it.
-    """
-    if charge["source_transfer"]:
-        return ignored("a transfer from the platform, not a sale")
-    captured = _captured(charge)
-    never_paid = charge["amount"] - captured
-    total = min((charge["amount_refunded"] or 0) - never_paid, captured)
-    account = MemoryKey("charge", charge["id"])
-    before = charge["previous_attributes"]["amount_refunded"]
-    known = _recalled(context.memory, account).get("refunded", 0) if before is None else max(before - never_paid, 0)
-    if total <= known:
-        return ignored("no money went back: an authorization was released, or the refund is known already")
-    ids = {"payment": charge["payment_intent"], "charge": charge["id"], "invoice": charge["invoice"]}
-    sale = _remembered_sale(ids, context.memory)
-    fact = Fact(
-        keys=(f"refund:{charge['id']}:{total}",),
-        ids=ids | {"customer": charge["customer"]},
-        emails=(sale.get("email"), charge["receipt_email"], charge["billing_details"]["email"]),
-        amounts=_amounts(total - known, charge["currency"]),
-        name=product.best(
-            *product.in_metadata(charge["metadata"]),
-            (product.Rank.LEARNT, sale.get("product")),
-            (product.Rank.DESCRIPTION, charge["description"]),
-        ),
-    )
-    memo = Memo(account, {"refunded": total}, event.occurred_at)
-    return translated(_event(EventType.SUBSCRIBER_REFUND, fact, event, context), memos=[memo], links=_links(ids))
-
-
-@handlers.on("charge.succeeded", schema=payloads.ChargeSchema)
-def charge_succeeded(charge: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    if charge["source_transfer"]:
-        return ignored("a transfer from the platform, not a sale")
-    ids = {"payment": charge["payment_intent"], "charge": charge["id"], "invoice": charge["invoice"]}
-    email = person.first_email(charge["receipt_email"], charge["billing_details"]["email"])
-    return taught(*_payer(ids, email, charge["customer"], event.occurred_at, context), links=_links(ids))
+    paid = Paid(INVOICES, f"invoice:{invoice['id']}", amounts["amount"], amounts["currency"])
+    return _paid(told, paid, event, context, makes=_mode(context) != INTENTS)
 
 
 @handlers.on("payment_intent.succeeded", schema=payloads.IntentSchema)
 def intent_succeeded(intent: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    ids = {"payment": intent["id"], "charge": intent["latest_charge"], "invoice": intent["invoice"]}
-    memos = _payer(ids, intent["receipt_email"], intent["customer"], event.occurred_at, context)
-    return taught(*memos, links=_links(ids))
+    minor = intent["amount"] if intent["amount_received"] is None else intent["amount_received"]
+    if (minor or 0) <= 0:
+        return ignored("an intent that took no money")
+    amounts = _amounts(minor, intent["currency"])
+    told = Told(
+        ids={
+            "payment": intent["id"],
+            "charge": intent["latest_charge"],
+            "invoice": intent["invoice"],
+            "customer": intent["customer"],
+        },
+        emails=(intent["receipt_email"],),
+        amounts=amounts,
+        name=product.best(*product.in_metadata(intent["metadata"]), (product.Rank.DESCRIPTION, intent["description"])),
+    )
+    reference = intent["payment_details"]["order_reference"] or ""
+    claimed = reference.startswith(("in_", "cs_")) and _mode(context) != INTENTS
+    return _cash_moved(told, f"payment:{intent['id']}", event, context, elsewhere=claimed)
+
+
+@handlers.on("charge.succeeded", "charge.captured", schema=payloads.ChargeSchema)
+def charge_succeeded(charge: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    if charge["source_transfer"]:
+        return ignored("a transfer from the platform, not a sale")
+    captured = _captured(charge)
+    told = Told(
+        ids={
+            "payment": charge["payment_intent"],
+            "charge": charge["id"],
+            "invoice": charge["invoice"],
+            "customer": charge["customer"],
+        },
+        emails=_emails_of(charge),
+        amounts=_amounts(captured, charge["currency"]),
+        name=_name_of(charge),
+    )
+    if captured <= 0 or charge["status"] not in (None, "succeeded", "paid"):
+        return taught(*_payer(told, event, context), links=_links(told.ids))
+    part = f"payment:{charge['payment_intent']}" if charge["payment_intent"] else f"charge:{charge['id']}"
+    return _cash_moved(told, part, event, context, elsewhere=False)
 
 
 @handlers.on("invoice_payment.paid", schema=payloads.InvoicePaymentSchema)
@@ -130,11 +154,94 @@ def invoice_payment_paid(told: Mapping[str, Any], event: SourceEvent, context: C
     return taught(*memos, links=_links(ids | {"invoice": told["invoice"]}))
 
 
+@handlers.on("credit_note.created", "credit_note.updated", schema=payloads.CreditNoteSchema)
+def credit_noted(note: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    """A credit note's money is a refund, which is told by itself; it says whose invoice that takes back."""
+    refunds = [note["refund"], *(one["refund"] for one in note["refunds"] or [])]
+    links = [(f"invoice:{note['invoice']}", f"refund:{refund}") for refund in dict.fromkeys(refunds) if refund]
+    if not links:
+        return ignored("a credit without a refund moves no money")
+    return taught(links=links)
+
+
+@handlers.on("charge.refunded", schema=payloads.ChargeSchema)
+def refunded(charge: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    """`amount_refunded` is a running total. What was authorized and never captured is in it, but nobody had paid it."""
+    if charge["source_transfer"]:
+        return ignored("a transfer from the platform, not a sale")
+    captured = _captured(charge)
+    total = min((charge["amount_refunded"] or 0) - (charge["amount"] - captured), captured)
+    if total <= 0:
+        return ignored("no money went back: an authorization was released")
+    ids = {
+        "payment": charge["payment_intent"],
+        "charge": charge["id"],
+        "invoice": charge["invoice"],
+        "customer": charge["customer"],
+    }
+    sale = _remembered_sale(ids, context.memory)
+    told = Told(
+        ids=ids,
+        emails=(sale.get("email"), *_emails_of(charge)),
+        amounts=_amounts(total, charge["currency"]),
+        name=_name_of(charge, sale),
+    )
+    book = _book(ids)
+    said = RefundTotal(
+        book=book,
+        part=book,
+        amount=told.amounts["amount"],
+        currency=told.amounts["currency"],
+        told_at=event.occurred_at,
+        paid=money.major_units(captured, charge["currency"]),
+        alone=context.options["unknown_sale_refunds"] == "send",
+        returns=_returns(context),
+    )
+    return translated(_event(EventType.SUBSCRIBER_REFUND, told, said, event, context), links=_links(ids))
+
+
+_STATES = {
+    None: RefundState.SUCCEEDED,  # older than the field
+    "pending": RefundState.PENDING,
+    "requires_action": RefundState.PENDING,
+    "succeeded": RefundState.SUCCEEDED,
+    "failed": RefundState.FAILED,
+    "canceled": RefundState.FAILED,
+}
+
+
 @handlers.on("refund.created", "refund.updated", "refund.failed", "charge.refund.updated", schema=payloads.RefundSchema)
 def refund_told(refund: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    if not refund["charge"]:
+    if not refund["charge"] and not refund["payment_intent"]:
         return ignored("a refund without a charge returns unapplied balance: it belongs to no sale")
-    return taught(links=_links({"payment": refund["payment_intent"], "charge": refund["charge"]}))
+    if refund["reason"] == "expired_uncaptured_charge":
+        return ignored("an authorization was released: nobody had paid it")
+    if refund["status"] not in _STATES:
+        return ignored(f"the refund's status is {refund['status']}, which says nothing of money")
+    ids = {"payment": refund["payment_intent"], "charge": refund["charge"], "customer": refund["customer"]}
+    sale = _remembered_sale(ids, context.memory)
+    state = _STATES[refund["status"]]
+    told = Told(
+        ids=ids | {"refund": refund["id"]},
+        emails=(sale.get("email"),),
+        amounts=_amounts(refund["amount"], refund["currency"]),
+        name=_name_of(refund, sale),
+    )
+    book = _book(ids)
+    said = Refund(
+        book=book,
+        part=book,
+        id=refund["id"],
+        amount=told.amounts["amount"],
+        currency=told.amounts["currency"],
+        state=state,
+        created_at=refund["created"] or event.occurred_at,
+        told_at=event.occurred_at,
+        returns=_returns(context),
+    )
+    made = _event(EventType.SUBSCRIBER_REFUND, told, said, event, context)
+    links = _links(told.ids)
+    return translated(made, links=links) if state is RefundState.SUCCEEDED else taught(sums=[made], links=links)
 
 
 @handlers.on("customer.created", "customer.updated", schema=payloads.CustomerSchema)
@@ -146,7 +253,10 @@ def customer_told(customer: Mapping[str, Any], event: SourceEvent, context: Cont
 
 @handlers.on("product.created", "product.updated", schema=payloads.ProductSchema)
 def product_told(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return taught(Memo(MemoryKey("product", told["id"]), {"name": told["name"]}, event.occurred_at))
+    name = product.cleaned(told["name"])
+    if name is None:
+        return ignored("a product without a name")
+    return taught(Memo(MemoryKey("product", told["id"]), {"name": name}, event.occurred_at))
 
 
 @handlers.on("price.created", "price.updated", schema=payloads.PriceSchema)
@@ -155,45 +265,70 @@ def price_told(price: Mapping[str, Any], event: SourceEvent, context: Context) -
     return taught(Memo(MemoryKey("price", price["id"]), values, event.occurred_at))
 
 
-def _paid(fact: Fact, event: SourceEvent, context: Context) -> Translation:
-    """The payment, and for a later refund whose it was and what was bought."""
-    made = _event(EventType.SUBSCRIBER_PAYMENT, fact, event, context)
-    told = {"email": made.subscriber, "product": fact.name.text if fact.name.rank else None}
-    values = {name: value for name, value in told.items() if value}
-    memos = [Memo(key, values, event.occurred_at) for key in _sale_memories(fact.ids)] if values else []
-    return translated(made, memos=memos)
+def _cash_moved(told: Told, part: str, event: SourceEvent, context: Context, *, elsewhere: bool) -> Translation:
+    """An intent or a charge: the payment of a sale, which may be told as a session or an invoice, too."""
+    mode = _mode(context)
+    named = bool(told.ids["invoice"])
+    paid = Paid(
+        column=PAYMENTS,
+        part=part,
+        amount=told.amounts["amount"],
+        currency=told.amounts["currency"],
+        link_wait=_link_wait(context) if mode == BOTH and not named else None,
+        elsewhere=elsewhere,
+    )
+    makes = mode == INTENTS or (mode == BOTH and not named and not elsewhere)
+    return _paid(told, paid, event, context, makes=makes)
 
 
-def _event(kind: EventType, fact: Fact, event: SourceEvent, context: Context) -> LumailEvent:
-    waits_for = _who_knows(fact.ids)
-    subscriber = person.first_email(*fact.emails, _recalled(context.memory, waits_for).get("email"))
+def _paid(told: Told, paid: Paid, event: SourceEvent, context: Context, *, makes: bool) -> Translation:
+    """The payment, or only what is true of it; and whose it was and what was bought, for a later refund."""
+    made = _event(EventType.SUBSCRIBER_PAYMENT, told, paid, event, context)
+    memos = list(_payer(told, event, context))
+    return translated(made, memos=memos) if makes else taught(*memos, sums=[made], links=_links(told.ids))
+
+
+def _event(kind: EventType, told: Told, said: Sum, event: SourceEvent, context: Context) -> LumailEvent:
+    waits_for = _who_knows(told.ids)
+    subscriber = person.first_email(*told.emails, _recalled(context.memory, waits_for).get("email"))
     return LumailEvent(
         type=kind,
         subscriber=subscriber,
-        data={"product": fact.name.text, **fact.amounts},
+        data={"product": told.name.text, **told.amounts},
         occurred_at=event.occurred_at,
-        keys=fact.keys,
+        keys=_keys(told.ids),
         waits_for=None if subscriber else waits_for,
-        richness=fact.name.rank,
+        richness=told.name.rank,
+        sum=said,
+        named_by=told.name.learn_from,
     )
 
 
-def _keys(ids: Mapping[str, str | None]) -> tuple[str, ...]:
-    return tuple(f"{kind}:{id_}" for kind, id_ in ids.items() if id_)
+_NO_SALE = frozenset({"customer"})
+"""Kinds of objects that name a person and not a sale."""
 
 
-def _links(ids: Mapping[str, str | None]) -> list[tuple[str, ...]]:
+def _keys(ids: Ids) -> tuple[str, ...]:
+    return tuple(f"{kind}:{id_}" for kind, id_ in ids.items() if id_ and kind not in _NO_SALE)
+
+
+def _links(ids: Ids) -> list[tuple[str, ...]]:
     """That these ids concern one sale; nothing where there is only one."""
     keys = _keys(ids)
     return [keys] if len(keys) > 1 else []
 
 
-def _who_knows(ids: Mapping[str, str | None]) -> MemoryKey:
+def _book(ids: Ids) -> str:
+    """Refunds of one charge add up; an intent has one charge that succeeded."""
+    return f"payment:{ids['payment']}" if ids["payment"] else f"charge:{ids['charge']}"
+
+
+def _who_knows(ids: Ids) -> MemoryKey:
     """The memory that tells a person: the customer's, else the sale's own."""
     return next(MemoryKey(kind, id_) for kind in ("customer", "payment", "invoice", "charge") if (id_ := ids.get(kind)))
 
 
-def _sale_memories(ids: Mapping[str, str | None]) -> Iterator[MemoryKey]:
+def _sale_memories(ids: Ids) -> Iterator[MemoryKey]:
     """Where a sale is remembered: under its intent and its invoice, or its charge where there is no intent."""
     if payment := ids.get("payment"):
         yield MemoryKey("payment", payment)
@@ -203,7 +338,7 @@ def _sale_memories(ids: Mapping[str, str | None]) -> Iterator[MemoryKey]:
         yield MemoryKey("invoice", invoice)
 
 
-def _remembered_sale(ids: Mapping[str, str | None], memory: Memory) -> Mapping[str, Any]:
+def _remembered_sale(ids: Ids, memory: Memory) -> Mapping[str, Any]:
     """What is known of the sale that a refund takes back; an intent may name its invoice."""
     known: dict[str, Any] = {}
     for key in _sale_memories(ids):
@@ -213,27 +348,65 @@ def _remembered_sale(ids: Mapping[str, str | None], memory: Memory) -> Mapping[s
     return known
 
 
-def _payer(
-    ids: Mapping[str, str | None], email: str | None, customer: str | None, at: datetime, context: Context
-) -> Iterator[Memo]:
-    """Who paid: remembered for the sale, and for the customer as long as nothing better is known of him."""
-    if email is None:
-        return
-    for key in _sale_memories(ids):
-        yield Memo(key, {"email": email}, at)
-    if customer and not _recalled(context.memory, MemoryKey("customer", customer)):
-        yield Memo(MemoryKey("customer", customer), {"email": email}, at)
+def _payer(told: Told, event: SourceEvent, context: Context) -> Iterator[Memo]:
+    """Who paid for what: remembered for the sale, and for the customer as long as nothing better is known of him."""
+    email = person.first_email(*told.emails)
+    named = told.name.rank > product.Rank.DESCRIPTION
+    values = ({"email": email} if email else {}) | ({"product": told.name.text} if named else {})
+    if values:
+        yield from (Memo(key, values, event.occurred_at) for key in _sale_memories(told.ids))
+    customer = told.ids["customer"]
+    if email and customer and not _recalled(context.memory, MemoryKey("customer", customer)):
+        yield Memo(MemoryKey("customer", customer), {"email": email}, event.occurred_at)
 
 
 def _recalled(memory: Memory, key: MemoryKey) -> Mapping[str, Any]:
     return memory.recall(key) or {}
 
 
+def _mode(context: Context) -> str:
+    return str(context.options["payments_from"])
+
+
+def _link_wait(context: Context) -> timedelta:
+    wait: timedelta = context.options["link_wait"]
+    return wait
+
+
+def _returns(context: Context) -> bool:
+    return bool(context.options["failed_refund"] == "payment")
+
+
+def _emails_of(charge: Mapping[str, Any]) -> tuple[str | None, ...]:
+    return charge["receipt_email"], charge["billing_details"]["email"]
+
+
+def _name_of(charge: Mapping[str, Any], sale: Mapping[str, Any] | None = None) -> product.Name:
+    """What a charge or a refund says was bought; for a refund, better what its sale was remembered by."""
+    return product.best(
+        *product.in_metadata(charge["metadata"]),
+        (product.Rank.LEARNT, (sale or {}).get("product")),
+        (product.Rank.DESCRIPTION, charge["description"]),
+    )
+
+
+def _name_on(invoice: Mapping[str, Any], context: Context) -> product.Name:
+    line = product.standing_for(invoice["lines"]["data"])
+    of_line = () if line is None else product.of_line(line, context.options["product_names"], context.memory)
+    name = product.best(
+        *product.in_metadata(invoice["metadata"]), *of_line, (product.Rank.DESCRIPTION, invoice["description"])
+    )
+    sold = None if line is None else product.product_of(line, context.memory)
+    if sold is None or name.rank >= product.Rank.LEARNT:
+        return name
+    return name._replace(learn_from=MemoryKey("product", sold))
+
+
 def _amounts(minor: int, currency: str) -> dict[str, Any]:
     return {"amount": money.major_units(minor, currency), "currency": money.currency_code(currency)}
 
 
-def _session_amounts(session: Mapping[str, Any]) -> dict[str, Any]:
+def _session_amounts(session: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Decimal, str] | None]:
     """Amount and currency are the merchant's; what the buyer saw stands beside them where that was another currency.
 
     Sessions made before 2025-03-31 are the other way round:
@@ -246,9 +419,10 @@ def _session_amounts(session: Mapping[str, Any]) -> dict[str, Any]:
         own, seen = (conversion["amount_total"], conversion["source_currency"]), own
     amounts = _amounts(*own)
     if seen[0] is None or not seen[1] or money.currency_code(seen[1]) == amounts["currency"]:
-        return amounts
+        return amounts, None
     presented = _amounts(*seen)
-    return amounts | {"presentmentAmount": presented["amount"], "presentmentCurrency": presented["currency"]}
+    both = {"presentmentAmount": presented["amount"], "presentmentCurrency": presented["currency"]}
+    return amounts | both, (presented["amount"], presented["currency"])
 
 
 def _cash(invoice: Mapping[str, Any]) -> int:

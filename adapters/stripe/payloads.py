@@ -29,7 +29,14 @@ class ConversionSchema(PayloadSchema):
     source_currency = Text()
 
 
+class InvoiceCreationSchema(PayloadSchema):
+    enabled = Flag()
+
+
 class SessionSchema(PayloadSchema):
+    mode = Text()
+    payment_link = Reference()
+    invoice_creation = Part(InvoiceCreationSchema)
     payment_status = Text(required=True)
     amount_total = Whole()
     currency = Text()
@@ -92,6 +99,7 @@ class InvoiceSchema(PayloadSchema):
 
 class ChargeSchema(PayloadSchema):
     id = Text(required=True)
+    status = Text()
     amount = Whole(required=True)
     amount_captured = Whole()
     amount_refunded = Whole()
@@ -107,20 +115,22 @@ class ChargeSchema(PayloadSchema):
     source_transfer = Reference()
 
 
-class BeforeSchema(PayloadSchema):
-    amount_refunded = Whole()
-
-
-class RefundedChargeSchema(ChargeSchema):
-    previous_attributes = Part(BeforeSchema)
+class OrderReferenceSchema(PayloadSchema):
+    order_reference = Text()
 
 
 class IntentSchema(PayloadSchema):
     id = Text(required=True)
     invoice = Reference()
     latest_charge = Reference()
+    amount_received = Whole()
+    amount = Whole()
+    currency = Text(required=True)
     customer = Reference()
     receipt_email = Email()
+    description = Text()
+    metadata = fields.Dict(load_default=dict, allow_none=True)
+    payment_details = Part(OrderReferenceSchema)
 
 
 class PaidBySchema(PayloadSchema):
@@ -134,8 +144,27 @@ class InvoicePaymentSchema(PayloadSchema):
 
 
 class RefundSchema(PayloadSchema):
+    id = Text(required=True)
+    amount = Whole(required=True)
+    currency = Text(required=True)
+    status = Text()
+    reason = Text()
+    created = UnixTime()
     charge = Reference()
     payment_intent = Reference()
+    customer = Reference()
+    description = Text()
+    metadata = fields.Dict(load_default=dict, allow_none=True)
+
+
+class RefundOfNoteSchema(PayloadSchema):
+    refund = Reference()
+
+
+class CreditNoteSchema(PayloadSchema):
+    invoice = Reference(required=True)
+    refund = Reference()
+    refunds = fields.List(fields.Nested(RefundOfNoteSchema), load_default=list, allow_none=True)
 
 
 class CustomerSchema(PayloadSchema):

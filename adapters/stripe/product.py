@@ -31,11 +31,15 @@ class Rank(IntEnum):
     LINE = 3
     LEARNT = 4
     METADATA = 5
+    CONFIGURED = 6
 
 
 class Name(NamedTuple):
+    """`learn_from` is the memory that may yet teach a better one."""
+
     rank: Rank
     text: str
+    learn_from: MemoryKey | None = None
 
 
 def best(*candidates: tuple[Rank, object]) -> Name:
@@ -61,19 +65,38 @@ def in_metadata(metadata: Mapping[str, Any] | None) -> Iterator[tuple[Rank, obje
         yield Rank.METADATA, (metadata or {}).get(key)
 
 
-def in_lines(lines: Sequence[Mapping[str, Any]], memory: Memory) -> Iterator[tuple[Rank, object]]:
-    """Candidates from an invoice's lines: the first that costs something stands for all."""
-    line = next((line for line in lines if (line["amount"] or 0) > 0), lines[0] if lines else None)
-    if line is None:
-        return
+def configured(names: Mapping[str, str], *ids: str | None) -> Iterator[tuple[Rank, object]]:
+    """What the source's `product_names` says of a payment link, a price or a product."""
+    for id_ in ids:
+        if id_ is not None and id_ in names:
+            yield Rank.CONFIGURED, names[id_]
+
+
+def of_line(line: Mapping[str, Any], names: Mapping[str, str], memory: Memory) -> Iterator[tuple[Rank, object]]:
+    """Candidates from a line of an invoice."""
     yield from in_metadata(line["metadata"])
     details, price, plan = line["pricing"]["price_details"], line["price"], line["plan"]
-    learnt_price = _recalled(memory, "price", details["price"] or price["id"])
-    product = details["product"] or price["product"] or plan["product"] or learnt_price.get("product")
+    price_id = details["price"] or price["id"] or plan["id"]
+    learnt_price = _recalled(memory, "price", price_id)
+    product = product_of(line, memory)
+    yield from configured(names, price_id, product)
     yield Rank.LEARNT, _recalled(memory, "product", product).get("name")
     yield Rank.LINE, line["description"]
     for nickname in (price["nickname"], plan["nickname"], learnt_price.get("nickname")):
         yield Rank.NICKNAME, nickname
+
+
+def product_of(line: Mapping[str, Any], memory: Memory) -> str | None:
+    """The id of what a line sells, as far as the line and memory tell it."""
+    details, price, plan = line["pricing"]["price_details"], line["price"], line["plan"]
+    learnt_price = _recalled(memory, "price", details["price"] or price["id"] or plan["id"])
+    found: str | None = details["product"] or price["product"] or plan["product"] or learnt_price.get("product")
+    return found
+
+
+def standing_for(lines: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The line that stands for all: the first that costs something."""
+    return next((line for line in lines if (line["amount"] or 0) > 0), lines[0] if lines else None)
 
 
 def _recalled(memory: Memory, kind: str, id_: str | None) -> Mapping[str, Any]:

@@ -245,6 +245,7 @@ class _Reading:
             expire_after=MappingProxyType(found.get("expire_after", {})),
             once_per=MappingProxyType(found.get("once_per", {})),
             max_age=found.get("max_age"),
+            account=found.get("account"),
             options=found["options"],
         )
 

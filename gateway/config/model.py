@@ -37,6 +37,7 @@ class Source:
 
     `expire_after` says how long after it happened an event is worth sending, `once_per` by which field of its data
     the events of one subscriber count once.
+    `account` is the provider's account that source events belong to which name none.
     `options` are the adapter's own, defaults filled in; a URL among them may hold a password.
     """
 
@@ -51,6 +52,7 @@ class Source:
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     expire_after: Mapping[EventType, timedelta] = field(default_factory=lambda: MappingProxyType({}))
     once_per: Mapping[EventType, str] = field(default_factory=lambda: MappingProxyType({}))
+    account: str | None = None
 
 
 @dataclass(frozen=True)

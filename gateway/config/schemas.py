@@ -9,7 +9,6 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate, valida
 from gateway.config.faults import Path, listed, nearest
 from gateway.config.values import (
     DatabaseUrl,
-    Duration,
     ExpireAfter,
     Forward,
     OncePer,
@@ -22,6 +21,7 @@ from gateway.config.values import (
     Whole,
     Word,
 )
+from gateway.durations import Duration
 
 PLANS = {"free": 100, "premium": 700, "enterprise": 2000}
 """Requests a minute (https://lumail.io/docs/api-reference/api-limits)."""
@@ -29,13 +29,6 @@ PLANS = {"free": 100, "premium": 700, "enterprise": 2000}
 LATER = frozenset(
     {
         "retention",
-        "sources.*.account",
-        "sources.*.accounts",
-        "sources.*.payments_from",
-        "sources.*.link_wait",
-        "sources.*.failed_refund",
-        "sources.*.unknown_sale_refunds",
-        "sources.*.product_names",
         "sources.*.path",
         "sources.*.path_token",
     }
@@ -82,6 +75,7 @@ class SourceSchema(Schema):
     expire_after = ExpireAfter()
     once_per = OncePer()
     max_age = Duration()
+    account = Text()
     enabled = Truth(load_default=True)
 
 

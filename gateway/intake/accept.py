@@ -238,7 +238,7 @@ def _once(route: Route, prefix: str, made: LumailEvent) -> str | None:
 
 def _prefix(route: Route, event: SourceEvent) -> str:
     """What stands before keys, so that ids of two accounts, or of tests and the real thing, never meet."""
-    account = event.account or "-"
+    account = event.account or route.source.account or "-"
     return f"{route.adapter.name}:{account}{'~test' if event.test else ''}:"
 
 

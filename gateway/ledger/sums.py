@@ -149,13 +149,15 @@ class Sums:
     """All that was said of one sale's money.
 
     `made` are payments by column and part, as makers told them; `heard` are those that only others told.
-    `rates`: the same money in the currency that buyers saw and in the seller's own.
+    `rates`: the same money in the currency that buyers saw and in the seller's own. `elsewhere` are parts that
+    belong to a sale which other objects make.
     """
 
     made: dict[str, dict[str, Money]] = field(default_factory=dict)
     heard: dict[str, dict[str, Money]] = field(default_factory=dict)
     books: dict[str, _Book] = field(default_factory=dict)
     rates: dict[str, tuple[Money, Money]] = field(default_factory=dict)
+    elsewhere: set[str] = field(default_factory=set)
 
     def learn(self, told: Sum, *, makes: bool) -> None:
         if not isinstance(told, Paid):
@@ -163,6 +165,8 @@ class Sums:
             return
         own = Money(told.amount, told.currency)
         _raise(self.made if makes else self.heard, told.column, told.part, own)
+        if told.elsewhere:
+            self.elsewhere.add(told.part)
         if told.presented is not None:
             self._learn_rate(Money(*told.presented), own)
 
@@ -176,11 +180,19 @@ class Sums:
             self.books.setdefault(name, _Book()).merge(book)
         for seen, own in other.rates.values():
             self._learn_rate(seen, own)
+        self.elsewhere |= other.elsewhere
 
     def paid(self, currency: str) -> Decimal:
         """What was paid in a currency: the column that says most, since each column tells the whole sale."""
         columns = (
-            sum((money.amount for money in parts.values() if money.currency == currency), NOTHING)
+            sum(
+                (
+                    money.amount
+                    for part, money in parts.items()
+                    if money.currency == currency and part not in self.elsewhere
+                ),
+                NOTHING,
+            )
             for parts in self.made.values()
         )
         return max(columns, default=NOTHING)
@@ -202,7 +214,8 @@ class Sums:
     @property
     def is_heard_only(self) -> bool:
         """Whether a payment was told, and by no telling that makes one."""
-        return bool(self.heard) and not self.made
+        heard = {part for parts in self.heard.values() for part in parts}
+        return bool(heard - self.elsewhere) and not self.made
 
     def in_currency(self, money: Money, currency: str) -> Money:
         """The same money in the seller's currency where a rate is known that leads there, otherwise as it is."""
@@ -228,6 +241,7 @@ class Sums:
             },
             "books": {name: book.as_json() for name, book in self.books.items()},
             "rates": {currency: [one.as_json() for one in pair] for currency, pair in self.rates.items()},
+            "elsewhere": sorted(self.elsewhere),
         }
 
     @classmethod
@@ -240,6 +254,7 @@ class Sums:
                 currency: (Money.from_json(seen), Money.from_json(own))
                 for currency, (seen, own) in told["rates"].items()
             },
+            set(told["elsewhere"]),
         )
 
 

@@ -12,7 +12,8 @@ from gateway.config.document import parse
 from gateway.config.faults import Faults, listed, nearest
 from gateway.config.faults import Path as Place
 from gateway.config.schemas import judge
-from gateway.config.values import Duration, Text, Whole, Word
+from gateway.config.values import Text, Whole, Word
+from gateway.durations import Duration
 from gateway.errors import AdapterError
 from gateway.events import DATA_SCHEMAS, EventType
 from gateway.translation import schemes

@@ -6,7 +6,8 @@ from typing import Any
 from marshmallow import Schema
 from marshmallow import fields as members
 
-from gateway.config.values import Duration, Whole, Word
+from gateway.config.values import Whole, Word
+from gateway.durations import Duration
 from gateway.events import DATA_SCHEMAS, EventType
 from gateway.translation import declaration
 from gateway.translation.declaration import (

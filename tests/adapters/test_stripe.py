@@ -1,5 +1,6 @@
 """Stripe beyond its fixtures: in agreement with Stripe's own SDK, and with all that its list of events holds."""
 
+from datetime import timedelta
 from typing import get_args
 
 import pytest
@@ -56,9 +57,18 @@ def test_a_secret_key_of_the_api_is_no_signing_secret() -> None:
     assert SCHEME.check_secret("sk_live_abc") == "should begin with whsec_"
 
 
-def test_payments_come_from_sales_so_far() -> None:
-    assert OptionsSchema().load({}) == {"payments_from": "sales"}
-    assert "only sales, so far" in str(OptionsSchema().validate({"payments_from": "both"}))
+def test_options_have_safe_defaults_and_say_what_is_allowed() -> None:
+    assert OptionsSchema().load({}) == {
+        "payments_from": "sales",
+        "link_wait": timedelta(days=3),
+        "failed_refund": "show",
+        "unknown_sale_refunds": "send",
+        "accounts": None,
+        "product_names": {},
+    }
+    assert OptionsSchema().validate({"payments_from": "charges"}) == {
+        "payments_from": ["must be one of: sales, payment_intents, both"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -88,5 +98,5 @@ def test_any_text_makes_a_name_that_lumail_takes(text: str) -> None:
 
 def test_of_several_names_the_best_word_counts() -> None:
     candidates = [(product.Rank.LINE, "Line"), (product.Rank.METADATA, 17), (product.Rank.LEARNT, "Learnt")]
-    assert product.best(*candidates) == (product.Rank.LEARNT, "Learnt")
-    assert product.best() == (product.Rank.NONE, "Stripe payment")
+    assert product.best(*candidates) == product.Name(product.Rank.LEARNT, "Learnt")
+    assert product.best() == product.Name(product.Rank.NONE, "Stripe payment")
