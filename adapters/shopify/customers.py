@@ -175,8 +175,9 @@ def _everything_of(
         known.customer_email(context.memory, customer["id"]),
         *(known.recalled(context.memory, "order", order).get("email") for order in orders),
     ]
-    kinds = ("customer", "consent") if customer["id"] else ()
-    memories = [MemoryKey(kind, customer["id"]) for kind in kinds]
+    merged = known.recalled(context.memory, "customer", customer["id"]).get("absorbed", [])
+    ids = [customer["id"], *merged] if customer["id"] else []
+    memories = [MemoryKey(kind, one) for one in ids for kind in ("customer", "consent")]
     memories += [MemoryKey("order", order) for order in orders]
     return list(dict.fromkeys(filter(None, addresses))), memories, [f"order:{order}" for order in orders]
 

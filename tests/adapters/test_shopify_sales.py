@@ -77,6 +77,11 @@ def test_a_pending_refund_is_told_when_it_went_through(tell: Shop, ledger: Ledge
     assert money(ledger) == [paid("49.00")] * shops + [refunded("24.00")] * shops
 
 
+def test_orders_updated_tells_the_end_of_a_pending_refund_too(tell: Shop, ledger: Ledger) -> None:
+    shops = tell_in_any_order(tell, "paid", "refund_pending", "updated_refunded_in_part")
+    assert money(ledger) == [paid("49.00")] * shops + [refunded("24.00")] * shops
+
+
 def test_a_pending_refund_that_fails_is_never_told(tell: Shop, ledger: Ledger) -> None:
     shops = tell_in_any_order(tell, "paid", "refund_pending", "refund_failed_later")
     assert money(ledger) == [paid("49.00")] * shops
