@@ -1,7 +1,8 @@
-"""How a drain is called for: an RQ job that names a destination, put into Redis in the background.
+"""How workers are called: an RQ job that names a destination to drain, or a job to go on with, put into Redis.
 
-Nobody depends on it: what is due stands in the ledger, and each worker's tick finds it there. So a call that is lost
-costs a second, a call too many costs a look, and whoever rings neither waits nor learns that Redis is away.
+It is put there in the background, and nobody depends on it: what is due stands in the ledger, and each worker's tick
+finds it there. So a call that is lost costs a second, a call too many costs a look, and whoever rings neither waits nor
+learns that Redis is away.
 
 Several jobs go to Redis in one round trip (RQ 3.0, `Queue.enqueue_many`), `enqueue` would take two.
 """
@@ -19,6 +20,9 @@ QUEUE = "drains"
 
 DRAIN = "gateway.delivery.drain.run"
 """Called by name with the destination's name: the job is data, and neither side imports the other."""
+
+WORK = "gateway.replay.bulk.run"
+"""The same with the id of a job of the ledger."""
 
 JOB_TIMEOUT = 120
 """Seconds. A drain ends by itself after its slice of 5 s and the 20 s that its last request may take."""
@@ -52,24 +56,32 @@ def connect(url: str) -> "redis.Redis":
 class Bell:
     """Rung after a commit that left something due; safe to share between threads.
 
-    A destination's first ring is passed on at once, then one in 250 ms, and the last is never lost while Redis
-    answers. The thread that does it starts with the first ring, so a bell may be made before a fork.
+    The first ring for a destination is passed on at once, then one in 250 ms, and the last is never lost while Redis
+    answers; so is a call for a job. The thread that does it starts with the first ring, so a bell may be made before a
+    fork.
     """
 
     def __init__(self, redis_url: str) -> None:
         self._url = redis_url
         self._changed = threading.Condition()
-        self._wanted: dict[str, float] = {}
-        """Destination, and the monotonic time from which its call may be passed on."""
-        self._called: dict[str, float] = {}
+        self._wanted: dict[_Call, float] = {}
+        """What is called for, and the monotonic time from which that may be passed on."""
+        self._called: dict[_Call, float] = {}
         self._thread: threading.Thread | None = None
 
     def ring(self, destination: str) -> None:
         """Have this destination drained soon."""
+        self._want((DRAIN, destination))
+
+    def call(self, job: str) -> None:
+        """Have somebody go on with this job of the ledger soon."""
+        self._want((WORK, job))
+
+    def _want(self, call: "_Call") -> None:
         with self._changed:
-            if destination in self._wanted:
+            if call in self._wanted:
                 return
-            self._wanted[destination] = self._called.get(destination, float("-inf")) + INTERVAL
+            self._wanted[call] = self._called.get(call, float("-inf")) + INTERVAL
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._pass_on, name="bell", daemon=True)
                 self._thread.start()
@@ -79,42 +91,46 @@ class Bell:
         queue = Queue(QUEUE, connection=connect(self._url), serializer="json")
         away = False
         while True:
-            destinations = self._next()
+            calls = self._next()
             try:
-                _enqueue(queue, destinations)
+                _enqueue(queue, calls)
             except (redis.RedisError, OSError) as error:
                 if not away:
                     log.warning("bell.unheard", error=type(error).__name__, effect="workers look every second")
                 away = True
-                self._again(destinations)
+                self._again(calls)
             else:
                 if away:
                     log.info("bell.heard_again")
                 away = False
 
-    def _next(self) -> list[str]:
+    def _next(self) -> "list[_Call]":
         """Waits until a call is due, and takes all that are."""
         with self._changed:
             while True:
                 now = time.monotonic()
-                due = [name for name, when in self._wanted.items() if when <= now]
+                due = [call for call, when in self._wanted.items() if when <= now]
                 if due:
-                    for name in due:
-                        del self._wanted[name]
-                        self._called[name] = now
+                    for call in due:
+                        del self._wanted[call]
+                        self._called[call] = now
                     return due
                 self._changed.wait(min(self._wanted.values()) - now if self._wanted else None)
 
-    def _again(self, destinations: list[str]) -> None:
+    def _again(self, calls: "list[_Call]") -> None:
         with self._changed:
-            for name in destinations:
-                self._wanted[name] = time.monotonic() + RETRY_AFTER
+            for call in calls:
+                self._wanted[call] = time.monotonic() + RETRY_AFTER
 
 
-def _enqueue(queue: Queue, destinations: list[str]) -> None:
+_Call = tuple[str, str]
+"""The function that is called by its name, and what it is given."""
+
+
+def _enqueue(queue: Queue, calls: list[_Call]) -> None:
     if queue.count >= LONGEST_QUEUE:
         return
     queue.enqueue_many(
-        Queue.prepare_data(DRAIN, args=[destination], timeout=JOB_TIMEOUT, ttl=JOB_TTL, result_ttl=0, failure_ttl=0)
-        for destination in destinations
+        Queue.prepare_data(function, args=[given], timeout=JOB_TIMEOUT, ttl=JOB_TTL, result_ttl=0, failure_ttl=0)
+        for function, given in calls
     )

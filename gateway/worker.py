@@ -1,4 +1,4 @@
-"""The worker process: takes drains from RQ's queue, and looks every second for those that nobody called for."""
+"""The worker process: takes drains and bulk work from RQ's queue, and looks every second for what nobody called for."""
 
 import signal
 from functools import partial
@@ -16,8 +16,11 @@ from gateway.bell import QUEUE, Bell, connect
 from gateway.config import Config
 from gateway.delivery import drain
 from gateway.delivery.tick import Chore, Tick, drop_outdated
+from gateway.intake.route import routes
 from gateway.ledger import copies, tallies
 from gateway.ledger.database import Ledger
+from gateway.replay import bulk
+from gateway.translation.registry import adapters, beside
 
 _log = structlog.get_logger()
 
@@ -63,7 +66,9 @@ def work(config: Config) -> None:
         partial(tallies.keep, ledger),
         partial(copies.recognise, ledger, config.data, config.destinations, sandbox=config.sandbox),
     ]
-    tick = Tick(ledger, Bell(url).ring, chores)
+    bulk.install(bulk.Replays(ledger, config.plans, lambda: routes(config, adapters(beside(config.file)))))
+    bell = Bell(url)
+    tick = Tick(ledger, bell.ring, bell.call, chores)
     tick.start()
     connection = connect(url)
     try:

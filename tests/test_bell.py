@@ -28,6 +28,14 @@ def test_a_ring_becomes_a_job_that_names_the_drain_and_leaves_nothing_behind(red
     assert (job.timeout, job.ttl, job.result_ttl, job.failure_ttl) == (120, 300, 0, 0)
 
 
+def test_a_call_for_a_job_names_the_job(redis_url: str) -> None:
+    Bell(redis_url).call("jb_1")
+    eventually(lambda: waiting(redis_url))
+
+    (job,) = Queue(bell.QUEUE, connection=redis.Redis.from_url(redis_url), serializer="json").jobs
+    assert (job.func_name, job.args) == ("gateway.replay.bulk.run", ["jb_1"])
+
+
 def test_a_hundred_rings_are_one_call_now_and_one_after_them(redis_url: str) -> None:
     bell_ = Bell(redis_url)
     for _ in range(100):

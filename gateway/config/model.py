@@ -80,6 +80,11 @@ class Config:
     port: int
     sandbox_url: str | None = None
 
+    @property
+    def plans(self) -> Mapping[str, int]:
+        """The destinations with their requests a minute."""
+        return {name: one.requests_per_minute for name, one in self.destinations.items()}
+
 
 @dataclass(frozen=True)
 class AdapterTerms:

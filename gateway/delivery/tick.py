@@ -1,4 +1,4 @@
-"""The tick: once a second each worker looks for destinations that want a drain, so that no lost job delays anybody.
+"""The tick: once a second each worker looks who wants a drain, and which bulk work goes on: no lost call delays it.
 
 Now and then it also does what nothing else calls for, such as dropping what was held for too long.
 """
@@ -11,7 +11,7 @@ import structlog
 
 from gateway.config import Destination
 from gateway.errors import LedgerUnavailableError
-from gateway.ledger import expiry, leases
+from gateway.ledger import expiry, jobs, leases
 from gateway.ledger.database import Ledger
 
 EVERY = 1.0
@@ -29,11 +29,18 @@ _log = structlog.get_logger()
 class Tick:
     """Calls `ring` with the name of each destination that has something due and that nobody drains.
 
-    `chores` are done once a minute.
+    `call` is called with the id of each job of which a step is of use. `chores` are done once a minute.
     """
 
-    def __init__(self, ledger: Ledger, ring: Callable[[str], None], chores: Sequence[Chore] = ()) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        ring: Callable[[str], None],
+        call: Callable[[str], None],
+        chores: Sequence[Chore] = (),
+    ) -> None:
         self._chores = chores
+        self._call = call
         self._ledger = ledger
         self._ring = ring
         self._ends = threading.Event()
@@ -47,11 +54,13 @@ class Tick:
         self._thread.join()
 
     def look(self) -> float:
-        """One look, two indexed queries; returns in how many seconds the next is of use."""
+        """One look, three indexed queries; returns in how many seconds the next is of use."""
         with self._ledger.read() as connection:
             now = self._ledger.now(connection)
             for name in leases.due(connection, now):
                 self._ring(name)
+            for job in jobs.to_do(connection, now):
+                self._call(job)
             wakes_at = leases.next_wake(connection, now)
         return EVERY if wakes_at is None else min(EVERY, max(SOONEST, (wakes_at - now).total_seconds()))
 

@@ -144,10 +144,10 @@ def still_unknown(connection: Connection, destination: str, subscriber: str, now
     connection.execute(_of(destination, [subscriber]).values(asked=asked, ask_at=ask_at))
 
 
-def forget(connection: Connection, destination: str, subscriber: str) -> None:
-    """Whatever was thought of the subscriber, the next event finds out anew."""
+def forget(connection: Connection, destination: str, *subscribers: str) -> None:
+    """Whatever was thought of these subscribers, the next event finds out anew."""
     connection.execute(
-        delete(strangers).where(strangers.c.destination == destination, strangers.c.subscriber == subscriber)
+        delete(strangers).where(strangers.c.destination == destination, strangers.c.subscriber.in_(subscribers))
     )
 
 

@@ -34,7 +34,7 @@ def replay_webhook(ledger: Ledger, routes: Mapping[str, Route], identity: str, w
 
     It goes where it went at first. Raises CommandError where it can't be translated any more.
     """
-    row = _kept(ledger, identity)
+    row = kept(ledger, identity)
     again = translated_again(ledger, routes, row)
     with ledger.write([row["destination"]]) as connection:
         (recorded,) = record_group(connection, ledger, [again])
@@ -108,7 +108,7 @@ def preview_webhook(ledger: Ledger, routes: Mapping[str, Route], identity: str) 
 
     Raises CommandError where it can't be translated any more.
     """
-    return foresee(ledger, translated_again(ledger, routes, _kept(ledger, identity)))
+    return foresee(ledger, translated_again(ledger, routes, kept(ledger, identity)))
 
 
 def foresee(ledger: Ledger, again: Submission) -> tuple[Foreseen, ...]:
@@ -195,7 +195,7 @@ def _by_id(found: Sequence[search.Row]) -> dict[str, search.Row]:
     return {event["id"]: event for event in found}
 
 
-def _kept(ledger: Ledger, identity: str) -> search.Row:
+def kept(ledger: Ledger, identity: str) -> search.Row:
     with ledger.read() as connection:
         row = search.webhook(connection, identity)
     if row is None:
