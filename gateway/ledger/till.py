@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
-from sqlalchemy import BindParameter, Connection, Insert, RowMapping, bindparam, select
+from sqlalchemy import BindParameter, Connection, Insert, RowMapping, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -117,6 +117,7 @@ class Till:
         self._told = told
         self._accounts: dict[str, _Account] = {}
         self._changed: set[str] = set()
+        self._gone: set[str] = set()
 
     def read(self, asked: Iterable[str]) -> None:
         """Read the sums of these groups before anything of them is told."""
@@ -153,6 +154,7 @@ class Till:
         account = self._of(group)
         account.take_over(self._accounts.pop(other, _Account()))
         self._changed.discard(other)
+        self._gone.add(other)
         self._changed.add(group)
         if not account.sums.is_heard_only:
             account.heard_at = None
@@ -162,6 +164,8 @@ class Till:
 
     def write(self) -> None:
         """Write the sums back."""
+        if self._gone:
+            self._connection.execute(delete(groups).where(groups.c.id.in_(sorted(self._gone))))
         rows = [
             {
                 "id": group,
