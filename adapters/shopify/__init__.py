@@ -87,7 +87,7 @@ def _is_test(told: Mapping[str, Any]) -> bool:
 def _advice(told: Mapping[str, Any]) -> str | None:
     """What to do about a body in one of the other forms that Shopify, or a cloud between, knows."""
     if all(isinstance(told.get(name), str) for name in ("topic", "action", "handle")):
-        return "a delivery of Shopify's Events, whose form each subscription chooses: subscribe to the webhook topic instead"
+        return "a delivery of Shopify's Events, whose form each subscription chooses: take the webhook topic instead"
     message = told.get("message")
     if isinstance(message, dict) and ("data" in message or "attributes" in message):
         return "wrapped by Google Cloud Pub/Sub: let Shopify send to an HTTPS address instead"
