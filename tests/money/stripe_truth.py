@@ -155,7 +155,7 @@ def _returned(told: Sequence[Told], charge: str) -> tuple[int, int, int]:
     singles: list[Returned] = []
     believed = [0]
     for one in told:
-        fresh = [say for say in one.says if not isinstance(say, Paid) and say.charge == charge]
+        fresh = [say for say in one.says if isinstance(say, Snapshot | Returned) and say.charge == charge]
         for say in fresh:
             if isinstance(say, Snapshot):
                 snapshots.append(say)
@@ -201,7 +201,7 @@ def truth_of_refunds(snapshots: Sequence[Snapshot], singles: Sequence[Returned])
 
 
 def _charges(told: Sequence[Told]) -> set[str]:
-    return {say.charge for one in told for say in one.says if not isinstance(say, Paid)}
+    return {say.charge for one in told for say in one.says if isinstance(say, Snapshot | Returned)}
 
 
 def _is_sure_who(sale: Sale, told: Sequence[Told], mode: Mode) -> bool:

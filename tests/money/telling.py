@@ -50,6 +50,24 @@ class Returned:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What an order of a shop came to, what of it was owed still, and its status."""
+
+    status: str
+    total: int
+    outstanding: int
+
+
+@dataclass(frozen=True)
+class MovedBack:
+    """A shop's transaction of a refund, in the shopper's minor units, as it was told."""
+
+    transaction: int
+    amount: int
+    status: str
+
+
+@dataclass(frozen=True)
 class Told:
     """An event of a provider: `type` and `body` are its words; the rest is what it says.
 
@@ -64,6 +82,6 @@ class Told:
     names: frozenset[str] = frozenset()
     email: str | None = None
     customer: str | None = None
-    says: tuple[Paid | Snapshot | Returned, ...] = ()
+    says: tuple[Paid | Snapshot | Returned | Asked | MovedBack, ...] = ()
     hints: frozenset[str] = field(default=frozenset())
     """What it lets one guess without proof, such as that an intent is not a sale by itself."""
