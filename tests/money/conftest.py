@@ -2,8 +2,8 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from gateway.lumail.sandbox import Sandbox
 from gateway.lumail.transport import Transport
 from tests.making import add_destinations
 from tests.money.office import Office, empty_ledger, lumail, office
+from tests.money.trial import Opens
 from tests.services import Postgres
 
 CHUNK = 15
@@ -42,9 +43,6 @@ def stand_in() -> Iterator[tuple[Sandbox, Transport, str]]:
 @pytest.fixture(scope="session")
 def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return empty_ledger(tmp_path_factory.mktemp("money"))
-
-
-Opens = Callable[[], AbstractContextManager[Office]]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from gateway.ledger.commit import record_group
 from gateway.ledger.database import Ledger
 from gateway.ledger.identity import fingerprint
 from gateway.ledger.migration import migrate
-from gateway.ledger.schema import events
+from gateway.ledger.schema import events, webhooks
 from gateway.ledger.telling import Recorded
 from gateway.lumail.sandbox import Sandbox, SandboxServer, SandboxSettings, create_sandbox, sandbox_of
 from gateway.lumail.transport import Transport
@@ -97,6 +97,12 @@ class Office:
             for one in self.town.sandbox.events()
             if one["eventType"] in MONEY
         ]
+
+    def unsettled(self) -> list[tuple[str, str | None, str | None]]:
+        """What is neither delivered nor held or dropped with a reason, and webhooks that were not understood."""
+        odd = [one for one in self.kept() if one[0] not in ("held", "dropped") or one[1] is None]
+        found = rows(self.ledger, webhooks, "outcome", "source")
+        return [*odd, *((outcome, None, name) for outcome, name in found if outcome == "quarantined")]
 
     def kept(self) -> list[tuple[str, str | None, str | None]]:
         """Status, reason and subscriber of all that did not get to Lumail."""

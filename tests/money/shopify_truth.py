@@ -30,6 +30,7 @@ def expected(shop: Shop, arrived: Sequence[Told], deposits: str = "when_paid") -
     """What must be at Lumail after `arrived`."""
     learnt = [told for told in arrived if told.type in LEARNT_FROM]
     introduced = {told.customer for told in learnt if told.sale is None and told.email}
+    mentioned = {told.customer for told in learnt if told.email}
     loose = {
         order.customer
         for order in shop.orders
@@ -39,13 +40,39 @@ def expected(shop: Shop, arrived: Sequence[Told], deposits: str = "when_paid") -
     accounts: dict[Account, Span] = {}
     for number, order in enumerate(shop.orders):
         told = [one for one in learnt if one.sale == number]
-        if order.test or not any(one.email or one.customer in introduced for one in told):
+        known = any(one.email or one.customer in introduced for one in told)
+        if order.test or not (known or any(one.customer in mentioned for one in told)):
             continue
         email = order.customer.email(order.states[0].at) or order.customer.emails[-1][1]
-        for kind, span in (("payment", paid(order, told, deposits)), ("refund", returned(order, told, deposits))):
-            account = (one_person.get(email, email), order.currency, kind)
-            accounts[account] = accounts.get(account, Span()) + span
+        payment = paid(order, told, deposits)
+        spans = [("payment", order.currency, payment), ("refund", order.currency, returned(order, told, deposits))]
+        if not payment.most:
+            spans = _of_unpaid(order, told)
+        for kind, currency, span in spans:
+            account = (one_person.get(email, email), currency, kind)
+            accounts[account] = accounts.get(account, Span()) + (span if known else span.perhaps())
     return Expected({account: span for account, span in accounts.items() if span.most}, one_person)
+
+
+def _of_unpaid(order: Order, told: Sequence[Told]) -> list[tuple[str, str, Span]]:
+    """Refunds of an order that was told, and never as paid: they may be sent as they are, or held."""
+    if not any(isinstance(say, Asked) for one in told for say in one.says):
+        return []
+    through = _through(told)
+    shopper = order.rate[0] if order.rate else order.currency
+    seen = exactly(major(sum(through.values()), shopper.lower()), len(through)).perhaps()
+    own = Span(Decimal(0), major(order.states[-1].total, order.currency.lower()), 0, len(through))
+    return [("refund", currency, span) for currency, span in {order.currency: own, shopper: seen}.items()]
+
+
+def _through(told: Sequence[Told]) -> dict[int, int]:
+    """The amounts of refunds' transactions that were told as through, by id."""
+    return {
+        say.transaction: say.amount
+        for one in told
+        for say in one.says
+        if isinstance(say, MovedBack) and say.status == "success"
+    }
 
 
 def paid(order: Order, told: Sequence[Told], deposits: str) -> Span:
@@ -63,24 +90,19 @@ def _paid(say: Asked, deposits: str) -> int:
 def returned(order: Order, told: Sequence[Told], deposits: str) -> Span:
     """What went back, in the shop's money; never more than was paid, and all of it where all went back."""
     known = paid(order, told, deposits)
-    through = {
-        say.transaction: say.amount
-        for one in told
-        for say in one.says
-        if isinstance(say, MovedBack) and say.status == "success"
-    }
+    through = _through(told)
     if not through or not known.most:
         return Span()
     currency, total = order.currency.lower(), order.states[-1].total
     everything = sum(through.values()) == order.shopper(total) and known.most == major(total, currency)
     if order.rate is None or everything:
         amount = min(known.most, major(sum(through.values()), currency) if order.rate is None else known.most)
-        return exactly(amount, len(through))
+        return exactly(amount, len(through) + known.at_most - 1)
     exact = Fraction(sum(through.values()) * order.rate[2], order.rate[1])
     off = len(through) + 2
     least, most = max(0, int(exact) - off), int(exact) + off
     bounds = [min(known.most, max(Decimal(0), major(one, currency))) for one in (least, most)]
-    return Span(bounds[0], bounds[1], 0, len(through))
+    return Span(bounds[0], bounds[1], 0, len(through) + known.at_most - 1)
 
 
 def really(order: Order) -> tuple[Decimal, Decimal]:

@@ -28,6 +28,10 @@ class Span:
             self.at_most + other.at_most,
         )
 
+    def perhaps(self) -> "Span":
+        """The same, or nothing."""
+        return Span(Decimal(0), self.most, 0, self.at_most)
+
     def holds(self, amounts: list[Decimal]) -> bool:
         return self.least <= sum(amounts) <= self.most and self.fewest <= len(amounts) <= self.at_most
 

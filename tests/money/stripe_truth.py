@@ -64,13 +64,17 @@ def expected(life: Life, arrived: Sequence[Told], mode: Mode) -> Expected:
     """What must be at Lumail after `arrived`, in this order."""
     learnt = [told for told in arrived if told.type in LEARNT_FROM]
     introduced = {told.customer for told in learnt if told.sale is None and told.email}
+    mentioned = {told.customer for told in learnt if told.email and told.customer}
     spans: list[tuple[Sale, str, str, Span]] = []
     for number, sale in enumerate(life.sales):
         for known in knowledge(sale, [told for told in learnt if told.sale == number], introduced, mode):
-            if known.email_known:
-                spans.append((sale, known.currency, "payment", known.paid))
+            perhaps = not known.email_known and any(one.customer in mentioned for one in known.told)
+            if not (known.email_known or perhaps):
+                continue
+            spans.append((sale, known.currency, "payment", known.paid.perhaps() if perhaps else known.paid))
             for charge in sorted(_charges(known.told)):
-                spans.append((sale, sale.moved_in, "refund", _refund(sale, known, charge)))
+                refund = _refund(sale, known, charge)
+                spans.append((sale, sale.moved_in, "refund", refund.perhaps() if perhaps else refund))
     loose = {
         sale.customer
         for number, sale in enumerate(life.sales)
@@ -139,8 +143,6 @@ def _known(sale: Sale, told: tuple[Told, ...], introduced: set[str | None], mode
 def _refund(sale: Sale, known: Known, charge: str) -> Span:
     """What goes back for a charge. By itself, refund.* waits for its sale, and charge.refunded does not."""
     least, most, at_most = _returned(known.told, charge)
-    if not known.email_known:
-        return Span()
     if not known.counted and not any(isinstance(say, Snapshot) for one in known.told for say in one.says):
         return Span()
     if known.unsure:
