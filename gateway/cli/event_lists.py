@@ -1,5 +1,6 @@
 """The commands `events list` and `events show`: what goes to Lumail, where it stands and why."""
 
+from datetime import datetime
 from typing import Any
 
 import click
@@ -19,7 +20,7 @@ from gateway.cli.filters import filter_options, tell_more
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.errors import CommandError
 from gateway.events import Lane, decode_data
-from gateway.ledger import incidents, search
+from gateway.ledger import aside, incidents, search
 from gateway.ledger.search import Filters, Row
 from gateway.wording import counted
 
@@ -109,7 +110,7 @@ def show_event(said: Said, identity: str, as_json: bool) -> None:
             ("incident", incident),
             ("lane", Lane(row["lane"]).word),
             ("waits for", row["waits_for"]),
-            ("due", at_length(row["due_at"], now) if row["status"] == "waiting" else None),
+            ("due", _due(row, now)),
             ("happened", at_length(row["occurred_at"], now)),
             ("made", at_length(row["created_at"], now)),
             ("settled", settled),
@@ -144,6 +145,12 @@ def show_event(said: Said, identity: str, as_json: bool) -> None:
         empty="  none yet",
     )
     _show_decision(row, incident)
+
+
+def _due(row: Row, now: datetime) -> str | None:
+    if row["status"] != "waiting":
+        return None
+    return f"once {row['source']} is resumed" if aside.is_aside(row["due_at"]) else at_length(row["due_at"], now)
 
 
 def _reason(row: Row) -> str | None:

@@ -49,14 +49,13 @@ def _heads() -> Select[Any]:
             line_rows.c.lane == bindparam("its_lane"),
             line_rows.c.due_at <= bindparam("now"),
             events.c.status == "waiting",
-            events.c.source.not_in(bindparam("resting", expanding=True)),
         )
         .order_by(line_rows.c.due_at)
         .limit(bindparam("most"))
     )
 
 
-def is_waiting_bulk() -> ColumnElement[bool]:
+def _is_waiting_bulk() -> ColumnElement[bool]:
     """Written as the partial index has it, so that it is used."""
     return and_(text("events.status = 'waiting'"), text("events.lane = 3"))
 
@@ -66,9 +65,8 @@ _BULK = (
     select(*_COLUMNS)
     .where(
         events.c.destination == bindparam("its_name"),
-        is_waiting_bulk(),
+        _is_waiting_bulk(),
         events.c.due_at <= bindparam("now"),
-        events.c.source.not_in(bindparam("resting", expanding=True)),
     )
     .order_by(events.c.due_at, events.c.id)
     .limit(bindparam("most"))
@@ -133,6 +131,7 @@ class Picker:
         self._fate = fate
         self._taken = {"all": 0, "revenue": 0, "low": 0}
         self._tried: set[str] = set()
+        self._at_rest = pauses.paused_names(connection, destination, "source")
         self.held_back = False
 
     def pick(self, wanted: int) -> list[Claimed]:
@@ -224,14 +223,7 @@ class Picker:
             self._taken["revenue" if lane is Lane.REVENUE else "low"] += number
 
     def _asking(self, most: int, lane: Lane) -> dict[str, Any]:
-        resting = pauses.paused_names(self._connection, self._destination, "source")
-        return {
-            "its_name": self._destination,
-            "its_lane": int(lane),
-            "now": self._now,
-            "most": most,
-            "resting": sorted(resting) or [""],
-        }
+        return {"its_name": self._destination, "its_lane": int(lane), "now": self._now, "most": most}
 
     def _from_lines(self, lane: Lane, most: int) -> list[Claimed]:
         return self._worth_sending(self._connection.execute(_HEADS, self._asking(most + AND_MORE, lane)).all(), most)
@@ -252,8 +244,12 @@ class Picker:
         return [Claimed(new_id("at"), Kind.ASK, subscriber, self._now, lane) for subscriber in found]
 
     def _worth_sending(self, rows: Sequence[Row[Any]], most: int) -> list[Claimed]:
-        """Claims; what is expired is left to the next turn, which drops it."""
-        worth = [row for row in rows if row.expires_at is None or row.expires_at > self._now]
+        """Claims; what is expired is left to the next turn, which drops it, and so is what has to be set aside."""
+        worth = [
+            row
+            for row in rows
+            if (row.expires_at is None or row.expires_at > self._now) and row.source not in self._at_rest
+        ]
         return self._without_strangers(worth, most)
 
     def _without_strangers(self, rows: Sequence[Row[Any]], most: int) -> list[Claimed]:

@@ -46,7 +46,7 @@ class OpenPause:
 
 
 _OPEN = (
-    select(pauses.c.id, pauses.c.reason, pauses.c.probe, pauses.c.until, pauses.c.tries, pauses.c.scope, pauses.c.name)
+    select(*(pauses.c[name] for name in ("id", "reason", "probe", "until", "tries", "scope", "name", "made_at")))
     .where(pauses.c.destination == bindparam("its_name"), pauses.c.ended_at.is_(None))
     .order_by(pauses.c.made_at)
 )
@@ -64,7 +64,23 @@ def open_pauses(connection: Connection, destination: str, now: datetime) -> list
 
 def paused_names(connection: Connection, destination: str, scope: str) -> frozenset[str]:
     """The lanes or sources of a destination that rest until somebody resumes them."""
-    return frozenset(row.name for row in connection.execute(_OPEN, {"its_name": destination}) if row.scope == scope)
+    found = connection.execute(_OPEN, {"its_name": destination})
+    return frozenset(row.name for row in found if row.scope == scope and row.until is None)
+
+
+@dataclass(frozen=True)
+class SourceAtRest:
+    """The pause of a source. `ends`: somebody resumed it, and what was set aside meanwhile has to be brought back."""
+
+    id: str
+    name: str
+    made_at: datetime
+    ends: bool
+
+
+def sources_at_rest(connection: Connection, destination: str) -> list[SourceAtRest]:
+    found = [row for row in connection.execute(_OPEN, {"its_name": destination}) if row.scope == "source"]
+    return [SourceAtRest(row.id, row.name, row.made_at, row.until is not None) for row in found]
 
 
 def paused_until(connection: Connection, destination: str, now: datetime) -> datetime | None:
@@ -75,7 +91,12 @@ def paused_until(connection: Connection, destination: str, now: datetime) -> dat
 
 def begin(connection: Connection, destination: str, pause: Pause, now: datetime) -> bool:
     """Pause the destination; one with the same probe goes on instead. Whether it is a new one."""
-    over = and_(pauses.c.destination == destination, pauses.c.probe.is_(None), pauses.c.until <= now)
+    over = and_(
+        pauses.c.destination == destination,
+        pauses.c.scope == "destination",
+        pauses.c.probe.is_(None),
+        pauses.c.until <= now,
+    )
     connection.execute(update(pauses).where(over, pauses.c.ended_at.is_(None)).values(ended_at=pauses.c.until))
     for one in open_pauses(connection, destination, now):
         if one.until is None and one.reason == pause.reason:
@@ -109,9 +130,14 @@ class Scope:
 
 
 def rest(connection: Connection, scope: Scope, reason: str, now: datetime) -> bool:
-    """Pause it until somebody resumes it; whether it was not paused so already."""
+    """Pause it until somebody resumes it; whether it was not paused so already.
+
+    No two of a destination are made at the same instant, by which events are set aside.
+    """
     if any(row.until is None for row in _open_of(connection, scope)):
         return False
+    others = [row.made_at for row in connection.execute(_OPEN, {"its_name": scope.destination})]
+    made_at = max([now, *(at + timedelta(microseconds=1) for at in others)])
     connection.execute(
         insert(pauses).values(
             id=new_id("pa"),
@@ -119,17 +145,28 @@ def rest(connection: Connection, scope: Scope, reason: str, now: datetime) -> bo
             destination=scope.destination,
             name=scope.name,
             reason=reason,
-            made_at=now,
+            made_at=made_at,
         )
     )
     return True
 
 
 def end_all(connection: Connection, scope: Scope, now: datetime, *, reason: str | None = None) -> list[str]:
-    """End its pauses, or only those whose reason begins so; the reasons of those that ended."""
+    """End its pauses, or only those whose reason begins so; the reasons of those that ended.
+
+    That of a source stays open until drains have brought back what was set aside.
+    """
     ended = [row for row in _open_of(connection, scope) if reason is None or row.reason.startswith(reason)]
-    connection.execute(update(pauses).where(pauses.c.id.in_([row.id for row in ended])).values(ended_at=now))
+    if scope.kind == "source":
+        ended = [row for row in ended if row.until is None]
+    over: dict[str, Any] = {"until": now} if scope.kind == "source" else {"ended_at": now}
+    connection.execute(update(pauses).where(pauses.c.id.in_([row.id for row in ended])).values(over))
     return [row.reason for row in ended]
+
+
+def end(connection: Connection, pause: str) -> None:
+    """All that the pause of a source had set aside is back."""
+    connection.execute(update(pauses).where(pauses.c.id == pause).values(ended_at=pauses.c.until))
 
 
 def _open_of(connection: Connection, scope: Scope) -> list[Any]:

@@ -11,12 +11,11 @@ from sqlalchemy import Connection, bindparam, select, text
 from sqlalchemy import func as sql
 
 from gateway.events import EventType, Lane
-from gateway.ledger import budget, expiry, habits, leases, pauses, settling, strangers
+from gateway.ledger import aside, budget, expiry, habits, leases, pauses, settling, strangers
 from gateway.ledger.attempt import Claimed, Settlement
-from gateway.ledger.claiming import Picker, is_waiting_bulk
+from gateway.ledger.claiming import Picker
 from gateway.ledger.doubt import doubt_lost
 from gateway.ledger.schema import attempts, events
-from gateway.ledger.schema import lines as line_rows
 from gateway.ledger.strangers import Fate
 
 
@@ -58,15 +57,16 @@ def turn(
     doubt_lost(connection, destination, now)
     if wanted <= 0:
         return Turn(leased=True, paused_anew=begun)
-    more_expired = expiry.drop_expired(connection, destination, now)
+    more = expiry.drop_expired(connection, destination, now)
+    more = aside.put_right(connection, destination, now) or more
     found = budget.places(connection, destination, limit, now)
     closed = pauses.open_pauses(connection, destination, now)
     picker = Picker(connection, destination, now, found, compose, fate)
     if closed:
-        return Turn(leased=True, claimed=tuple(picker.probes(closed)), paused_anew=begun)
+        return Turn(leased=True, claimed=tuple(picker.probes(closed)), again=more, paused_anew=begun)
     on_trial = habits.known(connection, destination).on_trial
     claimed = tuple(picker.pick_alone() if on_trial else picker.pick(wanted))
-    return Turn(leased=True, claimed=claimed, again=picker.held_back or more_expired, paused_anew=begun)
+    return Turn(leased=True, claimed=claimed, again=picker.held_back or more, paused_anew=begun)
 
 
 def release(connection: Connection, destination: str, owner: str, now: datetime, limit: int) -> datetime | None:
@@ -86,11 +86,10 @@ _NEXT_READ = select(sql.min(events.c.due_at)).where(
 
 def _next_use(connection: Connection, destination: str, now: datetime, limit: int) -> datetime | None:
     lanes = pauses.paused_names(connection, destination, "lane")
-    sources = pauses.paused_names(connection, destination, "source")
     wanted = [
         max(due, budget.next_place(connection, destination, limit, now, lane))
         for lane in Lane
-        if lane.word not in lanes and (due := _next_due(connection, destination, lane, sources)) is not None
+        if lane.word not in lanes and (due := aside.next_due(connection, destination, lane)) is not None
     ]
     read_at = connection.execute(_NEXT_READ, {"its_name": destination}).scalar_one()
     if read_at is not None:
@@ -109,19 +108,3 @@ def _next_use(connection: Connection, destination: str, now: datetime, limit: in
         )
     ).scalar_one()
     return min([*wanted, *([lost] if lost is not None else [])], default=None)
-
-
-def _next_due(connection: Connection, destination: str, lane: Lane, resting: frozenset[str]) -> datetime | None:
-    """Events of sources that rest are looked at only where there are such: that costs a look at each of them."""
-    if lane is Lane.BULK:
-        query = select(sql.min(events.c.due_at)).where(events.c.destination == destination, is_waiting_bulk())
-    else:
-        query = select(sql.min(line_rows.c.due_at)).where(
-            line_rows.c.destination == destination, line_rows.c.lane == int(lane)
-        )
-        if resting:
-            query = query.join_from(line_rows, events, events.c.id == line_rows.c.head)
-    if resting:
-        query = query.where(events.c.source.not_in(sorted(resting)))
-    due: datetime | None = connection.execute(query).scalar_one()
-    return due

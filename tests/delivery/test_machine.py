@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select
 
 from gateway.config import Destination
 from gateway.delivery.drain import habits_of, view
@@ -25,11 +25,11 @@ from gateway.delivery.message import compose
 from gateway.delivery.outcome import conclude_all, fate
 from gateway.errors import CommandError
 from gateway.events import EventType
-from gateway.ledger import leases, recording, turns
+from gateway.ledger import leases, pauses, recording, turns
 from gateway.ledger.attempt import ENDS_WITHIN, SEND_WITHIN, Claimed, Kind
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import migrate
-from gateway.ledger.schema import destinations, events, pauses
+from gateway.ledger.schema import destinations, events
 from gateway.ledger.telling import Fact
 from gateway.lumail.answer import Answer, RateLimit, TrackedEvent
 from gateway.replay.sending import replay_event
@@ -101,6 +101,15 @@ def _empty_ledger() -> Path:
     return file
 
 
+RESTING = [
+    pauses.Scope("lane", "main", "revenue"),
+    pauses.Scope("lane", "main", "bulk"),
+    pauses.Scope("source", "main", "stripe"),
+    pauses.Scope("source", "main", "shopify"),
+]
+"""What somebody may let rest."""
+
+
 class Delivery(RuleBasedStateMachine):
     """`real` is the time that passes, `skew` what the ledger's clock is off, `ahead` what Lumail's is."""
 
@@ -157,8 +166,9 @@ class Delivery(RuleBasedStateMachine):
         subscriber=st.sampled_from([*KNOWN, KNOWN[0], STRANGER]),
         same=st.booleans(),
         minutes=st.integers(-5, 5),
+        source=st.sampled_from(["stripe", "shopify"]),
     )
-    def tell(self, kind: str, subscriber: str, same: bool, minutes: int) -> None:
+    def tell(self, kind: str, subscriber: str, same: bool, minutes: int, source: str) -> None:
         self.made += 1
         key, which = f"k:{self.made}", "same" if same else f"own {self.made}"
         given: dict[str, Any] = {"subscriber": subscriber, "occurred_at": START + minutes * timedelta(minutes=1)}
@@ -169,7 +179,7 @@ class Delivery(RuleBasedStateMachine):
             "tag": lambda: fact(EventType.TAG_ADDED, {"tagId": which, "tagName": which}, key, **given),
         }[kind]()
         with self.ledger.write(["main"]) as connection:
-            [recorded] = recording.record(connection, [submission(told(made))], self.now)
+            [recorded] = recording.record(connection, [submission(told(made), source=source)], self.now)
         for event in recorded.events:
             self.told[event] = json.dumps([made.type.value, subscriber, json.loads(made.data)], sort_keys=True)
 
@@ -242,25 +252,16 @@ class Delivery(RuleBasedStateMachine):
         self.stepped_forth = self.real
         self.arrived.clear()  # places of the last minute look old now, and nothing but Lumail's headers tells
 
-    @rule(lane=st.sampled_from(["revenue", "bulk"]))
-    def rest(self, lane: str) -> None:
+    @rule(scope=st.sampled_from(RESTING))
+    def rest(self, scope: pauses.Scope) -> None:
         with self.ledger.write(["main"]) as connection:
-            self.made += 1
-            connection.execute(
-                insert(pauses).values(
-                    id=f"pa_{self.made}",
-                    scope="lane",
-                    destination="main",
-                    name=lane,
-                    reason="by hand",
-                    made_at=self.now,
-                )
-            )
+            pauses.rest(connection, scope, "by hand", self.now)
 
     @rule()
     def resume(self) -> None:
         with self.ledger.write(["main"]) as connection:
-            connection.execute(update(pauses).where(pauses.c.scope == "lane").values(ended_at=self.now))
+            for scope in RESTING:
+                pauses.end_all(connection, scope, self.now)
             leases.wake(connection, "main", self.now)
 
     @rule()
