@@ -24,6 +24,9 @@ DRAIN = "gateway.delivery.drain.run"
 WORK = "gateway.replay.bulk.run"
 """The same with the id of a job of the ledger."""
 
+UPKEEP = "gateway.delivery.upkeep.run"
+"""The same for the purge and for what the law demands: whatever of it is due."""
+
 JOB_TIMEOUT = 120
 """Seconds. A drain ends by itself after its slice of 5 s and the 20 s that its last request may take."""
 
@@ -40,7 +43,6 @@ RETRY_AFTER = 1.0
 """Seconds until Redis is tried again."""
 
 log = structlog.get_logger()
-
 
 def connect(url: str) -> "redis.Redis":
     """A connection that gives up after seconds, and that tries once more where the server has closed it meanwhile."""
@@ -76,6 +78,10 @@ class Bell:
     def call(self, job: str) -> None:
         """Have somebody go on with this job of the ledger soon."""
         self._want((WORK, job))
+
+    def call_upkeep(self) -> None:
+        """Have somebody look what is to be removed."""
+        self._want((UPKEEP, "due"))
 
     def _want(self, call: "_Call") -> None:
         with self._changed:

@@ -14,7 +14,7 @@ from rq.serializers import JSONSerializer
 from gateway.app import prepare, redis_url
 from gateway.bell import QUEUE, Bell, connect
 from gateway.config import Config
-from gateway.delivery import drain
+from gateway.delivery import drain, upkeep
 from gateway.delivery.tick import Chore, Tick, drop_outdated
 from gateway.intake.route import routes
 from gateway.ledger import copies, tallies
@@ -60,14 +60,17 @@ def work(config: Config) -> None:
     ledger = Ledger(config.database_url)
     courier = drain.Courier(ledger, config.destinations)
     drain.install(courier)
+    keeper = upkeep.Upkeep(ledger, config.retention)
+    upkeep.install(keeper)
     url = redis_url(config)
+    bell = Bell(url)
     chores: list[Chore] = [
         partial(drop_outdated, ledger, config.destinations),
         partial(tallies.keep, ledger),
+        partial(keeper.call_if_due, bell.call_upkeep),
         partial(copies.recognise, ledger, config.data, config.destinations, sandbox=config.sandbox),
     ]
     bulk.install(bulk.Replays(ledger, config.plans, lambda: routes(config, adapters(beside(config.file)))))
-    bell = Bell(url)
     tick = Tick(ledger, bell.ring, bell.call, chores)
     tick.start()
     connection = connect(url)
@@ -83,5 +86,6 @@ def work(config: Config) -> None:
         _log.warning("worker.without_redis", error=type(error).__name__)
     finally:
         tick.stop()
+        keeper.close()
         courier.close()
         ledger.close()

@@ -9,7 +9,8 @@ from sqlalchemy import Table, insert, select
 from gateway.events import EventType, encode_data, lane_of
 from gateway.ledger.commit import record_group
 from gateway.ledger.database import Ledger
-from gateway.ledger.schema import destinations
+from gateway.ledger.identity import new_id
+from gateway.ledger.schema import attempts, destinations
 from gateway.ledger.telling import Fact, Lesson, Recorded, Submission, Telling
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -74,6 +75,14 @@ def record_facts(ledger: Ledger, *facts: Fact) -> list[str]:
 def add_destinations(ledger: Ledger, *names: str) -> None:
     with ledger.write(names) as connection:
         connection.execute(insert(destinations), [{"name": name, "fingerprint": "test"} for name in names])
+
+
+def add_attempt(ledger: Ledger, event: str | None, at: datetime, **given: Any) -> None:
+    """A request to Lumail that was answered at once; `given` are further columns."""
+    instants = dict.fromkeys(("taken_at", "send_before", "ends_by", "place_until", "answered_at"), at)
+    values = {"kind": "event", "outcome": "delivered", "destination": "main", **instants, **given}
+    with ledger.write(["main"]) as connection:
+        connection.execute(insert(attempts).values(id=new_id("at"), event=event, **values))
 
 
 def rows(ledger: Ledger, table: Table, *columns: str) -> list[tuple[Any, ...]]:

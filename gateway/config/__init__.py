@@ -2,7 +2,7 @@
 
 from gateway.config.environment import Flags, child_environ, configuration_file, with_dotenv
 from gateway.config.loading import load
-from gateway.config.model import AdapterTerms, Config, Destination, Source
+from gateway.config.model import AdapterTerms, Config, Destination, Retention, Source
 from gateway.config.sandbox import signing_secret
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Config",
     "Destination",
     "Flags",
+    "Retention",
     "Source",
     "child_environ",
     "configuration_file",

@@ -13,7 +13,7 @@ from gateway.config.document import parse
 from gateway.config.environment import Flags, configuration_file, read_environment
 from gateway.config.faults import Faults, listed, nearest
 from gateway.config.faults import Path as Place
-from gateway.config.model import AdapterTerms, Config, Destination, Source
+from gateway.config.model import AdapterTerms, Config, Destination, Retention, Source
 from gateway.config.references import References, has_reference, stored_name
 from gateway.config.sandbox import KEPT_IN, generate_secrets
 from gateway.config.schemas import PLANS, DestinationSchema, FileSchema, SourceSchema, judge, keys_of, unknown_key
@@ -96,6 +96,7 @@ class _Reading:
             host=settings["host"],
             port=settings["port"],
             sandbox_url=settings["sandbox_url"],
+            retention=Retention(**self._top["retention"]),
         )
 
     def _entries(self, section: str) -> dict[str, dict[str, Any]]:

@@ -56,6 +56,18 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Retention:
+    """How long what is kept: bodies and headers of webhooks, requests to Lumail, settled events with their webhooks,
+    and what webhooks taught.
+    """
+
+    bodies: timedelta = timedelta(days=30)
+    attempts: timedelta = timedelta(days=90)
+    events: timedelta = timedelta(days=400)
+    memory: timedelta = timedelta(days=400)
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that an operator decides.
 
@@ -79,6 +91,7 @@ class Config:
     host: str
     port: int
     sandbox_url: str | None = None
+    retention: Retention = Retention()
 
     @property
     def plans(self) -> Mapping[str, int]:

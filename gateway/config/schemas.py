@@ -28,7 +28,6 @@ PLANS = {"free": 100, "premium": 700, "enterprise": 2000}
 
 LATER = frozenset(
     {
-        "retention",
         "sources.*.path",
         "sources.*.path_token",
     }
@@ -79,10 +78,18 @@ class SourceSchema(Schema):
     enabled = Truth(load_default=True)
 
 
+class RetentionSchema(Schema):
+    bodies = Duration(load_default=lambda: timedelta(days=30))
+    attempts = Duration(load_default=lambda: timedelta(days=90))
+    events = Duration(load_default=lambda: timedelta(days=400))
+    memory = Duration(load_default=lambda: timedelta(days=400))
+
+
 class FileSchema(Schema):
     public_url = Url()
     trusted_proxies = Whole(0, 10, load_default=0)
     max_body_mb = Whole(1, 1000, load_default=10)
+    retention = fields.Nested(RetentionSchema, load_default=lambda: RetentionSchema().load({}))
     destinations = fields.Dict(required=True, error_messages={"invalid": "must be a mapping: one key a destination"})
     sources = fields.Dict(required=True, error_messages={"invalid": "must be a mapping: one key a source"})
 

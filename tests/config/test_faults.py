@@ -118,12 +118,13 @@ INSTEAD = {
     ("sources:", '  other: {api_token: "${LUMAIL_API_TOKEN}"}\nsources:'): (
         "6: sources.stripe: destination is missing, and there are several: main, other"
     ),
-    ("destinations:", "retention: {bodies: 30d}\ndestinations:"): (
-        "1: retention: comes with a later version; leave it out for now"
+    ("destinations:", "retention: {events: ever}\ndestinations:"): f"1: retention.events: {TIME}",
+    ("destinations:", "retention: {body: 30d}\ndestinations:"): (
+        "1: retention.body: unknown key; allowed here: attempts, bodies, events, memory; did you mean bodies?"
     ),
     ("destinations:", "max_body: 1\ndestinations:"): (
-        "1: max_body: unknown key; allowed here: destinations, max_body_mb, public_url, sources, trusted_proxies; "
-        "did you mean max_body_mb?"
+        "1: max_body: unknown key; allowed here: destinations, max_body_mb, public_url, retention, sources, "
+        "trusted_proxies; did you mean max_body_mb?"
     ),
     ("destinations:", "public_url: ${URL}\ndestinations:"): "1: public_url: environment variable URL is not set",
 }
@@ -203,8 +204,8 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) ->
         tmp_path, ALL_WRONG, {"STRIPE_WEBHOOK_SECRET": "whsec_x", "PORT": "80000", "REDIS_URL": "localhost"}
     ) == [
         (
-            "gateway.yaml:1: public_ur: unknown key; allowed here: destinations, max_body_mb, public_url, sources, "
-            "trusted_proxies; did you mean public_url?"
+            "gateway.yaml:1: public_ur: unknown key; allowed here: destinations, max_body_mb, public_url, "
+            "retention, sources, trusted_proxies; did you mean public_url?"
         ),
         "gateway.yaml:4: destinations.main.api_token: environment variable NO_TOKEN is not set",
         "gateway.yaml:5: destinations.main.plan: must be one of free, premium, enterprise; did you mean premium?",

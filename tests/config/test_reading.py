@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Config, Destination, Source
+from gateway.config import Config, Destination, Retention, Source
 from gateway.events import DEFAULT_FORWARDED, WRITABLE_TYPES, EventType
 from tests.config.configurations import ENVIRON, MINIMAL, loaded
 
@@ -35,6 +35,7 @@ EVERYTHING = """\
 public_url: https://hooks.example.com/
 trusted_proxies: 1
 max_body_mb: 2
+retention: {bodies: 7d, events: 800d}
 destinations:
   main:
     api_token: ${LUMAIL_API_TOKEN}
@@ -71,6 +72,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     options = {"auth": "basic", "accounts": [1, 2]}
     opened = frozenset({EventType.EMAIL_OPENED, EventType.EMAIL_DELIVERY_DELAYED})
     assert (config.public_url, config.trusted_proxies, config.max_body_bytes) == ("https://hooks.example.com", 1, 2**21)
+    assert config.retention == Retention(bodies=timedelta(days=7), events=timedelta(days=800))
     assert config.destinations == {
         "main": Destination("main", "https://api.lumail.io/v1", "lum_token", 450, 900, 120),
         "second-one": Destination("second-one", "https://lumail.io/api/v1", "lum_token", 700),

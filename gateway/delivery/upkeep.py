@@ -1,0 +1,108 @@
+"""What a worker does besides delivering: it removes what is too old, in the background and a step at a time.
+
+The tick looks once a minute whether something is due and calls for a job; whichever worker takes the job does it.
+Several at once are harmless, and one that dies leaves the rest to the next.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection, delete, insert, select
+
+from gateway.config import Retention
+from gateway.errors import LedgerError, LedgerUnavailableError
+from gateway.ledger.database import Ledger
+from gateway.ledger.purge import purge
+from gateway.ledger.schema import from_microseconds, marks, to_microseconds
+
+PURGE_EVERY = timedelta(hours=1)
+
+_PURGED = "purged"
+"""The mark that says when the last purge began."""
+
+_log = structlog.get_logger()
+
+
+class Upkeep:
+    """One a process. Its work is done by a thread of its own, and given up between two steps once it is closed."""
+
+    def __init__(self, ledger: Ledger, retention: Retention) -> None:
+        self._ledger = ledger
+        self._retention = retention
+        self._ends = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def call_if_due(self, call: Callable[[], None]) -> None:
+        """Have a job called for where there is something to do."""
+        with self._ledger.read() as connection:
+            due = _is_purge_due(connection, self._ledger.now(connection))
+        if due:
+            call()
+
+    def start(self) -> None:
+        """Do what is due in the background, unless this process is at it already."""
+        with self._lock:
+            if self._ends.is_set() or (self._thread is not None and self._thread.is_alive()):
+                return
+            self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        with self._lock:
+            self._ends.set()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def work(self) -> None:
+        """Do what is due, now and here."""
+        if self._take_purge():
+            self._purge()
+
+    def _run(self) -> None:
+        try:
+            self.work()
+        except LedgerUnavailableError as error:  # what is left is due again later
+            _log.warning("upkeep.ended", error=str(error))
+
+    def _take_purge(self) -> bool:
+        with self._ledger.write([_PURGED]) as connection:
+            now = self._ledger.now(connection)
+            if not _is_purge_due(connection, now):
+                return False
+            connection.execute(delete(marks).where(marks.c.name == _PURGED))
+            connection.execute(insert(marks).values(name=_PURGED, value=str(to_microseconds(now))))
+        return True
+
+    def _purge(self) -> None:
+        with self._ledger.read() as connection:
+            now = self._ledger.now(connection)
+        removed: dict[str, int] = {}
+        for step in purge(self._ledger, self._retention, now, stopping=self._ends.is_set):
+            removed[step.what] = removed.get(step.what, 0) + step.rows
+        _log.info("ledger.purged", **removed)
+
+
+def _is_purge_due(connection: Connection, now: datetime) -> bool:
+    value = connection.execute(select(marks.c.value).where(marks.c.name == _PURGED)).scalar_one_or_none()
+    return value is None or now - from_microseconds(int(value)) >= PURGE_EVERY
+
+
+_upkeep: Upkeep | None = None
+
+
+def install(upkeep: Upkeep) -> None:
+    """Name the upkeep that jobs of this process mean."""
+    global _upkeep  # RQ calls `run` by its name
+    _upkeep = upkeep
+
+
+def run(what: str) -> None:
+    """RQ's unit of work: see to it that what is due is done."""
+    del what  # every call has an argument; this one needs none
+    if _upkeep is None:
+        raise LedgerError("this process was not set up to deliver: run it as `lumail-gateway worker`")
+    _upkeep.start()
