@@ -5,13 +5,14 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 
+from gateway.ledger.closures import PERSON_ERASED
 from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.expiry import EXPIRED, HELD_TOO_LONG
 
 LIVE = frozenset({"waiting", "delivering", "unknown", "held", "delivered"})
 """Statuses of an event that keep its fact from being told again."""
 
-FINAL_REASONS = frozenset({"cancelled", EXPIRED, "erased", f"{HELD_TOO_LONG}: {ANSWER_LOST}"})
+FINAL_REASONS = frozenset({"cancelled", EXPIRED, PERSON_ERASED, f"{HELD_TOO_LONG}: {ANSWER_LOST}"})
 """Reasons of a dropped event that keep its fact from ever being told again."""
 
 

@@ -28,16 +28,20 @@ from sqlalchemy import (
 
 from gateway.config import Retention
 from gateway.ledger import hashing
+from gateway.ledger.closures import TOLD
 from gateway.ledger.database import Ledger
 from gateway.ledger.known import FINAL_REASONS
 from gateway.ledger.schema import (
     attempts,
+    edits,
     events,
     from_microseconds,
     groups,
+    job_items,
     keys,
     marks,
     memory,
+    retellings,
     strangers,
     to_microseconds,
     webhooks,
@@ -46,11 +50,8 @@ from gateway.ledger.schema import (
 STEP = 500
 """Rows that one step removes or changes at the most, so that nobody waits long for the writer lock."""
 
-_WEBHOOKS, _EVENTS, _KEYS = 80, 100, 200
+_WEBHOOKS, _EVENTS, _KEYS, _RETELLINGS = 60, 80, 160, 100
 """How a step's rows are shared where events go: each may take its group with it, and each group its keys."""
-
-TOLD, ERASED = "told", "erased"
-"""Why a group is closed: what was told of it is removed, or the person to whom it belonged was erased."""
 
 _SETTLED = ("delivered", "failed", "dropped")
 
@@ -274,9 +275,11 @@ class _Events:
             .limit(_EVENTS + 1)
         )
         found = connection.execute(query).mappings().all()
+        retold = self._forget_retellings(connection, free)
         going = found[:_EVENTS]
-        counting = select(keys.c.group, func.count()).where(keys.c.group.in_({row["group"] for row in going}))
-        counts: dict[str, int] = dict(connection.execute(counting.group_by(keys.c.group)).tuples().all())
+        met_here = {row["group"] for row in going}
+        counting = select(keys.c.group, func.count().label("number")).where(keys.c.group.in_(met_here))
+        counts = {row.group: row.number for row in connection.execute(counting.group_by(keys.c.group))}
         taken: list[RowMapping] = []
         room, met = _KEYS, set()
         for row in going:
@@ -285,12 +288,23 @@ class _Events:
             if room < 0 and taken:
                 break
             taken.append(row)
-        return taken, len(taken) == len(found)
+        return taken, len(taken) == len(found) and retold < _RETELLINGS
+
+    def _forget_retellings(self, connection: Connection, free: Sequence[str]) -> int:
+        query = select(retellings.c.webhook, retellings.c.group).where(retellings.c.webhook.in_(free))
+        found = connection.execute(query.limit(_RETELLINGS)).all()
+        for row in found:
+            mine = and_(retellings.c.webhook == row.webhook, retellings.c.group == row.group)
+            connection.execute(delete(retellings).where(mine))
+        return len(found)
 
     def _remove(self, connection: Connection, going: Sequence[RowMapping]) -> int:
         if not going:
             return 0
-        connection.execute(delete(events).where(events.c.id.in_([row["id"] for row in going])))
+        gone = [row["id"] for row in going]
+        connection.execute(delete(events).where(events.c.id.in_(gone)))
+        connection.execute(delete(edits).where(edits.c.event.in_(gone)))
+        connection.execute(delete(job_items).where(job_items.c.subject.in_(gone)))
         changed = keep(connection, self._destination, going)
         met = {row["group"] for row in going}
         left = set(connection.execute(select(events.c.group).where(events.c.group.in_(met)).distinct()).scalars())

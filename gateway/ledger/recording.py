@@ -23,7 +23,8 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.events import Lane, decode_data, encode_data
-from gateway.ledger import demands, incidents, lines, retelling
+from gateway.ledger import demands, hashing, incidents, lines, retelling
+from gateway.ledger.closures import PERSON_ERASED, Closures
 from gateway.ledger.identity import new_id
 from gateway.ledger.known import COLUMNS, KnownEvent
 from gateway.ledger.leases import wake
@@ -31,6 +32,7 @@ from gateway.ledger.schema import events, keys, memory, webhooks
 from gateway.ledger.superseding import SUPERSEDED
 from gateway.ledger.telling import Fact, Item, Lesson, Recorded, Submission, Telling
 from gateway.ledger.till import LINK_MISSING, SUBSCRIBER_UNKNOWN, Till
+from gateway.ledger.tombstones import Tombstones
 
 CHUNK = 500
 """How many values stand in one IN list."""
@@ -113,17 +115,24 @@ class _Book:
         self._groups: dict[str, list[KnownEvent]] = {}
         self._new_keys: dict[str, str] = {}
         self._new_events: dict[str, dict[str, Any]] = {}
+        self._about_erased: set[int] = set()
+        """Tellings (by `id`) of which something was left out, because it concerns a person who was erased."""
+        self._bodiless: set[str] = set()
+        """Their webhooks, of which no bytes are kept."""
         self._told: set[tuple[str, str]] = set()
         """Webhooks and the groups of which they told."""
         self._lines: set[tuple[int, str]] = set()
         self._touched = False
         self._recording: tuple[Submission, str] | None = None
+        self._closures = Closures(connection, destination)
+        self._tombstones = Tombstones(connection, destination)
         self._till = Till(connection, destination, now, self, self._groups)
 
     def take(self, submissions: Sequence[Submission]) -> list[Recorded]:
         earlier = self._earlier(submissions)
         fresh = [one for one in submissions if self._is_fresh(one, earlier)]
         self._read_memory(key for one in fresh for told in one.tellings for key in _memory_keys(told))
+        self._tombstones.read(told for one in fresh for told in one.tellings)
         tellings = {id(one): [self._current(told) for told in one.tellings] for one in fresh}
         facts = [fact for told in tellings.values() for one in told for fact in one.facts]
         links = [link for told in tellings.values() for one in told for link in one.links]
@@ -143,6 +152,8 @@ class _Book:
             receipt, notes = self._record_one(one, tellings[id(one)], known)
             receipts.append(receipt)
             row = _row(one, receipt, notes)
+            if receipt.webhook in self._bodiless:
+                row |= {"headers": {}, "body": None}
             if one.known_as is not None or known is not None:
                 self._connection.execute(update(webhooks).where(webhooks.c.id == receipt.webhook).values(_outcome(row)))
             else:
@@ -184,6 +195,10 @@ class _Book:
         if told.again is not None and any(self._recall(key) != values for key, values in told.reads.items()):
             told = told.again(self._recall)
             self._read_memory(_memory_keys(told))
+        spared = self._tombstones.without_the_erased(told, self._recall)
+        if spared is not told:
+            self._about_erased.add(id(spared))
+        told = spared
         for lesson in told.lessons:
             self._learn(lesson)
         return told
@@ -205,6 +220,8 @@ class _Book:
         for chunk in _chunks(asked):
             for key, group in self._connection.execute(_GROUPS_OF_KEYS, self._asking(chunk)):
                 self._group_of[key] = group
+        missing = [key for key in asked if self._group_of[key] is None]
+        self._group_of.update(hashing.groups_of(self._connection, self._destination, missing))
         self._read_groups({group for group in self._group_of.values() if group is not None})
 
     def _read_groups(self, asked: set[str]) -> None:
@@ -213,6 +230,7 @@ class _Book:
         for chunk in _chunks(asked):
             for row in self._connection.execute(_EVENTS_OF_GROUPS, {"asked": chunk}).mappings():
                 self._groups[row["group"]].append(_known(row))
+        self._closures.read(asked)
 
     def _asking(self, chunk: list[str]) -> dict[str, Any]:
         return {"its_destination": self._destination, "asked": chunk}
@@ -234,6 +252,8 @@ class _Book:
                 origin = demands.Origin(f"source {one.source}", one.source, webhook)
                 demands.note(self._connection, told.demand, origin, self._now)
             self._recording = (one, webhook)
+            if id(told) in self._about_erased:
+                self._bodiless.add(webhook)
             new = [event for fact in told.facts if (event := self._tell(fact)) is not None]
             named = (*told.links, *(fact.keys for fact in told.facts))
             self._told |= {(webhook, group) for names in named if (group := self._group_of[names[0]]) is not None}
@@ -253,11 +273,15 @@ class _Book:
     def _tell(self, fact: Fact) -> str | None:
         """The id of the new event, or None where the fact is known: then the richer telling is kept."""
         group = self._group_for(self._names(fact))
+        if self._closures.is_erased(group):
+            if self._recording is not None:
+                self._bodiless.add(self._recording[1])
+            return None
         if fact.sum is not None:
             event = self._till.tell(fact, group)
             return None if event is None else event.id
         told = [event for event in self._groups[group] if event.book is None]
-        if any(event.is_closed for event in told):
+        if any(event.is_closed for event in told) or self._closures.is_closed(group):
             return None
         live = [event for event in told if event.is_live]
         if live:
@@ -411,6 +435,17 @@ class _Book:
                     event, {"status": "dropped", "reason": SUPERSEDED, "waits_for": None, "settled_at": self._now}
                 )
         self._till.unite(group, other)
+        self._closures.unite(group, other)
+        if self._closures.is_closed(group):
+            self._leave_out(group)
+
+    def _leave_out(self, group: str) -> None:
+        """What waits turns out to tell a fact that is closed; of a sale that is told its sums know what is lacking."""
+        erased = self._closures.is_erased(group)
+        reason = PERSON_ERASED if erased else SUPERSEDED
+        for event in self._groups[group]:
+            if (event.is_unattempted or event.is_written) and (erased or event.book is None):
+                self.change(event, {"status": "dropped", "reason": reason, "waits_for": None, "settled_at": self._now})
 
     # What is written
 
@@ -421,11 +456,12 @@ class _Book:
             self._connection.execute(_ADD_EVENTS, list(self._new_events.values()))
         if self._new_keys:
             wanted = [
-                {"destination": self._destination, "key": key, "group": group}
+                {"destination": self._destination, "key": self._closures.stored(key, group), "group": group}
                 for key, group in sorted(self._new_keys.items())
             ]
             self._connection.execute(_ADD_KEYS[self._connection.dialect.name], wanted)
         self._till.write()
+        self._closures.write()
         made = {(row["webhook"], row["group"]) for row in self._new_events.values()}
         retelling.add(self._connection, self._told - made)
         self._write_memory()

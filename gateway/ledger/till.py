@@ -17,6 +17,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.events import EventType, Paid, Refund, RefundTotal, decode_data, encode_data
 from gateway.ledger import incidents
+from gateway.ledger.closures import ERASED
 from gateway.ledger.expiry import HELD_TOO_LONG
 from gateway.ledger.following import FOLLOWS, NOT_DELIVERED, follow
 from gateway.ledger.known import KnownEvent
@@ -76,7 +77,7 @@ class _Account:
         self.kept: dict[str, dict[str, str]] = emitted.get("kept", {})
         self.shown: dict[str, str] = emitted.get("shown", {})
         self.heard_at: datetime | None = row["heard_at"] if row is not None else None
-        self.is_erased = row is not None and row["closed"] == "erased"
+        self.is_erased = row is not None and row["closed"] == ERASED
 
     @property
     def is_empty(self) -> bool:

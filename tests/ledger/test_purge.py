@@ -1,17 +1,21 @@
 """What retention removes, what it leaves for ever, and that it may stop anywhere."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from gateway.config import Retention
+from gateway.events import EventType, Paid, Refund, RefundState
 from gateway.ledger import hashing, incidents
 from gateway.ledger.database import Ledger
 from gateway.ledger.purge import Progress, purge
 from gateway.ledger.schema import attempts, events, groups, keys, memory, strangers, webhooks
-from gateway.ledger.telling import Lesson
-from tests.making import NOON, add_attempt, opened, payment, record, record_facts, rows, submission, told
+from gateway.ledger.telling import Fact, Lesson
+from tests.making import NOON, add_attempt, fact, opened, payment, record, record_facts, rows, submission, told
 
 IN_TWO_YEARS = NOON + timedelta(days=730)
 RETENTION = Retention()
@@ -114,6 +118,56 @@ def test_what_nobody_heard_of_may_be_told_again_after_the_purge(ledger: Ledger) 
     settle(ledger, "failed")
     purged(ledger)
     assert rows(ledger, groups, "closed") == []
+
+
+def test_a_fact_that_was_told_is_known_by_any_of_its_keys_after_the_purge(ledger: Ledger) -> None:
+    record_facts(ledger, opened("open:1"), payment("payment:1", "invoice:1"))
+    settle(ledger)
+    purged(ledger)
+    assert record_facts(ledger, opened("open:1"), payment("payment:1"), payment("invoice:1", "invoice:2")) == []
+    assert record_facts(ledger, payment("invoice:2")) == []
+    assert [key[:1] for (key,) in rows(ledger, keys, "key")] == ["#"] * 4
+
+
+def test_a_fact_that_nobody_heard_of_is_told_after_the_purge(ledger: Ledger) -> None:
+    record_facts(ledger, payment("payment:1"))
+    settle(ledger, "failed")
+    purged(ledger)
+    assert len(record_facts(ledger, payment("payment:1"))) == 1
+
+
+def test_a_fact_that_turns_out_to_be_one_that_was_told_before_the_purge_is_left_out(ledger: Ledger) -> None:
+    record_facts(ledger, payment("payment:1"))
+    settle(ledger)
+    purged(ledger)
+    record_facts(ledger, payment("invoice:1"))
+    record(ledger, submission(told(links=(("payment:1", "invoice:1"),))))
+    assert rows(ledger, events, "status", "reason") == [("dropped", "superseded")]
+    assert record_facts(ledger, payment("invoice:1")) == []
+
+
+def sale(amount: str, **given: Any) -> Fact:
+    paid = Paid("invoices", "in_1", Decimal(amount), "EUR")
+    return replace(payment("invoice:1", amount=Decimal(amount), **given), sum=paid)
+
+
+def refund(amount: str) -> Fact:
+    told_at = IN_TWO_YEARS
+    back = Refund("ch_1", "ch_1", "re_1", Decimal(amount), "EUR", RefundState.SUCCEEDED, told_at, told_at, alone=True)
+    data = {"amount": Decimal(amount), "product": "Course"}
+    return replace(fact(EventType.SUBSCRIBER_REFUND, data, "invoice:1"), sum=back, occurred_at=told_at)
+
+
+def test_a_refund_after_the_purge_finds_its_sale_and_what_was_told(ledger: Ledger) -> None:
+    record_facts(ledger, sale("49.99"))
+    settle(ledger)
+    purged(ledger)
+    assert record_facts(ledger, sale("49.99")) == []
+    record_facts(ledger, sale("59.99"), refund("20"))
+    assert rows(ledger, events, "type", "amount", "status") == [
+        ("SUBSCRIBER_PAYMENT", "10.00", "waiting"),
+        ("SUBSCRIBER_REFUND", "20", "held"),
+    ]
 
 
 def test_lessons_go_by_the_age_of_what_was_said_last(ledger: Ledger) -> None:
