@@ -44,6 +44,7 @@ RETRY_AFTER = 1.0
 
 log = structlog.get_logger()
 
+
 def connect(url: str) -> "redis.Redis":
     """A connection that gives up after seconds, and that tries once more where the server has closed it meanwhile."""
     return redis.Redis.from_url(

@@ -51,8 +51,8 @@ def test_work_is_done_in_the_background_and_given_up_when_it_is_closed(ledger: L
         assert connection.execute(select(webhooks.c.body)).scalar_one() == b"{}"
 
 
-def test_upkeep_is_called_for_by_a_job_without_arguments(redis_url: str) -> None:
+def test_upkeep_is_called_for_by_a_job(redis_url: str) -> None:
     Bell(redis_url).call_upkeep()
     queue = Queue(bell.QUEUE, connection=redis.Redis.from_url(redis_url), serializer="json")
     (job,) = eventually(lambda: queue.jobs)
-    assert (job.func_name, job.args) == ("gateway.delivery.upkeep.run", [])
+    assert (job.func_name, job.args) == ("gateway.delivery.upkeep.run", ["due"])
