@@ -117,8 +117,11 @@ def _show_needs(found: Overview) -> None:
     if found.undecided:
         many = counted(found.undecided, "of the held events is", "of the held events are")
         click.echo(f"  {many} to be decided: Lumail may have it (`events show ID` tells what can be done)")
+    if found.heard_only:
+        told = counted(found.heard_only, "payment is", "payments are")
+        click.echo(f"  {told} told only by objects that make none: see payments_from on the provider's page")
     if counts["incidents"]:
-        click.echo(f"  {counted(counts['incidents'], 'fact')} sent to Lumail twice:")
+        click.echo(f"  {counted(counts['incidents'], 'fact')} told to Lumail as it is not:")
     for incident in found.incidents:
         click.echo(f"    {incident.text}: lumail-gateway events show {incident.events[0]}")
 
@@ -151,6 +154,7 @@ def _counts(found: Overview) -> dict[str, Any]:
         "failed": _total(one.failed for one in found.destinations),
         "undecided": found.undecided,
         "incidents": found.incident_count,
+        "heard_only": found.heard_only,
         "quarantined": _total(one.quarantined for one in found.sources),
     }
 

@@ -116,13 +116,23 @@ def _needs(found: Overview, sources: Sequence[str]) -> Iterator[Need]:
         yield Need("bad", "incident", incident.text, f"/events/{incident.events[0]}", why=incident.destination)
     if found.incident_count > len(found.incidents):
         more = found.incident_count - len(found.incidents)
-        yield Need("bad", "incident", f"{more:,} more facts that Lumail heard twice", "/events", {"incident": "yes"})
+        yield Need(
+            "bad",
+            "incident",
+            f"{more:,} more facts that Lumail was told as they are not",
+            "/events",
+            {"incident": "yes"},
+        )
     for destination in found.destinations:
         yield from _of_destination(destination)
     if found.undecided:
         text = counted(found.undecided, "held event may have reached Lumail", "held events may have reached Lumail")
         query = {"status": "held", "error": "answer lost"}
         yield Need("bad", "undecided", text, "/events", query, "A person has to look at Lumail and decide.")
+    if found.heard_only:
+        text = counted(found.heard_only, "payment told only by objects that make none")
+        why = "See payments_from on the provider's page: another object may have to be ticked there."
+        yield Need("warn", "not made", text, "/adapters", why=why)
     for source in found.sources:
         yield from _of_source(source)
     for unknown in found.unknown_paths:

@@ -28,7 +28,7 @@ from gateway.ledger.budget import WINDOW, places_taken
 from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.forecast import through
 from gateway.ledger.incidents import Incident
-from gateway.ledger.schema import attempts, destinations, events, lines, pauses, rejections, webhooks
+from gateway.ledger.schema import Instant, attempts, destinations, events, groups, lines, pauses, rejections, webhooks
 from gateway.ledger.tallies import Measure
 
 DAY = timedelta(hours=24)
@@ -100,7 +100,7 @@ class Unknown:
 @dataclass(frozen=True)
 class Overview:
     """`undecided` are held events that Lumail may have, up to MOST_COUNTED; `incidents` the newest facts that Lumail
-    heard twice.
+    heard twice. `heard_only` are payments that for a day no telling made which makes payments, up to MOST_COUNTED.
     """
 
     at: datetime
@@ -110,6 +110,7 @@ class Overview:
     incidents: tuple[Incident, ...] = field(default=())
     incident_count: int = 0
     undecided: int = 0
+    heard_only: int = 0
 
 
 def _counted(status: str, lane: Lane) -> Select[Any]:
@@ -126,6 +127,12 @@ _LAST = select(sql.max(webhooks.c.received_at)).where(webhooks.c.source == bindp
 _QUARANTINED = select(sql.count()).select_from(
     select(literal_column("1"))
     .where(text("webhooks.quarantined > 0"), webhooks.c.source == bindparam("its_name"))
+    .limit(bindparam("most"))
+    .subquery()
+)
+_HEARD_ONLY = select(sql.count()).select_from(
+    select(literal_column("1"))
+    .where(text("groups.heard_at IS NOT NULL"), groups.c.heard_at <= bindparam("since", type_=Instant))
     .limit(bindparam("most"))
     .subquery()
 )
@@ -151,6 +158,7 @@ def overview(connection: Connection, now: datetime, plans: Mapping[str, int], so
         incidents=tuple(incidents.newest(connection, SHOWN)),
         incident_count=incidents.count(connection),
         undecided=connection.execute(_UNDECIDED, {"most": MOST_COUNTED}).scalar_one(),
+        heard_only=connection.execute(_HEARD_ONLY, {"most": MOST_COUNTED, "since": now - DAY}).scalar_one(),
     )
 
 

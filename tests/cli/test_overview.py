@@ -1,13 +1,16 @@
 """`status` and `destinations list`: how things stand, told from a ledger with some of everything in it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import insert, update
 
+from gateway.events import Paid
 from gateway.ledger.database import Ledger
 from gateway.ledger.refusals import Refused, add
-from gateway.ledger.schema import attempts, destinations, events, lines, pauses
+from gateway.ledger.schema import attempts, destinations, events, groups, lines, pauses
 from gateway.ledger.telling import Telling
 from tests.cli.conftest import NOWHERE, Terminal
 from tests.making import complained, opened, payment, record, record_facts, submission, told
@@ -65,7 +68,9 @@ def test_a_quiet_installation_is_running_and_needs_nobody(terminal: Terminal) ->
         {"name": name, "last_webhook_at": None, "outcomes": {}, "rejected": 0, "quarantined": 0}
         for name in ("stripe", "sendgrid")
     ]
-    assert status["needs_a_person"] == dict.fromkeys(("held", "failed", "undecided", "incidents", "quarantined"), 0)
+    assert status["needs_a_person"] == dict.fromkeys(
+        ("held", "failed", "undecided", "incidents", "heard_only", "quarantined"), 0
+    )
     assert terminal.lines("status")[-1] == "Nothing needs a person."
 
 
@@ -210,12 +215,24 @@ def test_what_lumail_may_have_or_heard_twice_is_named(terminal: Terminal, ledger
         "failed": 0,
         "undecided": 1,
         "incidents": 1,
+        "heard_only": 0,
         "quarantined": 0,
     }
     assert terminal.lines("status")[-5:] == [
         "This needs a person:",
         "  1 event held: lumail-gateway events list --status held",
         "  1 of the held events is to be decided: Lumail may have it (`events show ID` tells what can be done)",
-        "  1 fact sent to Lumail twice:",
+        "  1 fact told to Lumail as it is not:",
         f"    sent for one fact: {sent[0]}, {sent[1]}: lumail-gateway events show {sent[0]}",
     ]
+
+
+def test_payments_that_nothing_makes_are_told_after_a_day(terminal: Terminal, ledger: Ledger) -> None:
+    said = Paid("intent", "pi", Decimal(5), "EUR")
+    record_facts(ledger, replace(payment("p:1"), sum=said, makes=False))
+    assert terminal.document("status")["needs_a_person"]["heard_only"] == 0
+    with ledger.write(["main"]) as connection:
+        connection.execute(update(groups).values(heard_at=datetime.now(UTC) - timedelta(hours=25)))
+    assert terminal.lines("status")[-1] == (
+        "  1 payment is told only by objects that make none: see payments_from on the provider's page"
+    )
