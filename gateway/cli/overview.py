@@ -118,8 +118,8 @@ def _show_needs(found: Overview) -> None:
         many = counted(found.undecided, "of the held events is", "of the held events are")
         click.echo(f"  {many} to be decided: Lumail may have it (`events show ID` tells what can be done)")
     if found.heard_only:
-        told = counted(found.heard_only, "payment is", "payments are")
-        click.echo(f"  {told} told only by objects that make none: see payments_from on the provider's page")
+        payments = counted(found.heard_only, "payment is", "payments are")
+        click.echo(f"  {payments} told only by objects that make none: see payments_from on the provider's page")
     if counts["incidents"]:
         click.echo(f"  {counted(counts['incidents'], 'fact')} told to Lumail as it is not:")
     for incident in found.incidents:
