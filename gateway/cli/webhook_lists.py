@@ -2,8 +2,6 @@
 
 import base64
 import json
-import re
-from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -25,14 +23,10 @@ from gateway.cli.settings import Said, installation, installation_options, json_
 from gateway.errors import CommandError
 from gateway.ledger import search
 from gateway.ledger.search import Filters
+from gateway.masking import masked
 from gateway.wording import counted
 
 OUTCOMES = ("translated", "merged", "taught", "ignored", "quarantined")
-
-MASK = "…"
-"""Stands in the place of a text that its name calls secret."""
-
-_SECRET_NAMES = re.compile(r"secret|password|token|signature|authorization|api_?key", re.IGNORECASE)
 
 
 @click.group()
@@ -135,7 +129,7 @@ def _body(body: bytes | None) -> dict[str, Any]:
     except UnicodeDecodeError:
         return {"body": None, "body_base64": base64.b64encode(body).decode()}
     try:
-        return {"body": masked(json.loads(text))}
+        return {"body": as_plain(masked(json.loads(text)))}
     except (ValueError, RecursionError):
         return {"body": text}
 
@@ -147,15 +141,3 @@ def _readable(body: bytes | None) -> str:
     if shown["body"] is None:
         return f"{counted(len(body), 'byte')} that are no text"
     return shown["body"] if isinstance(shown["body"], str) else pretty(shown["body"])
-
-
-def masked(value: Any) -> Any:
-    """A JSON value without the texts whose name says that they are secret."""
-    if isinstance(value, Mapping):
-        return {
-            name: MASK if isinstance(inner, str) and _SECRET_NAMES.search(name) else masked(inner)
-            for name, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [masked(inner) for inner in value]
-    return as_plain(value)

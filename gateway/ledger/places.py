@@ -11,8 +11,20 @@ from gateway.ledger.identity import new_id
 from gateway.ledger.schema import attempts
 
 
-def take(connection: Connection, destination: str, kind: str, limit: int, now: datetime) -> str | None:
-    """The attempt that may be made now, under the destination's writer lock; None where the plan is used up."""
+def take(
+    connection: Connection,
+    destination: str,
+    kind: str,
+    limit: int,
+    now: datetime,
+    *,
+    event: str | None = None,
+    sent: str | None = None,
+) -> str | None:
+    """The attempt that may be made now, under the destination's writer lock; None where the plan is used up.
+
+    `event` is on whose account it is made, `sent` what is asked for.
+    """
     if not budget.places(connection, destination, limit, now).free:
         return None
     identity = new_id("at")
@@ -20,7 +32,9 @@ def take(connection: Connection, destination: str, kind: str, limit: int, now: d
         insert(attempts).values(
             id=identity,
             destination=destination,
+            event=event,
             kind=kind,
+            sent=sent,
             taken_at=now,
             send_before=now + SEND_WITHIN,
             ends_by=now + ENDS_WITHIN,

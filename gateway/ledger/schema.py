@@ -521,4 +521,5 @@ audit = Table(
     Column("before", Json),
     Column("after", Json),
     Index("audit_by_time", "at", "id"),
+    Index("audit_of_subject", "subject", "at"),
 )
