@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from gateway.wording import counted, distance, iso, span
@@ -19,7 +20,14 @@ def number(value: float) -> str:
 
 def pretty(value: Any) -> str:
     """JSON for people, in the order that it has."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no kind for: amounts as numbers, instants and the rest as text."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return iso(value) if isinstance(value, datetime) else str(value)
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {

@@ -25,9 +25,9 @@ WHY = {
     "waiting": "It waits for its turn and is sent by itself.",
     "delivering": "It is on its way to Lumail now.",
     "delivered": "Lumail has recorded it.",
-    "unknown": "It was sent and the answer was lost: it is looked up at Lumail, and sent again only if it is not there.",
+    "unknown": "Its answer was lost: it is looked up at Lumail, and sent again only if it is not there.",
     "held": "It waits for something outside.",
-    "failed": "Lumail refused it for good, or it could not be sent for days. It is sent again only if somebody says so.",
+    "failed": "Lumail refused it, or it could not be sent for days. It leaves only if somebody says so.",
     "dropped": "It is not sent.",
 }
 """What a status means for whoever looks."""

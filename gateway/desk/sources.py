@@ -22,6 +22,9 @@ pages = Blueprint("sources", __name__)
 NEAR = 0.6
 """How alike a path has to be to a source's own for a misspelling of it."""
 
+STRAYS_WITHIN = timedelta(minutes=10)
+"""A request that is turned away this soon after a genuine one may be anybody's; where none follows, all are."""
+
 CAUSES = {
     "wrong": (
         "The signature fits none of the source's secrets",
@@ -34,8 +37,8 @@ CAUSES = {
     "missing": (
         "The request carries no signature",
         (
-            "Either the provider does not sign these (switch signing on there), or somebody else than the provider posts "
-            "here, or a proxy in between removes the header."
+            "Either the provider does not sign these (switch signing on there), or somebody else than the provider "
+            "posts here, or a proxy in between removes the header."
         ),
     ),
     "malformed": (
@@ -48,7 +51,7 @@ CAUSES = {
     "stale": (
         "The signature is right, but its time is not",
         (
-            "The provider's time and this machine's are too far apart, or the request was kept somewhere on its way. Look "
+            "The provider's time and this machine's are too far apart, or the request was kept on its way. Look "
             "at this machine's clock (timedatectl) first. `max_age` of the source allows more."
         ),
     ),
