@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 MASK = "…"
 """Stands in the place of a text that its name calls secret."""
@@ -38,9 +38,10 @@ def masked_url(url: str) -> str:
         return MASK
     host = told.netloc.rpartition("@")[2]
     asked = [
-        (name, MASK if is_secret(name) else value) for name, value in parse_qsl(told.query, keep_blank_values=True)
+        f"{quote(name)}={MASK if is_secret(name) else quote(value)}"
+        for name, value in parse_qsl(told.query, keep_blank_values=True)
     ]
-    return urlunsplit((told.scheme, host, told.path, urlencode(asked, safe=MASK), told.fragment))
+    return urlunsplit((told.scheme, host, told.path, "&".join(asked), told.fragment))
 
 
 def readable(body: bytes, content_type: str = "") -> str:

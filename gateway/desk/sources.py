@@ -125,6 +125,9 @@ def _verdict(route: Route | None, found: Arrivals, near: Sequence[Refusals], at:
     refused, last = found.last_refusal, found.last_webhook_at
     if refused is not None and (last is None or refused.at > last):
         told, advice = CAUSES.get(refused.cause, (refused.cause, None))
+        if last is not None and refused.at - last < STRAYS_WITHIN:
+            cause = f"{told[0].lower()}{told[1:]}"
+            return Verdict("warn", f"Webhooks arrive, the last {distance(last, at)}, but not all: {cause}.", advice)
         return Verdict(
             "bad", f"The newest requests are turned away, the last {distance(refused.at, at)}. {told}.", advice
         )
