@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from gateway.cli import authoring, decisions, destination_changes  # noqa: F401 - each adds commands to a group
+from gateway.cli import authoring, bulk_replays, decisions, destination_changes  # noqa: F401 - each adds commands to a group
 from gateway.cli.checks import check
 from gateway.cli.destination_lists import destinations
 from gateway.cli.drift import show_drift

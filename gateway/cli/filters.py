@@ -31,19 +31,38 @@ class Since(click.ParamType[datetime]):
 
 
 def filter_options(statuses: Sequence[str]) -> Callable[[Any], Any]:
-    """Adds what a list can be narrowed by; the command gets it as `filters`."""
+    """Adds what a list can be narrowed by, and how it goes on; the command gets the former as `filters`."""
     options = (
-        click.option("--status", type=click.Choice(statuses), help="Only those that stand so."),
+        click.option(
+            "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="At most so many."
+        ),
+        click.option("--after", metavar="ID", help="Go on behind this one, the last of the list before."),
+    )
+
+    def add(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return narrowing_options(statuses)(command)
+
+    return add
+
+
+def narrowing_options(statuses: Sequence[str], usual_status: str | None = None) -> Callable[[Any], Any]:
+    """Adds what can be asked for; the command gets it as `filters`. `usual_status` is asked for where none is said."""
+    options = (
+        click.option(
+            "--status",
+            type=click.Choice(statuses),
+            default=usual_status,
+            show_default=usual_status is not None,
+            help="Only those that stand so.",
+        ),
         click.option("--type", "event_type", type=click.Choice(list(EventType)), metavar="TYPE", help="Lumail's type."),
         click.option("--lane", type=click.Choice([lane.word for lane in Lane]), help="Only this lane."),
         click.option("--source", help="Only what came to this source."),
         click.option("--destination", help="Only what goes to this destination."),
         click.option("--subscriber", help="Only about this e-mail address."),
         click.option("--since", type=Since(), help="Not older than 15m, 2h, 3d, or a time like 2026-11-03T09:00."),
-        click.option(
-            "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="At most so many."
-        ),
-        click.option("--after", metavar="ID", help="Go on behind this one, the last of the list before."),
     )
 
     def add(command: Any) -> Any:
