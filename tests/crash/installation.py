@@ -144,7 +144,7 @@ def up(
         )
     running = Installation(process, f"http://127.0.0.1:{port}", log, base_url)
     try:
-        eventually(running.is_ready, within=30, what=f"the installation answers; see {log}")
+        eventually(running.is_ready, within=120, what=f"the installation answers; see {log}")
         yield running
     finally:
         process.send_signal(signal.SIGTERM)
