@@ -15,10 +15,11 @@ from sqlalchemy import Connection, text
 from benchmarks.drain import drained
 from benchmarks.stage import KINDS, Stage, lumail
 from gateway.events import Lane
-from gateway.ledger import leases, settling, strangers, turns
+from gateway.ledger import aside, leases, pauses, settling, strangers, turns
 from gateway.ledger.attempt import Claimed, Settlement
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import migrate
+from gateway.ledger.pauses import Scope
 from gateway.ledger.schema import to_microseconds
 from gateway.ledger.strangers import Fate
 from tests.making import add_destinations
@@ -29,18 +30,22 @@ WANTED = 8
 """Requests claimed and settled in one turn: as many as 100 ms of latency bring together."""
 
 RETRYING = "s0@example.com"
+AT_REST = "sendgrid"
 MOST = 1.5
 """A long backlog may cost at most this many times what a short one does."""
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """`lane` of `events` events of `subscribers` people, and `behind` events that wait behind one who is retried."""
+    """`lane` of `events` events of `subscribers` people; besides, `behind` events wait behind one who is retried, and
+    `at_rest` events in bulk are of a source that rests.
+    """
 
     lane: Lane
     events: int
     subscribers: int
     behind: int = 0
+    at_rest: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,10 @@ def _backlogs(size: Size) -> Mapping[str, tuple[Backlog, Backlog]]:
         "behind one": (
             Backlog(Lane.STANDARD, SHORT, SHORT // 2, size.behind),
             Backlog(Lane.STANDARD, SHORT, SHORT // 2, 1),
+        ),
+        "at rest": (
+            Backlog(Lane.BULK, SHORT, SHORT // 10, at_rest=size.behind),
+            Backlog(Lane.BULK, SHORT, SHORT // 10, at_rest=1),
         ),
     }
 
@@ -170,15 +179,17 @@ def _fill(ledger: Ledger, backlog: Backlog) -> None:
     hour = round(timedelta(hours=1) / timedelta(microseconds=1))
     kind = "EMAIL_OPENED" if backlog.lane is Lane.BULK else "TAG_ADDED"
     with ledger.write(["main"]) as connection:
-        for count, subscriber, prefix, due in (
-            (backlog.events, f"'s' || (n % {backlog.subscribers} + 1) || '@example.com'", "a", now - hour),
-            (backlog.behind, f"'{RETRYING}'", "b", now + hour),
+        somebody = f"'s' || (n % {backlog.subscribers} + 1) || '@example.com'"
+        for count, subscriber, source, prefix, due in (
+            (backlog.events, somebody, "stripe", "a", now - hour),
+            (backlog.behind, f"'{RETRYING}'", "stripe", "b", now + hour),
+            (backlog.at_rest, somebody, AT_REST, "c", now - 2 * hour),
         ):
             connection.execute(
                 text(
                     "INSERT INTO events (id, webhook, source, destination, type, subscriber, data, occurred_at, lane, "
                     'status, due_at, "group", created_at) '
-                    f"SELECT 'ev_{prefix}' || n, 'wh_' || n, 'stripe', 'main', '{kind}', {subscriber}, "
+                    f"SELECT 'ev_{prefix}' || n, 'wh_' || n, '{source}', 'main', '{kind}', {subscriber}, "
                     """'{"emailId": "e", "subject": "s"}', :now + n, """
                     f"{int(backlog.lane)}, 'waiting', :due, 'gr_{prefix}' || n, :now FROM {_numbers(ledger, count)}"
                 ),
@@ -193,7 +204,19 @@ def _fill(ledger: Ledger, backlog: Backlog) -> None:
                 )
             )
         connection.execute(text("UPDATE destinations SET wake_at = :now"), {"now": now - hour})
+    if backlog.at_rest:
+        _let_rest(ledger)
     _tidy(ledger)
+
+
+def _let_rest(ledger: Ledger) -> None:
+    """Until all of it is set aside."""
+    more = True
+    while more:
+        with ledger.write(["main"]) as connection:
+            now = ledger.now(connection)
+            pauses.rest(connection, Scope("source", "main", AT_REST), "by hand", now)
+            more = aside.put_right(connection, "main", now)
 
 
 def _numbers(ledger: Ledger, count: int) -> str:
