@@ -17,6 +17,7 @@ from gateway.ledger.attempt import Claimed, Kind
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import attempts, destinations, events
 from gateway.ledger.telling import Fact
+from gateway.ledger.turns import Turn
 from gateway.lumail.answer import Answer
 from gateway.lumail.sandbox import Sandbox
 from gateway.lumail.transport import Transport
@@ -46,9 +47,9 @@ class Town:
             self.now = max(wake_at, self.now + timedelta(milliseconds=100))
             with self.ledger.write(["main"]) as connection:
                 assert leases.take(connection, "main", "town", self.now)
-            answers: list[tuple[Claimed, Answer]] = []
-            while claimed := self._turn(answers):
-                answers = [(one, self._send(one)) for one in claimed]
+            turned = self._turn([])
+            while turned.claimed or turned.again:
+                turned = self._turn([(one, self._send(one)) for one in turned.claimed])
             with self.ledger.write(["main"]) as connection:
                 limit = self.destination.requests_per_minute
                 turns.release(connection, "main", "town", self.now, limit)
@@ -59,9 +60,9 @@ class Town:
             at: datetime | None = connection.execute(_WAKE_AT).scalar_one()
         return at
 
-    def _turn(self, answers: list[tuple[Claimed, Answer]]) -> tuple[Claimed, ...]:
+    def _turn(self, answers: list[tuple[Claimed, Answer]]) -> Turn:
         with self.ledger.write(["main"]) as connection:
-            turned = turns.turn(
+            return turns.turn(
                 connection,
                 "main",
                 "town",
@@ -72,7 +73,6 @@ class Town:
                 compose=partial(compose, habits_of(connection, "main"), self.destination),
                 fate=partial(fate, self.destination),
             )
-        return turned.claimed
 
     def _send(self, one: Claimed) -> Answer:
         method, path, body = ("POST", "/events", one.sent.encode()) if one.kind is Kind.POST else question(one)
