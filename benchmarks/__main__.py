@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from benchmarks import batch, claims, door, drain, memory, translation
+from benchmarks import batch, claims, door, drain, memory, plan, translation
 from benchmarks.stage import Stage, stage
 
 _MEASURES: Mapping[str, tuple[Callable[[Stage, bool], dict[str, Any]], Callable[[Mapping[str, Any]], list[str]]]] = {
@@ -20,12 +20,13 @@ _MEASURES: Mapping[str, tuple[Callable[[Stage, bool], dict[str, Any]], Callable[
     "claims": (lambda on, quick: claims.measure(on, claims.QUICK if quick else claims.FULL), claims.lines),
     "translation": (translation.measure, translation.lines),
     "backlog": (lambda on, quick: claims.drain_backlog(on, 2_000 if quick else 100_000), claims.backlog_lines),
+    "plan": (lambda on, quick: plan.measure(on, ("premium",) if quick else tuple(plan.PLANS)), plan.lines),
     "memory": (lambda on, quick: memory.measure(on), memory.lines),
 }
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Fewer rounds: under a minute, and less certain.")
+@click.option("--quick", is_flag=True, help="Fewer rounds: a few minutes, and less certain.")
 @click.option("--only", default=",".join(_MEASURES), show_default=True, help="Which, with commas between.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 def main(quick: bool, only: str, as_json: bool) -> None:

@@ -1,16 +1,57 @@
-"""The command `python -m benchmarks.plan`: how a plan is used, and how soon what is urgent passes a backlog."""
+"""How a plan is used, and how soon what is urgent passes a backlog: each plan in short, one by `python -m benchmarks.plan`."""
 
 import os
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
-from benchmarks.stage import KINDS, stage
+from benchmarks.stage import KINDS, Stage, stage
 from gateway.ledger.database import Ledger
 from tests.crash.installation import installation
 from tests.load import traffic
+
+PLANS = {"free": 100, "premium": 700, "enterprise": 2_000}
+URGENT = 20
+"""Complaints, and as many payments, that come in while a plan's use is measured."""
+
+
+def measure(on: Stage, plans: Sequence[str]) -> dict[str, Any]:
+    """Of each plan the second minute of a backlog in bulk: requests made, and seconds until what is urgent arrived."""
+    return {name: _second_minute(on, PLANS[name]) for name in plans}
+
+
+def _second_minute(on: Stage, plan: int) -> dict[str, Any]:
+    url = on.database("sqlite")
+    with installation(Path(on.new_folder("plan")), url, traffic.setup(plan)) as running:
+        ledger = Ledger(url)
+        traffic.add_bulk(ledger, plan * 4)
+        ledger.close()
+        begins = time.time() + traffic.MINUTE
+        time.sleep(traffic.MINUTE)
+        delays = traffic.delays(running.url, running.sandbox, URGENT, traffic.MINUTE)
+        found = traffic.use(running.sandbox.requests(), begins, begins + traffic.MINUTE)
+    return {
+        "plan": plan,
+        "used": found.made / plan,
+        "most": found.sliding,
+        "refused": found.refused,
+        "urgent": delays.urgent[-1],
+        "payments": delays.payments[-1],
+    }
+
+
+def lines(told: Mapping[str, Any]) -> list[str]:
+    text = [f"The second minute of a backlog, {URGENT} complaints and payments (which settle for 5 s) among it; SQLite"]
+    text += [
+        f"  {name:10} {one['used']:.1%} of {one['plan']:,} used, at most {one['most']} in any 60 s, {one['refused']}"
+        f" answered 429; urgent after at most {one['urgent']:.2f} s, payments after {one['payments']:.2f} s"
+        for name, one in told.items()
+    ]
+    return [*text, ""]
 
 
 @click.command()
