@@ -1,4 +1,4 @@
-"""How a plan is used, and how soon what is urgent passes a backlog: each plan in short, one by `python -m benchmarks.plan`."""
+"""How a plan is used, and how soon what is urgent passes a backlog; at length: `python -m benchmarks.plan`."""
 
 import os
 import time
