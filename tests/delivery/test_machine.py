@@ -45,7 +45,7 @@ LONGEST_LAG = 90
 CHANGES = {
     "waiting": {"delivering", "delivered", "held", "failed", "dropped", "unknown"},
     "delivering": {"waiting", "delivered", "unknown", "held", "failed", "dropped"},
-    "unknown": {"waiting", "delivering", "delivered", "held", "failed"},
+    "unknown": {"waiting", "delivering", "delivered", "held", "failed", "dropped"},
     "held": {"waiting", "delivering", "delivered", "dropped"},
     "failed": {"waiting", "delivered"},
     "dropped": {"waiting", "delivered"},
