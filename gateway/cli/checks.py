@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 
 from gateway import embedded
 from gateway.bell import connect
-from gateway.cli.display import as_plain, printable, show_document
+from gateway.cli.display import printable, show_document
 from gateway.cli.settings import (
     Said,
     has_ledger,
@@ -27,7 +27,7 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.migration import require_current
 from gateway.lumail.client import Lumail, LumailResponseError, Timeouts
 from gateway.translation.registry import adapters, samples
-from gateway.wording import counted
+from gateway.wording import as_plain, counted
 
 FAULTS_FOUND = 1
 

@@ -3,14 +3,10 @@
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from enum import Enum
 from io import StringIO
-from pathlib import Path
-from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -19,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.wording import distance, iso
+from gateway.wording import as_plain, distance
 
 WIDE = 200
 """Characters a line where the output goes to no terminal."""
@@ -43,25 +39,6 @@ class Column:
 def show_document(value: object) -> None:
     """One JSON document on stdout. ASCII only, so that nothing in it can steer a terminal."""
     click.echo(json.dumps(as_plain(value), indent=2))
-
-
-def as_plain(value: Any) -> Any:
-    """The value in JSON's kinds: instants as ISO 8601 in UTC, amounts as numbers."""
-    if isinstance(value, datetime):
-        return iso(value)
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, Path):
-        return str(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return as_plain(asdict(value))
-    if isinstance(value, Mapping):
-        return {str(key): as_plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [as_plain(inner) for inner in value]
-    return value
 
 
 def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str | None]], empty: str) -> None:

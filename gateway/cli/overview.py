@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from gateway.cli.display import Column, as_plain, local, printable, show_document, show_table
+from gateway.cli.display import Column, local, printable, show_document, show_table
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.events import Lane
 from gateway.ledger.overview import DestinationState, Halt, Overview, SourceState, overview
-from gateway.wording import counted, distance, span
+from gateway.wording import as_plain, counted, distance, span
 
 
 @click.command()

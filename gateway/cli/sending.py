@@ -13,7 +13,6 @@ import requests
 
 from gateway.cli.display import Column, printable, show_document, show_table
 from gateway.cli.event_lists import as_document
-from gateway.cli.rehearsal import made_new
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.config import Config, signing_secret
 from gateway.errors import CommandError
@@ -23,6 +22,7 @@ from gateway.ledger.overview import halted
 from gateway.ledger.search import Row
 from gateway.translation.adapter import Adapter
 from gateway.translation.registry import adapters, beside, default_sample, samples
+from gateway.translation.rehearsal import made_new
 from gateway.translation.sample import Sample
 from gateway.translation.webhook import Webhook
 

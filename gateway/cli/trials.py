@@ -9,16 +9,16 @@ from typing import Any
 
 import click
 
-from gateway.cli.display import Column, as_plain, pretty, printable, show_block, show_document, show_table
-from gateway.cli.rehearsal import explained, rehearse
+from gateway.cli.display import Column, pretty, printable, show_block, show_document, show_table
 from gateway.cli.settings import Said, installation_options, json_option, own_adapters
-from gateway.errors import CommandError, PayloadError
-from gateway.events import DEFAULT_FORWARDED, LumailEvent, lane_of
+from gateway.errors import CommandError
 from gateway.translation import sample
-from gateway.translation.adapter import Adapter, SourceEvent, Translation, Unreadable
+from gateway.translation.adapter import Adapter
 from gateway.translation.declared import adapter_of
 from gateway.translation.registry import adapters as found_adapters
 from gateway.translation.registry import samples
+from gateway.translation.rehearsal import Tried, tried_out, usual_options
+from gateway.wording import as_plain
 
 QUARANTINED = 1
 """Exit status where something is not understood."""
@@ -93,7 +93,11 @@ def translate(context: click.Context, said: Said, adapter_name: str, file: Path,
       lumail-gateway translate adapters/acme.yaml body.json
     """
     adapter = chosen(adapter_name, own_adapters(said))
-    tried = [one for case in _cases(adapter, file) for one in _try(adapter, case)]
+    tried = [
+        one
+        for case in _cases(adapter, file, own_adapters(said))
+        for one in tried_out(adapter, case.headers, case.body, case.options)
+    ]
     if as_json:
         show_document({"adapter": adapter.name, "source_events": tried})
     else:
@@ -121,21 +125,7 @@ class _Case:
     options: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class _Tried:
-    """What a source event would become; `events` are as they would be sent, without the gateway's own additions."""
-
-    type: str
-    outcome: str
-    reason: str | None = None
-    test: bool = False
-    steps: tuple[Mapping[str, Any], ...] = ()
-    events: tuple[Mapping[str, Any], ...] = ()
-    teaches: tuple[Mapping[str, Any], ...] = ()
-    demand: Mapping[str, Any] | None = None
-
-
-def _cases(adapter: Adapter, file: Path) -> Sequence[_Case]:
+def _cases(adapter: Adapter, file: Path, folder: Path) -> Sequence[_Case]:
     """One, or several where FILE is a case that stands for several types."""
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
@@ -143,7 +133,7 @@ def _cases(adapter: Adapter, file: Path) -> Sequence[_Case]:
         raise CommandError(f"{file}: can't be read: {error.strerror}") from error
     if str(file) != "-" and _is_case(body):
         return [_Case(one.headers, one.body, adapter.options().load(one.options)) for one in sample.read(file)]
-    return [_Case({}, body, adapter.options().load({}))]
+    return [_Case({}, body, usual_options(adapter, samples(adapter.name, folder)))]
 
 
 def _is_case(body: bytes) -> bool:
@@ -154,67 +144,7 @@ def _is_case(body: bytes) -> bool:
     return isinstance(document, dict) and "why" in document and bool({"body", "body_text", "form"} & document.keys())
 
 
-def _try(adapter: Adapter, case: _Case) -> list[_Tried]:
-    try:
-        return [
-            _tried(event, became, _steps(adapter, event, case.options))
-            for event, became in rehearse(adapter, case.headers, case.body, case.options)
-        ]
-    except PayloadError as error:
-        return [_Tried("", "quarantined", str(error))]
-
-
-def _steps(
-    adapter: Adapter, event: SourceEvent | Unreadable, options: Mapping[str, Any]
-) -> tuple[Mapping[str, Any], ...]:
-    if isinstance(event, Unreadable):
-        return ()
-    return tuple(
-        {"step": one.what, "of": one.of, "fault": str(one.gave)}
-        if isinstance(one.gave, PayloadError)
-        else {"step": one.what, "of": one.of, "gave": as_plain(one.gave)}
-        for one in explained(adapter, event, options)
-    )
-
-
-def _tried(
-    event: SourceEvent | Unreadable, became: Translation | PayloadError, steps: tuple[Mapping[str, Any], ...]
-) -> _Tried:
-    source_type, test = (event.type, event.test) if isinstance(event, SourceEvent) else ("", False)
-    if isinstance(became, PayloadError):
-        return _Tried(source_type, "quarantined", str(became), test, steps)
-    if became.ignored is not None:
-        return _Tried(source_type, "ignored", became.ignored, test, steps)
-    return _Tried(
-        source_type,
-        "translated" if became.events else "taught",
-        test=test,
-        steps=steps,
-        events=tuple(_as_sent(one) for one in became.events),
-        teaches=_lessons(became),
-        demand=None if became.demand is None else became.demand.as_json(),
-    )
-
-
-def _as_sent(event: LumailEvent) -> dict[str, Any]:
-    return {
-        "eventType": event.type,
-        "subscriber": event.subscriber,
-        "data": as_plain(event.data),
-        "occurred_at": event.occurred_at,
-        "lane": lane_of(event.type, event.data).word,
-        "keys": event.keys,
-        "waits_for": None if event.waits_for is None else f"{event.waits_for.kind}:{event.waits_for.id}",
-        "forwarded_by_default": event.type in DEFAULT_FORWARDED,
-    }
-
-
-def _lessons(made: Translation) -> tuple[Mapping[str, Any], ...]:
-    memos = [{"key": f"{memo.key.kind}:{memo.key.id}", "values": memo.values} for memo in made.memos]
-    return (*memos, *({"same_fact": link} for link in made.links))
-
-
-def _show_tried(one: _Tried) -> None:
+def _show_tried(one: Tried) -> None:
     test = " (a test event: it is delivered only where the source says accept_test_events)" if one.test else ""
     reason = "" if one.reason is None else f": {one.reason}"
     click.echo(f"{printable(one.type or 'an item')}: {one.outcome}{printable(reason)}{test}")

@@ -6,17 +6,7 @@ from typing import Any
 
 import click
 
-from gateway.cli.display import (
-    Column,
-    as_plain,
-    at_length,
-    local,
-    pretty,
-    show_block,
-    show_document,
-    show_fields,
-    show_table,
-)
+from gateway.cli.display import Column, at_length, local, pretty, show_block, show_document, show_fields, show_table
 from gateway.cli.event_lists import as_document
 from gateway.cli.filters import filter_options, tell_more
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
@@ -24,7 +14,7 @@ from gateway.errors import CommandError
 from gateway.ledger import search
 from gateway.ledger.search import Filters
 from gateway.masking import masked
-from gateway.wording import counted
+from gateway.wording import as_plain, counted
 
 OUTCOMES = ("translated", "merged", "taught", "ignored", "quarantined")
 

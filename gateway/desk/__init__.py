@@ -4,12 +4,21 @@ from typing import cast
 
 from flask import Blueprint, Flask
 
-from gateway.desk import access, events, overview, setting, sources, webhooks
+from gateway.desk import access, adapters, audit, events, overview, people, setting, sources, webhooks
 from gateway.desk.parts import NAME, Desk
 
 __all__ = ["Desk", "desk"]
 
-AREAS = (access.pages, overview.pages, events.pages, webhooks.pages, sources.pages)
+AREAS = (
+    access.pages,
+    overview.pages,
+    events.pages,
+    webhooks.pages,
+    sources.pages,
+    adapters.pages,
+    audit.pages,
+    people.pages,
+)
 """Each a blueprint of its own, with the views that `access.allowed` names a role for."""
 
 

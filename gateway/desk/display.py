@@ -30,8 +30,14 @@ def _plain(value: Any) -> Any:
     return iso(value) if isinstance(value, datetime) else str(value)
 
 
+def compact(value: Any) -> str:
+    """JSON on one line."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "clock": clock,
+    "compact": compact,
     "counted": counted,
     "distance": distance,
     "iso": iso,

@@ -1,11 +1,11 @@
-"""Who decided what: a row for each thing that a person changed in the ledger."""
+"""Who decided what: a row for each thing that a person changed in the ledger, and how they are looked up."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, and_, insert, or_, select
 
 from gateway.ledger.identity import new_id
 from gateway.ledger.schema import audit
@@ -35,3 +35,43 @@ def note(
             after=None if after is None else dict(after),
         )
     )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a list of deeds is narrowed to; None asks for nothing. `until` is the latest time."""
+
+    who: str | None = None
+    action: str | None = None
+    subject: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A deed that was written down."""
+
+    id: str
+    at: datetime
+    who: str
+    action: str
+    subject: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
+def deeds(connection: Connection, asked: Asked, limit: int, after: str | None = None) -> tuple[Sequence[Done], bool]:
+    """Up to `limit` deeds that follow the one of the id `after`, the newest first; whether there are more."""
+    equal = {"who": asked.who, "action": asked.action, "subject": asked.subject}
+    query = select(audit).where(*(audit.c[name] == value for name, value in equal.items() if value is not None))
+    if asked.since is not None:
+        query = query.where(audit.c.at >= asked.since)
+    if asked.until is not None:
+        query = query.where(audit.c.at <= asked.until)
+    if after is not None:
+        start = select(audit.c.at).where(audit.c.id == after).scalar_subquery()
+        query = query.where(or_(audit.c.at < start, and_(audit.c.at == start, audit.c.id < after)))
+    query = query.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit + 1)
+    found = [Done(**row) for row in connection.execute(query).mappings()]
+    return found[:limit], len(found) > limit

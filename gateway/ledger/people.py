@@ -53,6 +53,11 @@ def by_name(connection: Connection, name: str) -> Person | None:
     return None if found is None else _person(found)
 
 
+def by_id(connection: Connection, identity: str) -> Person | None:
+    found = connection.execute(_people().where(users.c.id == identity)).first()
+    return None if found is None else _person(found)
+
+
 def add(ledger: Ledger, name: str, role: Role, password_hash: str, who: str) -> Person:
     """Raises CommandError where the name is taken or is none."""
     if not name or len(name) > LONGEST_NAME or not name.isprintable() or name != name.strip():

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.cli.display import as_plain, at_length, local
-from gateway.wording import distance, span
+from gateway.cli.display import at_length, local
+from gateway.wording import as_plain, distance, span
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 

@@ -72,3 +72,10 @@ def test_every_adapter_is_listed_with_its_documentation(anywhere: Terminal) -> N
     ]
     lines = anywhere.lines("adapters", "list")
     assert [line.split()[0] for line in lines[2:]] == list(adapters())
+
+
+def test_a_body_is_tried_also_where_a_source_would_have_to_say_more(anywhere: Terminal, tmp_path: Path) -> None:
+    body = tmp_path / "body.json"
+    body.write_bytes(samples("amazon_ses")["bounced"].body)
+    (tried,) = anywhere.document("translate", "amazon_ses", str(body))["source_events"]
+    assert [one["eventType"] for one in tried["events"]] == ["EMAIL_BOUNCED"]

@@ -9,11 +9,11 @@ from typing import Any
 
 import requests
 
-from gateway.cli.rehearsal import made_new
 from gateway.cli.settings import Said, installation
 from gateway.config import Config
 from gateway.config.sandbox import signing_secret
 from gateway.translation.registry import adapters, samples
+from gateway.translation.rehearsal import made_new
 from tests.cli.tryout import Started
 
 

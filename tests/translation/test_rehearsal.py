@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.cli.rehearsal import made_new, rehearse
 from gateway.errors import PayloadError
 from gateway.translation.adapter import Adapter, SourceEvent, Translation
 from gateway.translation.registry import adapters, samples
+from gateway.translation.rehearsal import made_new, rehearse
 from gateway.translation.sample import Sample
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -1,12 +1,12 @@
 """What an adapter makes of a body outside of any gateway: nothing came before, nothing is proven, nothing is kept."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway.errors import PayloadError
-from gateway.events import MemoryKey
+from gateway.events import DEFAULT_FORWARDED, LumailEvent, MemoryKey, lane_of
 from gateway.translation.adapter import (
     Adapter,
     Context,
@@ -20,6 +20,7 @@ from gateway.translation.adapter import (
 )
 from gateway.translation.sample import Sample, freshen
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
+from gateway.wording import as_plain
 
 SHORTEST_NAME = 8
 """Characters. A shorter one may stand in a body where it names nothing."""
@@ -72,6 +73,92 @@ def explained(adapter: Adapter, event: SourceEvent, options: Mapping[str, Any]) 
         Step("matched", matched),
         *adapter.explain(event, context),
     )
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a source event would become; `events` are as they would be sent, without the gateway's own additions."""
+
+    type: str
+    outcome: str
+    reason: str | None = None
+    test: bool = False
+    steps: tuple[Mapping[str, Any], ...] = ()
+    events: tuple[Mapping[str, Any], ...] = ()
+    teaches: tuple[Mapping[str, Any], ...] = ()
+    demand: Mapping[str, Any] | None = None
+
+
+def tried_out(adapter: Adapter, headers: Mapping[str, str], body: bytes, options: Mapping[str, Any]) -> list[Tried]:
+    """Each source event of a body with its steps and what it would become, in JSON's kinds. It never raises."""
+    try:
+        return [
+            _tried(event, became, _steps(adapter, event, options))
+            for event, became in rehearse(adapter, headers, body, options)
+        ]
+    except PayloadError as error:
+        return [Tried("", "quarantined", str(error))]
+
+
+def _steps(
+    adapter: Adapter, event: SourceEvent | Unreadable, options: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], ...]:
+    if isinstance(event, Unreadable):
+        return ()
+    return tuple(
+        {"step": one.what, "of": one.of, "fault": str(one.gave)}
+        if isinstance(one.gave, PayloadError)
+        else {"step": one.what, "of": one.of, "gave": as_plain(one.gave)}
+        for one in explained(adapter, event, options)
+    )
+
+
+def _tried(
+    event: SourceEvent | Unreadable, became: Translation | PayloadError, steps: tuple[Mapping[str, Any], ...]
+) -> Tried:
+    source_type, test = (event.type, event.test) if isinstance(event, SourceEvent) else ("", False)
+    if isinstance(became, PayloadError):
+        return Tried(source_type, "quarantined", str(became), test, steps)
+    if became.ignored is not None:
+        return Tried(source_type, "ignored", became.ignored, test, steps)
+    return Tried(
+        source_type,
+        "translated" if became.events else "taught",
+        test=test,
+        steps=steps,
+        events=tuple(_as_sent(one) for one in became.events),
+        teaches=_lessons(became),
+        demand=None if became.demand is None else became.demand.as_json(),
+    )
+
+
+def _as_sent(event: LumailEvent) -> dict[str, Any]:
+    return {
+        "eventType": event.type,
+        "subscriber": event.subscriber,
+        "data": as_plain(event.data),
+        "occurred_at": event.occurred_at,
+        "lane": lane_of(event.type, event.data).word,
+        "keys": event.keys,
+        "waits_for": None if event.waits_for is None else f"{event.waits_for.kind}:{event.waits_for.id}",
+        "forwarded_by_default": event.type in DEFAULT_FORWARDED,
+    }
+
+
+def _lessons(made: Translation) -> tuple[Mapping[str, Any], ...]:
+    memos = [{"key": f"{memo.key.kind}:{memo.key.id}", "values": memo.values} for memo in made.memos]
+    return (*memos, *({"same_fact": link} for link in made.links))
+
+
+def usual_options(adapter: Adapter, known: Mapping[str, Sample]) -> Mapping[str, Any]:
+    """What holds where no source says anything; what a source has to say is taken from the default of its cases."""
+    schema = adapter.options()
+    required = [name for name, one in schema.fields.items() if one.required]
+    said = next((one.options for one in known.values() if one.default), {})
+    options: Mapping[str, Any] = schema.load(
+        {name: said[name] for name in required if name in said}, partial=tuple(required)
+    )
+    return options
 
 
 def made_new(adapter: Adapter, sample: Sample, at: datetime, token: str) -> Sample:
