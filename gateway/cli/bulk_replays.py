@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from gateway.cli.display import Column, as_plain, local, show_document, show_fields, show_table
+from gateway.cli.display import Column, local, show_document, show_fields, show_table
 from gateway.cli.filters import narrowing_options
 from gateway.cli.replays import replay
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger, who
@@ -23,7 +23,7 @@ from gateway.ledger.search import QUARANTINED, Filters
 from gateway.replay import bulk, selection
 from gateway.replay.selection import Preview, Selection
 from gateway.translation.registry import adapters, beside
-from gateway.wording import counted, span
+from gateway.wording import as_plain, counted, span
 
 EVERY = 0.5
 """Seconds between two looks at a job that somebody follows."""
