@@ -124,6 +124,11 @@ def _show_needs(found: Overview) -> None:
         click.echo(f"  {counted(counts['incidents'], 'fact')} told to Lumail as it is not:")
     for incident in found.incidents:
         click.echo(f"    {incident.text}: lumail-gateway events show {incident.events[0]}")
+    if found.requests:
+        click.echo(f"  {counted(len(found.requests), 'person asks', 'people ask')} for a copy of what is held of them:")
+    for request in found.requests:
+        asked = f"{request.source or 'somebody'}, {distance(request.made_at, found.at)}"
+        click.echo(f"    {printable(request.reference or request.id)} ({asked}): lumail-gateway export {request.id}")
 
 
 def _state(one: DestinationState, now: datetime) -> str:
@@ -155,6 +160,7 @@ def _counts(found: Overview) -> dict[str, Any]:
         "undecided": found.undecided,
         "incidents": found.incident_count,
         "heard_only": found.heard_only,
+        "requests": len(found.requests),
         "quarantined": _total(one.quarantined for one in found.sources),
     }
 

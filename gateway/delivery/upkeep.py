@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from gateway.config import Retention
 from gateway.errors import LedgerError, LedgerUnavailableError
+from gateway.ledger import erasure
 from gateway.ledger.database import Ledger
 from gateway.ledger.purge import purge
 from gateway.ledger.schema import from_microseconds, marks, to_microseconds
@@ -38,7 +39,7 @@ class Upkeep:
     def call_if_due(self, call: Callable[[], None]) -> None:
         """Have a job called for where there is something to do."""
         with self._ledger.read() as connection:
-            due = _is_purge_due(connection, self._ledger.now(connection))
+            due = _is_purge_due(connection, self._ledger.now(connection)) or bool(erasure.open_ids(connection))
         if due:
             call()
 
@@ -58,7 +59,13 @@ class Upkeep:
             thread.join()
 
     def work(self) -> None:
-        """Do what is due, now and here."""
+        """Do what is due, now and here: what the law demands first."""
+        with self._ledger.read() as connection:
+            demanded = erasure.open_ids(connection)
+        for identity in demanded:
+            done = erasure.erase(self._ledger, identity, stopping=self._ends.is_set)
+            if done.is_done:
+                _log.info("ledger.erased", job=identity, **done.counts)
         if self._take_purge():
             self._purge()
 

@@ -3,12 +3,12 @@
 A demand is a row of `jobs`, so that it outlives whoever is at it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, RowMapping, and_, insert, select, update
 
 from gateway.ledger.identity import new_id
 from gateway.ledger.schema import jobs
@@ -72,3 +72,34 @@ def note(connection: Connection, demand: Demand, origin: Origin, at: datetime) -
         )
     )
     return identity
+
+
+@dataclass(frozen=True)
+class Request:
+    """A demand for a copy that nobody has met yet."""
+
+    id: str
+    subject: Subject
+    reference: str | None
+    source: str | None
+    made_at: datetime
+
+
+def open_requests(connection: Connection) -> list[Request]:
+    """Demands for copies, the oldest first."""
+    query = select(jobs.c.id, jobs.c.request, jobs.c.made_at).where(jobs.c.kind == COPY, jobs.c.status == OPEN)
+    return [_request(row) for row in connection.execute(query.order_by(jobs.c.made_at, jobs.c.id)).mappings()]
+
+
+def meet(connection: Connection, requests: Iterable[str], at: datetime) -> None:
+    """The copies were made."""
+    mine = and_(jobs.c.id.in_(list(requests)), jobs.c.kind == COPY)
+    connection.execute(update(jobs).where(mine).values(status=DONE, ended_at=at))
+
+
+def _request(row: RowMapping) -> Request:
+    told = row["request"]
+    subject = Subject(
+        tuple(told["people"]), tuple(told["memories"]), tuple(told["keys"]), told["account"], told["destination"]
+    )
+    return Request(row["id"], subject, told["reference"], told["source"], row["made_at"])

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy import func as sql
 
 from gateway.events import Lane
-from gateway.ledger import incidents, tallies
+from gateway.ledger import demands, incidents, tallies
 from gateway.ledger import pauses as pauses_of
 from gateway.ledger.budget import WINDOW, places_taken
 from gateway.ledger.doubt import ANSWER_LOST
@@ -100,7 +100,8 @@ class Unknown:
 @dataclass(frozen=True)
 class Overview:
     """`undecided` are held events that Lumail may have, up to MOST_COUNTED; `incidents` the newest facts that Lumail
-    heard twice. `heard_only` are payments that for a day no telling made which makes payments, up to MOST_COUNTED.
+    heard twice. `heard_only` are payments that for a day no telling made which makes payments, up to MOST_COUNTED,
+    `requests` the demands for a copy of somebody's data that nobody has met.
     """
 
     at: datetime
@@ -109,6 +110,7 @@ class Overview:
     unknown_paths: tuple[Unknown, ...] = field(default=())
     incidents: tuple[Incident, ...] = field(default=())
     incident_count: int = 0
+    requests: tuple[demands.Request, ...] = ()
     undecided: int = 0
     heard_only: int = 0
 
@@ -157,6 +159,7 @@ def overview(connection: Connection, now: datetime, plans: Mapping[str, int], so
         unknown_paths=_unknown_paths(connection, now),
         incidents=tuple(incidents.newest(connection, SHOWN)),
         incident_count=incidents.count(connection),
+        requests=tuple(demands.open_requests(connection)),
         undecided=connection.execute(_UNDECIDED, {"most": MOST_COUNTED}).scalar_one(),
         heard_only=connection.execute(_HEARD_ONLY, {"most": MOST_COUNTED, "since": now - DAY}).scalar_one(),
     )

@@ -13,6 +13,7 @@ from gateway.config import Destination
 from gateway.delivery.outcome import View, conclude
 from gateway.ledger import doubt, expiry
 from gateway.ledger.attempt import Claimed, Kind
+from gateway.ledger.closures import PERSON_ERASED
 from gateway.ledger.database import Ledger
 from gateway.ledger.habits import Habits
 from gateway.ledger.schema import events
@@ -104,7 +105,7 @@ def test_the_reasons_of_held_events_are_those_of_the_ledger(ledger: Ledger) -> N
 
 def test_the_reasons_of_dropped_events_are_those_of_the_code() -> None:
     documented = first_column("| Reason |", section("### Dropped"))
-    assert documented == {"superseded", "cancelled", expiry.EXPIRED, expiry.HELD_TOO_LONG, NOT_IN_LUMAIL}
+    assert documented == {"superseded", "cancelled", PERSON_ERASED, expiry.EXPIRED, expiry.HELD_TOO_LONG, NOT_IN_LUMAIL}
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/operations.md", "docs/architecture.md"])
