@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway import embedded
 from gateway.bell import Bell, connect
-from gateway.config import AdapterTerms, Config, Destination, Flags, configuration_file, load
+from gateway.config import AdapterTerms, Config, Flags, configuration_file, load
 from gateway.desk import Desk, desk
 from gateway.errors import AdapterError, ConfigError
 from gateway.health import health
@@ -23,10 +23,10 @@ from gateway.intake.route import routes
 from gateway.ledger import copies, fingerprints
 from gateway.ledger.commit import Committer
 from gateway.ledger.database import Ledger
-from gateway.ledger.fingerprints import Fingerprint, Moved
-from gateway.ledger.identity import fingerprint
+from gateway.ledger.fingerprints import Moved
 from gateway.ledger.migration import migrate
 from gateway.ledger.telling import Recorded, Submission
+from gateway.replay.resting import fingerprint_of
 from gateway.translation.adapter import Adapter
 from gateway.translation.registry import adapters, beside
 
@@ -75,10 +75,6 @@ def prepare(config: Config) -> None:
             raise ConfigError(*map(_refused, moved))
     finally:
         ledger.close()
-
-
-def fingerprint_of(destination: Destination) -> Fingerprint:
-    return Fingerprint(destination.base_url, fingerprint(destination.api_token))
 
 
 def _refused(one: Moved) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import click
 
-from gateway.app import fingerprint_of
 from gateway.cli.destination_lists import destinations
 from gateway.cli.display import show_document
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger, who
@@ -35,7 +34,7 @@ def accept(said: Said, name: str, as_json: bool) -> None:
     """
     config = installation(said).config
     _require(config, name)
-    found = fingerprint_of(config.destinations[name])
+    found = resting.fingerprint_of(config.destinations[name])
     with opened_ledger(config) as ledger:
         done = resting.accept(ledger, name, found, who())
     if as_json:

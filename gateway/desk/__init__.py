@@ -4,7 +4,20 @@ from typing import cast
 
 from flask import Blueprint, Flask
 
-from gateway.desk import access, adapters, audit, events, overview, people, setting, sources, webhooks
+from gateway.desk import (
+    access,
+    adapters,
+    audit,
+    changes,
+    destinations,
+    events,
+    overview,
+    people,
+    replays,
+    setting,
+    sources,
+    webhooks,
+)
 from gateway.desk.parts import NAME, Desk
 
 __all__ = ["Desk", "desk"]
@@ -18,6 +31,9 @@ AREAS = (
     adapters.pages,
     audit.pages,
     people.pages,
+    changes.pages,
+    replays.pages,
+    destinations.pages,
 )
 """Each a blueprint of its own, with the views that `access.allowed` names a role for."""
 

@@ -45,6 +45,7 @@ AFTER_FAULT = timedelta(seconds=30)
 
 REFUSED = "refused"
 NEW_EVENTS = "new events"
+TAKEN_BACK = "taken back"
 
 _log = structlog.get_logger()
 
@@ -419,7 +420,7 @@ def _take_back(connection: Connection, job: Job, waiting: Sequence[Item], now: d
                 update(events).where(events.c.id == event["id"], events.c.status == "waiting").values(values)
             )
             changed.append((event["lane"], event["subscriber"]))
-            back.append(replace(one, outcome="taken back"))
+            back.append(replace(one, outcome=TAKEN_BACK))
         else:
             back.append(replace(one, outcome="sent before the end"))
     lines.refresh(connection, job.destination, changed)

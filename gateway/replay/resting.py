@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.config import Destination
 from gateway.errors import CommandError
 from gateway.ledger import audit, doubt, fingerprints, pauses
 from gateway.ledger.audit import Deed
 from gateway.ledger.database import Ledger
 from gateway.ledger.fingerprints import Fingerprint
+from gateway.ledger.identity import fingerprint
 from gateway.ledger.leases import wake
 from gateway.ledger.pauses import COPIED, OTHER_ORGANIZATION, Scope
 
@@ -60,6 +62,11 @@ class Accepted:
     before: Mapping[str, Any]
     after: Mapping[str, Any]
     ended: tuple[str, ...]
+
+
+def fingerprint_of(destination: Destination) -> Fingerprint:
+    """What a destination is known by, as it is configured."""
+    return Fingerprint(destination.base_url, fingerprint(destination.api_token))
 
 
 def accept(ledger: Ledger, name: str, found: Fingerprint, who: str) -> Accepted:
