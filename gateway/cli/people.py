@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gateway.cli.display import as_plain, pretty, show_document
+from gateway.cli.display import pretty, show_document
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger, who
 from gateway.errors import CommandError
 from gateway.ledger import audit, demands, hashing, tombstones
@@ -17,7 +17,7 @@ from gateway.ledger.demands import ERASE, Demand, Origin, Request, Subject
 from gateway.ledger.dossier import gather
 from gateway.ledger.erasure import Erased, erase
 from gateway.translation.person import email
-from gateway.wording import counted
+from gateway.wording import as_plain, counted
 
 _WORDS = {
     "events": "event",
