@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from benchmarks import batch, claims, door, drain, memory, plan, translation
+from benchmarks import batch, claims, desk, door, drain, memory, plan, translation
 from benchmarks.stage import Stage, stage
 
 _MEASURES: Mapping[str, tuple[Callable[[Stage, bool], dict[str, Any]], Callable[[Mapping[str, Any]], list[str]]]] = {
@@ -21,6 +21,7 @@ _MEASURES: Mapping[str, tuple[Callable[[Stage, bool], dict[str, Any]], Callable[
     "translation": (translation.measure, translation.lines),
     "backlog": (lambda on, quick: claims.drain_backlog(on, 2_000 if quick else 100_000), claims.backlog_lines),
     "plan": (lambda on, quick: plan.measure(on, ("premium",) if quick else tuple(plan.PLANS)), plan.lines),
+    "desk": (lambda on, quick: desk.measure(on, desk.QUICK if quick else desk.FULL), desk.lines),
     "memory": (lambda on, quick: memory.measure(on), memory.lines),
 }
 
