@@ -46,7 +46,7 @@ def page() -> ResponseReturnValue:
     asked = filtering.filters()
     with parts().ledger.read() as connection:
         found = listing.events_page(connection, asked, filtering.ask())
-        count = listing.count_events(connection, asked)
+        count = listing.counted_by(found, filtering.ask()) or listing.count_events(connection, asked)
         names = finding.destinations(connection)
     return render_template(
         "desk/events/page.html",

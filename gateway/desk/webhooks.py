@@ -21,7 +21,7 @@ def page() -> ResponseReturnValue:
     asked = filtering.filters()
     with parts().ledger.read() as connection:
         found = listing.webhooks_page(connection, asked, filtering.ask())
-        count = listing.count_webhooks(connection, asked)
+        count = listing.counted_by(found, filtering.ask()) or listing.count_webhooks(connection, asked)
         names = finding.destinations(connection)
     return render_template(
         "desk/webhooks/page.html",

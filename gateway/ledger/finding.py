@@ -7,6 +7,7 @@ have keys of that kind; a part of an address is looked for by whoever lists.
 from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, false, or_, select
+from sqlalchemy import func as sql
 
 from gateway.ledger import schema
 from gateway.ledger.schema import events, keys, webhooks
@@ -14,8 +15,8 @@ from gateway.ledger.schema import events, keys, webhooks
 MOST = 500
 """Groups, webhooks and events that a word may stand for."""
 
-RECENT = 300
-"""Events whose keys show which kinds there are."""
+RECENT = 60
+"""Events of a source whose keys show which kinds there are."""
 
 
 def destinations(connection: Connection) -> list[str]:
@@ -89,24 +90,16 @@ def _groups(connection: Connection, names: Sequence[str], word: str) -> list[str
 
 
 def _kinds(connection: Connection) -> list[str]:
-    """What stands before the provider's id in the keys of recent events, of each lane."""
-    groups: set[str] = set()
-    for lane in range(4):
-        for name in destinations(connection):
-            for status in ("delivered", "waiting"):
-                query = (
-                    select(events.c.group)
-                    .where(events.c.destination == name, events.c.status == status, events.c.lane == lane)
-                    .order_by(events.c.created_at.desc())
-                    .limit(RECENT // 4)
-                )
-                groups.update(connection.execute(query).scalars())
+    """What stands before the provider's id in the keys of each source's newest events."""
+    groups: list[str] = []
+    source = connection.execute(select(sql.min(events.c.source))).scalar_one()
+    while source is not None and len(groups) < MOST:
+        newest = select(events.c.group).where(events.c.source == source).order_by(events.c.created_at.desc())
+        groups += connection.execute(newest.limit(RECENT)).scalars()
+        source = connection.execute(select(sql.min(events.c.source)).where(events.c.source > source)).scalar_one()
     found: set[str] = set()
-    ordered = sorted(groups)
-    for start in range(0, len(ordered), MOST):
-        chunk = ordered[start : start + MOST]
-        for key in connection.execute(select(keys.c.key).where(keys.c.group.in_(chunk))).scalars():
-            before = key.split(":", 3)[:3]
-            if len(before) == 3:
-                found.add(":".join(before) + ":")
+    for key in connection.execute(select(keys.c.key).where(keys.c.group.in_(groups[:MOST]))).scalars():
+        before = key.split(":", 3)[:3]
+        if len(before) == 3:
+            found.add(":".join(before) + ":")
     return sorted(found)[:MOST]

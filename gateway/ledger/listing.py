@@ -23,8 +23,11 @@ PAGE = 50
 MOST_COUNTED = 10_000
 """Further than this nobody counts."""
 
-LOOKED_THROUGH = 20_000
+LOOKED_THROUGH = 10_000
 """Rows that one page looks through for what no index tells."""
+
+COUNTED_THROUGH = 5_000
+"""The same, to count."""
 
 STATUSES = ("waiting", "delivering", "unknown", "held", "failed", "dropped", "delivered")
 OUTCOMES = ("translated", "merged", "taught", "ignored", QUARANTINED)
@@ -63,6 +66,7 @@ class Ask:
 
 
 NEWEST = Ask()
+_COUNTING = Ask(reach=COUNTED_THROUGH)
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,13 @@ def events_page(connection: Connection, filters: Filters, ask: Ask = NEWEST) -> 
 def webhooks_page(connection: Connection, filters: Filters, ask: Ask = NEWEST) -> Page:
     """Webhooks without headers and bodies."""
     return _page(connection, _of_webhooks(connection, filters), ask)
+
+
+def counted_by(page: Page, ask: Ask) -> Count | None:
+    """How many there are, where a page that shows the newest has shown that already."""
+    if ask != NEWEST or (page.older is not None and page.looked_to is None):
+        return None
+    return Count(len(page.rows), more=page.looked_to is not None, looked_to=page.looked_to)
 
 
 def count_events(
@@ -177,11 +188,12 @@ def _ways_to_events(connection: Connection, filters: Filters, found: ColumnEleme
         return [_Way(mine, frozenset({"subscriber"}), ordered=False)]
     if filters.error is not None and filters.status is None:
         return [_Way((search.has_reason(),), index="events_with_reason")]
-    if filters.source is not None and (filters.status is None or filters.status in _MANY):
+    lanes = _lanes(filters)
+    is_bulk = filters.status is None and Lane.BULK in lanes
+    if filters.source is not None and (is_bulk or filters.status in _MANY):
         of_source = (events.c.source == filters.source,)
         return [_Way(of_source, frozenset({"source"}), "events_of_source")]
-    lanes = _lanes(filters)
-    if filters.status is None and len(lanes) == len(Lane) and filters.destination is None:
+    if is_bulk and filters.destination is None:  # most events are
         return [_Way(index="events_by_time")]
     covers = frozenset({"status", "lane", "destination"})
     return [
@@ -279,7 +291,7 @@ def _count(connection: Connection, listed: _List, newer: Place | None, most: int
     bounds = _bounds(listed, None, newer)
     for way in listed.ways:
         limits = (*way.where, *bounds)
-        end = _end(connection, listed, way, limits, NEWEST)
+        end = _end(connection, listed, way, limits, _COUNTING)
         if end is not None:
             looked.append(end)
             limits = (*limits, listed.at >= end)

@@ -1,6 +1,7 @@
 """What a drain asks of the ledger is found through an index, whatever waits."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,14 +9,17 @@ import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import Connection as Executing
 
-from gateway.ledger import doubt, habits, leases, settling, strangers
+from gateway.ledger import doubt, habits, leases, listing, settling, stories, strangers, tallies
 from gateway.ledger.attempt import Settlement, Stranger
 from gateway.ledger.database import Ledger
+from gateway.ledger.overview import overview
+from gateway.ledger.search import Filters
+from gateway.ledger.tallies import Measure, Span
 from tests.ledger.test_claims import Drain
 from tests.making import complained, opened, payment, record_facts
 
-SMALL = ("destinations", "pauses", "pragma")
-"""Tables that hold a row for each destination or for each pause in force."""
+SMALL = ("destinations", "pauses", "pragma", "levels", "SCAN anon_", "SCAN (subquery")
+"""Tables that hold a row for each destination, lane or pause in force; and what a query has found already."""
 
 
 @pytest.fixture
@@ -50,6 +54,57 @@ def test_a_drain_and_a_tick_scan_no_table(ledger: Ledger, asked: list[tuple[str,
             if (scan := scanned(connection, statement, values))
         }
     assert scans == {}
+
+
+LISTS = [
+    Filters(),
+    Filters(status="failed"),
+    Filters(status="delivered", source="stripe"),
+    Filters(type="SUBSCRIBER_REFUND"),
+    Filters(source="stripe", error="402"),
+    Filters(subscriber="ana@example.com"),
+    Filters(error="402"),
+    Filters(text="s7@example.com"),
+    Filters(text="nothing"),
+]
+
+
+def test_lists_overview_and_counts_scan_no_table(ledger: Ledger, asked: list[tuple[str, Any]]) -> None:
+    fill(ledger)
+    tallies.keep(ledger)
+    del asked[:]
+    with ledger.read() as connection:
+        now = ledger.now(connection)
+        for filters in LISTS:
+            place = listing.Place(now, "")
+            for ask in (listing.NEWEST, listing.Ask(older=place), listing.Ask(newer=place)):
+                listing.events_page(connection, filters, ask)
+                listing.webhooks_page(connection, replace(filters, error=None), ask)
+            listing.count_events(connection, filters)
+        listing.webhooks_page(connection, Filters(status="quarantined"))
+        listing.webhooks_page(connection, Filters(status="quarantined", source="stripe"))
+        [newest, *_] = listing.events_page(connection, Filters()).rows
+        stories.event_story(connection, newest["id"])
+        stories.webhook_story(connection, newest["webhook"])
+        stories.arrivals(connection, "stripe")
+        overview(connection, now, {"main": 100}, ["stripe"])
+        for measure in Measure:
+            tallies.series(connection, measure, Span.WEEK, now)
+    assert no_scans(ledger, asked) == {}
+
+
+def no_scans(ledger: Ledger, asked: list[tuple[str, Any]]) -> dict[str, str]:
+    """The statements that read a whole table, with the line of their plan that says so."""
+    statements = dict(asked)
+    with ledger.write(["main"]) as connection:
+        if not ledger.is_sqlite:
+            connection.execute(text("ANALYZE"))
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+        return {
+            statement: scan
+            for statement, values in statements.items()
+            if (scan := scanned(connection, statement, values))
+        }
 
 
 def fill(ledger: Ledger) -> None:
