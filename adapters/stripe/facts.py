@@ -30,8 +30,8 @@ from gateway.translation.adapter import (
 SALES, INTENTS, BOTH = "sales", "payment_intents", "both"
 """What `payments_from` may say."""
 
-INVOICES, PAYMENTS = "invoice", "intent"
-"""The two columns in which a sale is told, each of them whole."""
+INVOICES, SESSIONS, PAYMENTS = "invoice", "session", "intent"
+"""The columns in which a sale is told, each of them whole. A session that names its invoice counts as that."""
 
 handlers = Handlers()
 
@@ -68,8 +68,8 @@ def session_paid(session: Mapping[str, Any], event: SourceEvent, context: Contex
     )
     waits = bool(session["invoice_creation"]["enabled"]) and not ids["invoice"]
     paid = Paid(
-        column=INVOICES if ids["invoice"] else PAYMENTS,
-        part=f"invoice:{ids['invoice']}" if ids["invoice"] else f"payment:{ids['payment']}",
+        column=INVOICES if ids["invoice"] else SESSIONS,
+        part=f"invoice:{ids['invoice']}" if ids["invoice"] else f"session:{ids['payment']}",
         amount=amounts["amount"],
         currency=amounts["currency"],
         presented=presented,
@@ -197,7 +197,8 @@ def refunded(charge: Mapping[str, Any], event: SourceEvent, context: Context) ->
         alone=context.options["unknown_sale_refunds"] == "send",
         returns=_returns(context),
     )
-    return translated(_event(EventType.SUBSCRIBER_REFUND, told, said, event, context), links=_links(ids))
+    made = _event(EventType.SUBSCRIBER_REFUND, told, said, event, context)
+    return translated(made, memos=list(_payer(told, event, context)), links=_links(ids))
 
 
 _STATES = {

@@ -51,13 +51,18 @@ class _Single:
 
 @dataclass
 class _Book:
-    """What went back from one charge or order. `total` is cumulative, with the time when it was told."""
+    """What went back from one charge or order. `total` is cumulative, with the time when it was told.
+
+    `alone`: somebody told it who says enough for it to leave without its sale.
+    """
 
     singles: dict[str, _Single] = field(default_factory=dict)
     total: tuple[Money, float] | None = None
     paid: Money | None = None
+    alone: bool = False
 
     def learn(self, told: Refund | RefundTotal) -> None:
+        self.alone = self.alone or told.alone
         at = told.told_at.timestamp()
         if told.paid is not None:
             self._learn_paid(Money(told.paid, told.currency))
@@ -68,6 +73,7 @@ class _Book:
             self._learn_single(told.id, _Single(money, told.state, told.created_at.timestamp(), at))
 
     def merge(self, other: "_Book") -> None:
+        self.alone = self.alone or other.alone
         if other.paid is not None:
             self._learn_paid(other.paid)
         if other.total is not None:
@@ -130,6 +136,7 @@ class _Book:
             },
             "total": None if self.total is None else [*self.total[0].as_json(), self.total[1]],
             "paid": None if self.paid is None else self.paid.as_json(),
+            "alone": self.alone,
         }
 
     @classmethod
@@ -141,6 +148,7 @@ class _Book:
             },
             None if told["total"] is None else (Money.from_json(told["total"][:2]), told["total"][2]),
             None if told["paid"] is None else Money.from_json(told["paid"]),
+            told["alone"],
         )
 
 
@@ -200,6 +208,10 @@ class Sums:
     def refunded(self, book: str) -> Money | None:
         known = self.books.get(book)
         return None if known is None else known.refunded()
+
+    def leaves_alone(self, book: str) -> bool:
+        """Whether refunds of a book may leave though nobody told their sale."""
+        return book in self.books and self.books[book].alone
 
     def columns_of(self, part: str | None) -> frozenset[str]:
         """The columns in which an object was told."""

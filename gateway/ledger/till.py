@@ -253,7 +253,7 @@ class Till:
             self._set_amount(waiting, _amount(waiting) + lacking)
         for event in refunds:
             if event.is_unattempted:
-                self._enrich_refund(event, fact, alone=told.alone)
+                self._enrich_refund(event, fact, alone=self._of(group).sums.leaves_alone(told.book))
         return None
 
     def _enrich_refund(self, event: KnownEvent, fact: Fact, *, alone: bool) -> None:
@@ -361,7 +361,7 @@ class Till:
     def _add(self, fact: Fact, group: str, book: str, part: str, money: Money) -> KnownEvent:
         values: dict[str, Any] = {"book": book, "part": part, "amount": money.amount, "currency": money.currency}
         values["data"] = priced(fact.data, money)
-        alone = not isinstance(fact.sum, Refund | RefundTotal) or fact.sum.alone
+        alone = book == PAID or self._of(group).sums.leaves_alone(book)
         wait = _link_wait(fact)
         if not alone:
             values |= {"status": "held", "reason": SALE_UNKNOWN}
