@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config import Destination, Source
+from gateway.delivery.tick import drop_outdated
 from gateway.intake.accept import submission
 from gateway.intake.guesses import Guesses
 from gateway.intake.route import Route
@@ -32,6 +33,9 @@ from tests.town import Town
 SECRET = "whsec_of_the_office"
 TOKEN = "lum_of_the_office"
 MONEY = {"SUBSCRIBER_PAYMENT": "payment", "SUBSCRIBER_REFUND": "refund"}
+
+
+BETWEEN_CHORES = timedelta(hours=6)
 
 
 class TimedLedger(Ledger):
@@ -83,8 +87,11 @@ class Office:
             return record_group(connection, self.ledger, submissions)
 
     def until(self, end: datetime) -> None:
-        if end > self.town.now:
-            self.town.until(end)
+        """Deliver what is due, and do the chores of a worker, though not each minute."""
+        while self.now < end:
+            self.town.until(min(end, self.now + BETWEEN_CHORES))
+            self.ledger.time = self.now
+            drop_outdated(self.ledger, {"main": self.town.destination})
 
     def later(self, **by: float) -> None:
         """Let so much time pass."""

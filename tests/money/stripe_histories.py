@@ -9,7 +9,7 @@ from tests.money.deliveries import Delivery, at_once, subscription, under_way
 from tests.money.office import Post, source
 from tests.money.spans import Expected
 from tests.money.stripe_life import Life, Sale, write_life
-from tests.money.stripe_truth import LEARNT_FROM, MODES, Mode, expected
+from tests.money.stripe_truth import CASH_MAKERS, LEARNT_FROM, MODES, Mode, expected
 from tests.money.stripe_words import VERSIONS, event, tell_life
 from tests.money.telling import Paid, Told
 
@@ -31,8 +31,6 @@ RECOMMENDED = frozenset(
     }
 )
 """What the set-up page recommends for `payments_from: sales`; the other modes need the intents, too."""
-
-CASH = frozenset({"payment_intent.succeeded", "charge.succeeded"})
 
 
 _SUMS = ("amount_paid", "amount_total", "amount_received")
@@ -91,7 +89,7 @@ def write_history(seed: str, number: int, mode: Mode | None = None) -> History:
     mode = mode or dice.choices(MODES, [2, 1, 1])[0]
     life = write_life(dice, name)
     told = _told(dice, life, mode)
-    recommended = RECOMMENDED if mode == "sales" else RECOMMENDED | CASH
+    recommended = RECOMMENDED if mode == "sales" else RECOMMENDED | CASH_MAKERS
     types = sorted({one.type for one, _, _ in told} | LEARNT_FROM)
     wanted = subscription(dice, types, recommended)
     deliveries = under_way(dice, [one for one in told if one[0].type in wanted], late=dice.choice([0.0, 0.1, 0.5]))

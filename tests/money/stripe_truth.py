@@ -24,7 +24,7 @@ SALES_MAKERS = frozenset(
         "invoice.payment_succeeded",
     }
 )
-CASH_MAKERS = frozenset({"payment_intent.succeeded", "charge.succeeded"})
+CASH_MAKERS = frozenset({"payment_intent.succeeded", "charge.succeeded", "charge.captured"})
 REFUND_TYPES = frozenset(
     {"charge.refunded", "refund.created", "refund.updated", "refund.failed", "charge.refund.updated"}
 )
@@ -37,7 +37,7 @@ EXEMPT: Mapping[str, str] = {
     "unpaid": "an invoice that is not paid in full makes no sale: invoice.paid comes at its end",
     "nobody": "nothing that arrived says who bought; the payment is held and shown",
     "claimed": "`both`: an invoice or a session claims the intent, and its own type is not among those that arrive",
-    "uncaptured": "charge.succeeded came before the money was captured, and payment_intent.succeeded does not arrive",
+    "uncaptured": "charge.succeeded comes before the money is captured, and nothing that tells of that arrives",
     "other currency": "intents before 2025-03-31 have the buyer's currency, the session has the merchant's",
     "unlinked in both": "`both`: since 2025-03-31 only invoice_payment.paid says which invoice an intent pays; without "
     "it both count, as the documents warn",
@@ -132,10 +132,10 @@ def _known(sale: Sale, told: tuple[Told, ...], introduced: set[str | None], mode
         currency = sale.moved_in
         paid_span = exactly(major(moved, currency), len(intents))
         claimed_by_id = any(name.startswith("in_") for one in told for name in one.names)
-        if any("not a sale by itself" in one.hints for one in told):
+        if claimed_by_id:
+            paid_span = paid_span.perhaps()
+        elif any("not a sale by itself" in one.hints for one in told):
             paid_span = Span()
-        elif claimed_by_id:
-            paid_span = Span(Decimal(0), paid_span.most, 0, len(intents))
     unsure = paid_span.least != paid_span.most or (not paid_span.most and bool(intents))
     return Known(paid_span, currency, email_known, told, paid_span.most > 0, unsure)
 
@@ -251,9 +251,11 @@ def exemption(sale: Sale, told: Sequence[Told], mode: Mode) -> set[str]:
     if mode != "sales" and sale.moved_in != sale.currency:
         rows.add("other currency")
     linked = types >= LINKS
-    if mode == "both" and sale.bills and not types & SALES_MAKERS:
-        rows.add("claimed")
-    if mode == "both" and sale.sessions and not types & SALES_MAKERS:
+    if (
+        mode == "both"
+        and (sale.bills or sale.sessions)
+        and not any(one.type in SALES_MAKERS and one.says for one in told)
+    ):
         rows.add("claimed")
     if mode == "both" and sale.bills and not linked:
         rows.add("unlinked in both")

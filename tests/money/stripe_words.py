@@ -226,7 +226,7 @@ class Words:
         body = self._charge_body(cash, at, generation, up_to)
         bill = cash.pays[0][0] if len(cash.pays) == 1 and generation != "C" else None
         says: tuple[Paid | Snapshot, ...] = ()
-        if event_type == "charge.succeeded" and body["captured"]:
+        if event_type in ("charge.succeeded", "charge.captured") and body["captured"]:
             says = (Paid("intent", cash.intent or cash.charge, cash.captured, self._sale.moved_in),)
         elif event_type == "charge.refunded":
             listed: tuple[Returned, ...] = ()
