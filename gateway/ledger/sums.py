@@ -43,10 +43,16 @@ class _Single:
     told_at: float
 
     def after(self, other: "_Single") -> bool:
-        """Whether this telling is the later word about one refund. A failure is final, whenever it was told."""
+        """Whether this telling is the later word about one refund. A failure is final, from when it was told first."""
+        if self.state is RefundState.FAILED and other.state is RefundState.FAILED:
+            return (self.told_at, self.created_at) < (other.told_at, other.created_at)
         if RefundState.FAILED in (self.state, other.state):
-            return self.state is RefundState.FAILED and other.state is not RefundState.FAILED
-        return (self.told_at, _PROGRESS[self.state]) > (other.told_at, _PROGRESS[other.state])
+            return self.state is RefundState.FAILED
+        return self._rank > other._rank
+
+    @property
+    def _rank(self) -> tuple[float, int, float]:
+        return self.told_at, _PROGRESS[self.state], self.created_at
 
 
 @dataclass
