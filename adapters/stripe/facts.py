@@ -219,8 +219,9 @@ def refund_told(refund: Mapping[str, Any], event: SourceEvent, context: Context)
         return ignored("an authorization was released: nobody had paid it")
     if refund["status"] not in _STATES:
         return ignored(f"the refund's status is {refund['status']}, which says nothing of money")
-    ids = {"payment": refund["payment_intent"], "charge": refund["charge"], "customer": refund["customer"]}
+    ids = {"payment": refund["payment_intent"], "charge": refund["charge"]}
     sale = _remembered_sale(ids, context.memory)
+    ids["customer"] = refund["customer"] or sale.get("customer")
     state = _STATES[refund["status"]]
     told = Told(
         ids=ids | {"refund": refund["id"]},
@@ -353,10 +354,11 @@ def _payer(told: Told, event: SourceEvent, context: Context) -> Iterator[Memo]:
     """Who paid for what: remembered for the sale, and for the customer as long as nothing better is known of him."""
     email = person.first_email(*told.emails)
     named = told.name.rank > product.Rank.DESCRIPTION
-    values = ({"email": email} if email else {}) | ({"product": told.name.text} if named else {})
+    customer = told.ids["customer"]
+    found = {"email": email, "product": told.name.text if named else None, "customer": customer}
+    values = {name: value for name, value in found.items() if value}
     if values:
         yield from (Memo(key, values, event.occurred_at) for key in _sale_memories(told.ids))
-    customer = told.ids["customer"]
     if email and customer and not _recalled(context.memory, MemoryKey("customer", customer)):
         yield Memo(MemoryKey("customer", customer), {"email": email}, event.occurred_at)
 

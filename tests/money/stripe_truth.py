@@ -102,7 +102,9 @@ def tied(told: Sequence[Told]) -> list[tuple[Told, ...]]:
         groups = [group for group in groups if not group[0] & one.names]
         names = set(one.names).union(*(names for names, _ in met))
         groups.append((names, [other for _, others in met for other in others] + [one]))
-    order = {id(one): position for position, one in enumerate(told)}
+    order: dict[int, int] = {}
+    for position, one in enumerate(told):
+        order.setdefault(id(one), position)  # one that comes again stands where it came first
     return [tuple(sorted(group, key=lambda one: order[id(one)])) for _, group in groups]
 
 
