@@ -191,6 +191,15 @@ def test_facts_and_customers_are_erased_by_their_names(ledger: Ledger) -> None:
     assert (rows(ledger, memory, "key"), len(rows(ledger, tombstones, "name"))) == ([], 1)
 
 
+def test_the_webhook_that_demands_it_goes_too_though_the_door_is_ahead_of_the_ledger(ledger: Ledger) -> None:
+    asked = replace(told(), demand=Demand(ERASE, replace(BY_ANA, destination="main")))
+    record(ledger, submission(asked, body=ANA.encode(), received_at=LATER))
+    with ledger.read() as connection:
+        [identity] = erasure.open_ids(connection)
+    assert erasure.erase(ledger, identity).is_done
+    assert places_of(ledger, ANA) == []
+
+
 def test_an_account_goes_as_a_whole_and_others_stay(ledger: Ledger) -> None:
     def told_at(shop: str) -> Sequence[Recorded]:
         order = payment(f"shopify:{shop}:order:1", subscriber=f"{shop}@example.com")
