@@ -37,7 +37,7 @@ EVERY = timedelta(seconds=50)
 STEP = HOUR
 """How much is counted in one step at the most, where nobody has counted for long."""
 
-MOST_STEPS = 50
+MOST_STEPS = 10
 """Steps that one call does; what is left then is counted by the next."""
 
 KEPT = {MINUTES: timedelta(days=8), HOURS: timedelta(days=400)}
