@@ -16,7 +16,7 @@ class Entry:
     here: bool
 
 
-_ENTRIES = (
+ENTRIES = (
     ("/", "Overview", Role.VIEWER),
     ("/events", "Events", Role.VIEWER),
     ("/received", "Webhooks", Role.VIEWER),
@@ -33,7 +33,7 @@ def navigation() -> list[Entry]:
     person = somebody()
     return [
         Entry(title, path, _is_here(path))
-        for path, title, role in _ENTRIES
+        for path, title, role in ENTRIES
         if person is not None and to(path) and person.role.covers(role)
     ]
 

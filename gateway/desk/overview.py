@@ -14,7 +14,7 @@ from gateway.ledger.overview import DestinationState, Overview, SourceState, ove
 from gateway.ledger.tallies import Measure, Series, Span
 from gateway.wording import counted
 
-_URGENCY = (
+URGENCY = (
     "incident",
     "paused",
     "undecided",
@@ -68,7 +68,7 @@ def page() -> ResponseReturnValue:
     return render_template(
         "desk/overview/page.html",
         found=found,
-        needs=sorted(_needs(found, tuple(config.sources)), key=lambda need: _URGENCY.index(need.word)),
+        needs=sorted(_needs(found, tuple(config.sources)), key=lambda need: URGENCY.index(need.word)),
         sources=[_row(one, received) for one in found.sources],
         enabled=config.sources,
         spans=list(Span),

@@ -42,7 +42,7 @@ class Traffic:
         webhook = replace(unsigned, body=body.encode()).webhook(source, url, at)
         signed = scheme.sign(webhook, signing_secret(self.config, self.config.sources[source]), at)
         answer = requests.post(
-            f"{self.url}/webhooks/{source}", data=signed.body, headers=dict(signed.headers.items()), timeout=10
+            f"{self.url}/webhooks/{source}", data=signed.body, headers=dict(signed.headers.items()), timeout=60
         )
         answer.raise_for_status()
         receipt: dict[str, Any] = answer.json()
