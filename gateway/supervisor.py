@@ -28,7 +28,7 @@ PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
 STEADY = 30.0
 """Seconds alive after which earlier deaths are forgotten."""
 
-READY_WITHIN = 5.0
+READY_WITHIN = 15.0
 """Seconds that the next stage waits for this one; later it starts all the same and has to wait by itself."""
 
 log = structlog.get_logger()

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -72,7 +73,10 @@ def up(said: Said, port: int | None, processes: int, workers: int) -> None:
         stages = [
             _first(config, env),
             [_child(f"worker-{number}", "worker", env, WORKER_ENDS_WITHIN) for number in range(1, workers + 1)],
-            web_processes.children(listener, processes, env),
+            [
+                replace(one, ready=lambda: _answers(f"{url}/healthz"))
+                for one in web_processes.children(listener, processes, env)
+            ],
         ]
         with noted(config, url):
             supervisor.run(stages, lock, started=lambda: _greet(config, said, url))

@@ -15,7 +15,7 @@ from gateway.ledger.audit import Asked, Done, deeds
 
 A_PAGE = 50
 
-_PAGES = {"ev_": "/events/", "wh_": "/received/", "jo_": "/replays/"}
+_PAGES = {"ev_": "/events/", "wh_": "/received/", "jb_": "/replays/"}
 """Where the subject of a deed is shown, by how its id begins."""
 
 pages = Blueprint("audit", __name__)

@@ -43,8 +43,8 @@ class Need:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
-    action: str = ""
-    """The path of the page where it is put right, with the same query, if that is another."""
+    replayed: str = ""
+    """What the page of replays calls what can be replayed here; empty where nothing can."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,7 @@ def _needs(found: Overview, sources: Sequence[str]) -> Iterator[Need]:
             "bad",
             "incident",
             f"{more:,} more facts that Lumail was told as they are not",
-            "/events",
-            {"incident": "yes"},
+            "",
         )
     for destination in found.destinations:
         yield from _of_destination(destination)
@@ -137,7 +136,9 @@ def _needs(found: Overview, sources: Sequence[str]) -> Iterator[Need]:
         yield from _of_source(source)
     for unknown in found.unknown_paths:
         text = f"{counted(unknown.count, 'request')} to {unknown.path}, which is no source"
-        yield Need("warn", "unknown path", text, "/received", {"show": "rejected"}, _nearest(unknown.path, sources))
+        nearest = _nearest(unknown.path, sources)
+        why = f"Was {nearest} meant? Compare the URL that the provider has." if nearest else ""
+        yield Need("warn", "unknown path", text, f"/sources/{nearest}", why=why)
 
 
 def _of_destination(one: DestinationState) -> Iterator[Need]:
@@ -153,7 +154,8 @@ def _of_destination(one: DestinationState) -> Iterator[Need]:
         )
     if one.failed:
         text = f"{counted(one.failed, 'event')} to {one.name} failed"
-        yield Need("bad", "failed", text, "/events", {"status": "failed", **here}, "Given up; each says why.")
+        query = {"status": "failed", **here}
+        yield Need("bad", "failed", text, "/events", query, "Given up; each says why.", "events")
     if one.held:
         text = f"{counted(one.held, 'event')} to {one.name} held"
         yield Need("warn", "held", text, "/events", {"status": "held", **here}, "Each says what it waits for.")
@@ -163,13 +165,15 @@ def _of_source(one: SourceState) -> Iterator[Need]:
     if one.quarantined:
         text = f"{counted(one.quarantined, 'webhook')} of {one.name} not understood"
         query = {"status": "quarantined", "source": one.name}
-        yield Need("bad", "quarantined", text, "/received", query, "Kept; translated again once the adapter knows it.")
+        why = "Kept; translated again once the adapter knows it."
+        yield Need("bad", "quarantined", text, "/received", query, why, "webhooks")
     if one.rejected:
         text = f"{counted(one.rejected, 'request')} to {one.name} rejected in the last 24 hours"
         yield Need("bad", "rejected", text, f"/sources/{one.name}", why="Mostly a wrong or replaced secret.")
 
 
 def _nearest(path: str, sources: Sequence[str]) -> str:
+    """The source that may have been meant; empty where none is like it."""
     name = path.rstrip("/").rpartition("/")[2]
     found = difflib.get_close_matches(name, sources, n=1)
-    return f"Was {found[0]} meant? Compare the URL that the provider has." if found else ""
+    return found[0] if found else ""
