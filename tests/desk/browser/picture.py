@@ -58,7 +58,7 @@ def take(started: Started, into: Path) -> None:
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.getuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
-        page = browser.new_context(viewport={"width": 1180, "height": 900}).new_page()
+        page = browser.new_context(viewport={"width": 1180, "height": 740}).new_page()
         reader = Reader(page, f"http://127.0.0.1:{started.port}")
         reader.sign_in("admin", started.password)
         page.wait_for_selector("[data-drawn]")
