@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from benchmarks import batch, claims, desk, door, drain, memory, plan, translation
+from benchmarks import batch, claims, desk, door, drain, memory, plan, replay, translation
 from benchmarks.stage import Stage, stage
 
 _MEASURES: Mapping[str, tuple[Callable[[Stage, bool], dict[str, Any]], Callable[[Mapping[str, Any]], list[str]]]] = {
@@ -22,6 +22,7 @@ _MEASURES: Mapping[str, tuple[Callable[[Stage, bool], dict[str, Any]], Callable[
     "backlog": (lambda on, quick: claims.drain_backlog(on, 2_000 if quick else 100_000), claims.backlog_lines),
     "plan": (lambda on, quick: plan.measure(on, ("premium",) if quick else tuple(plan.PLANS)), plan.lines),
     "desk": (lambda on, quick: desk.measure(on, desk.QUICK if quick else desk.FULL), desk.lines),
+    "replay": (lambda on, quick: replay.measure(on, replay.QUICK if quick else replay.FULL), replay.lines),
     "memory": (lambda on, quick: memory.measure(on), memory.lines),
 }
 
