@@ -14,7 +14,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from tests.cli.tryout import ROOT, Started, tryout
-from tests.desk.browser.conftest import Reader, chromium
+from tests.desk.browser.conftest import Reader, chromium, happen
 from tests.desk.browser.traffic import Traffic
 
 PICTURE = ROOT / "docs" / "images" / "overview.png"
@@ -35,6 +35,7 @@ CASES = (
 
 def come(traffic: Traffic, minutes: float) -> None:
     """Webhooks as on a day when not all is well."""
+    happen(traffic)
     chance = random.Random(7)
     begun = time.monotonic()
     while (passed := (time.monotonic() - begun) / 60) < minutes:
