@@ -204,9 +204,10 @@ def test_an_account_goes_as_a_whole_and_others_stay(ledger: Ledger) -> None:
     def told_at(shop: str) -> Sequence[Recorded]:
         order = payment(f"shopify:{shop}:order:1", subscriber=f"{shop}@example.com")
         lesson = learnt(f"shopify:{shop}:customer:1", f"{shop}@example.com")
+        tried = payment(f"shopify:{shop}~test:order:1", subscriber=f"{shop}@example.com")
         headers, body = {"x-shopify-shop-domain": shop}, b"{}"
         ignored = submission(told(), source="shopify", headers=headers, body=body)
-        return record(ledger, submission(told(order), lesson, source="shopify", headers=headers), ignored)
+        return record(ledger, submission(told(order), told(tried), lesson, source="shopify", headers=headers), ignored)
 
     told_at("one.example")
     told_at("two.example")
