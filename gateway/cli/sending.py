@@ -18,6 +18,7 @@ from gateway.config import Config, signing_secret
 from gateway.errors import CommandError
 from gateway.ledger import search
 from gateway.ledger.database import Ledger
+from gateway.ledger.following import FOLLOWS
 from gateway.ledger.overview import halted
 from gateway.ledger.search import Row
 from gateway.translation.adapter import Adapter
@@ -234,7 +235,7 @@ class _Following:
                 halt = halted(connection, self._ledger.now(connection), self._destination, "destination")
             rows = [row for row in found if row is not None]
             for row in rows:
-                if row["status"] in _ENDS and row["id"] not in told:
+                if row["status"] in _ENDS and row["reason"] != FOLLOWS and row["id"] not in told:
                     told.add(row["id"])
                     self._ended(row)
             if len(told) == len(rows):
