@@ -2,8 +2,9 @@
 
 A place is held from being taken until a minute after its answer, so that Lumail, whichever window it counts in, never
 sees more than the plan. Of the places that are free
-- a few are kept for urgent events alone: revenue needs none, since bulk leaves it more than these by its schedule, and
-  what is kept is used by nobody in a minute without anything urgent;
+- a few are kept for urgent events alone, and as many more for urgent and revenue. Without these payments would wait for
+  seconds whenever urgent events have used up the former in a minute that is full; with more of them bulk would leave
+  unused what nobody wants;
 - standard and bulk have an even schedule over LOW_SHARE of the plan, so that a backlog does not use up a minute's
   places in its first seconds and keep a payment waiting for the rest; places missed while nobody drained are caught
   up, up to CATCH_UP;
@@ -30,7 +31,8 @@ WINDOW = timedelta(seconds=60)
 
 LOW_SHARE = 0.95
 ALL_SHARE = 0.98
-URGENT_RESERVE = 0.02
+URGENT_RESERVE = 0.01
+REVENUE_RESERVE = 0.01
 CATCH_UP = timedelta(seconds=5)
 FIRST_BURST = timedelta(seconds=1)
 """How much of the schedule of standard and bulk may be sent at once after a rest."""
@@ -235,8 +237,13 @@ def kept_from(lane: Lane, limit: int) -> int:
     """Places that a lane leaves to more urgent ones."""
     if lane is Lane.URGENT:
         return 0
-    # At least one place, unless the plan is so small that it would be a large part of it.
-    return 0 if limit < 20 else max(1, math.floor(limit * URGENT_RESERVE))
+    kept = _reserve(limit, URGENT_RESERVE)
+    return kept if lane is Lane.REVENUE else kept + _reserve(limit, REVENUE_RESERVE)
+
+
+def _reserve(limit: int, share: float) -> int:
+    """At least one place, unless the plan is so small that it would be a large part of it."""
+    return 0 if limit < 20 else max(1, math.floor(limit * share))
 
 
 def _step(limit: int, share: float = LOW_SHARE) -> timedelta:
