@@ -7,7 +7,7 @@ so to count both would count a sale twice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -51,21 +51,25 @@ class Told:
 
 @handlers.on("checkout.session.completed", "checkout.session.async_payment_succeeded", schema=payloads.SessionSchema)
 def session_paid(session: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    if session["payment_status"] != "paid":
-        return ignored(f"payment_status is {session['payment_status']}: nothing is paid yet")
-    if (session["amount_total"] or 0) <= 0:
-        return ignored("a session that costs nothing")
     ids = {"payment": session["payment_intent"], "invoice": session["invoice"], "customer": session["customer"]}
-    if not ids["payment"] and not ids["invoice"]:
-        return ignored("a session with neither payment nor invoice is no sale")
     names = product.configured(context.options["product_names"], session["payment_link"])
-    amounts, presented = _session_amounts(session)
     told = Told(
         ids=ids,
         emails=(session["customer_details"]["email"], session["customer_email"]),
-        amounts=amounts,
+        amounts={},
         name=product.best(*names, *product.in_metadata(session["metadata"])),
     )
+    if session["payment_status"] != "paid":
+        memos = list(_payer(told, event, context)) if session["payment_status"] == "unpaid" else []
+        if memos:  # a bank debit under way: whoever tells its end may not say who the buyer is
+            return taught(*memos, links=_links(ids))
+        return ignored(f"payment_status is {session['payment_status']}: nothing is paid yet")
+    if (session["amount_total"] or 0) <= 0:
+        return ignored("a session that costs nothing")
+    if not ids["payment"] and not ids["invoice"]:
+        return ignored("a session with neither payment nor invoice is no sale")
+    amounts, presented = _session_amounts(session)
+    told = replace(told, amounts=amounts)
     waits = bool(session["invoice_creation"]["enabled"]) and not ids["invoice"]
     paid = Paid(
         column=INVOICES if ids["invoice"] else SESSIONS,
@@ -151,7 +155,15 @@ def invoice_payment_paid(told: Mapping[str, Any], event: SourceEvent, context: C
     memos = [Memo(key, {"invoice": told["invoice"]}, event.occurred_at) for key in _sale_memories(ids)]
     if not memos:
         return ignored("paid outside Stripe: the invoice itself tells the sale")
-    return taught(*memos, links=_links(ids | {"invoice": told["invoice"]}))
+    ids |= {"invoice": told["invoice"]}
+    if _mode(context) != BOTH or not ids["payment"] or not told["amount_paid"] or not told["currency"]:
+        return taught(*memos, links=_links(ids))
+    amounts = _amounts(told["amount_paid"], told["currency"])
+    part = f"payment:{ids['payment']}"
+    claimed = Paid(PAYMENTS, part, amounts["amount"], amounts["currency"], elsewhere=True)
+    of_invoice = Told(ids=ids, emails=(), amounts=amounts, name=product.best())
+    made = _event(EventType.SUBSCRIBER_PAYMENT, of_invoice, claimed, event, context)
+    return taught(*memos, sums=[made], links=_links(ids))
 
 
 @handlers.on("credit_note.created", "credit_note.updated", schema=payloads.CreditNoteSchema)

@@ -141,6 +141,8 @@ class PaidBySchema(PayloadSchema):
 class InvoicePaymentSchema(PayloadSchema):
     invoice = Reference(required=True)
     payment = Part(PaidBySchema)
+    amount_paid = Whole()
+    currency = Text()
 
 
 class RefundSchema(PayloadSchema):

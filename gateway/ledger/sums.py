@@ -244,6 +244,11 @@ class Sums:
         exact = money.amount * own.amount / seen.amount
         return Money(exact.quantize(_unit(own.amount), ROUND_HALF_UP), currency)
 
+    def own_currency(self, currency: str) -> str:
+        """The seller's own where this is one that buyers saw, and a payment was told in that."""
+        rate = self.rates.get(currency)
+        return rate[1].currency if rate is not None and self.paid(rate[1].currency) else currency
+
     def _learn_rate(self, seen: Money, own: Money) -> None:
         known = self.rates.get(seen.currency)
         if known is None or seen.amount > known[0].amount:

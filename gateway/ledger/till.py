@@ -342,7 +342,7 @@ class Till:
             return sent
         if book == PAID:
             first = next((event.currency for event in told), None)
-            return first or sums.first_currency or prefer or ""
+            return sums.own_currency(first or sums.first_currency or prefer or "")
         sale = [event for event in self._events(group, PAID) if event.is_live or event.is_closed]
         target = next((event.currency for event in sale), None) or next(iter(kept.get(PAID, {})), None)
         refunded = sums.refunded(book)

@@ -353,6 +353,24 @@ def test_a_session_in_the_buyers_currency_and_its_invoice_in_the_sellers_are_one
     assert shop.revenue == {PAID: ["100.00"]}
 
 
+def test_a_session_says_what_an_intent_in_the_buyers_currency_was_worth_before_it_leaves(shop: Shop) -> None:
+    session = Session("cs_live_1", "payment", 10_000, 0, 0, intent=INTENT, conversion=(9_000, "eur", True))
+    sale = Sale("adaptive", ANA, "usd", (session,), (), (cash(9_000, pays=()),), cash_currency="eur")
+    told = said(sale, "payment_intent.succeeded", "checkout.session.completed", generation="B")
+    shop.tells(*told, to="both")
+    shop.goes_on(days=4)
+    assert shop.revenue == {PAID: ["100.00"]}
+
+
+def test_a_session_that_is_not_paid_yet_says_who_will_have_paid(shop: Shop) -> None:
+    one = cash(at=DAY, captured_at=DAY, charge_has_email=False, pays=())
+    session = Session("cs_live_1", "payment", 10_000, 0, DAY, intent=INTENT)
+    sale = Sale("bank debit", Customer(None, ((0, "ana@example.com"),)), "usd", (session,), (), (one,))
+    told = said(sale, "checkout.session.completed", "payment_intent.succeeded", generation="B")
+    shop.tells(*told, to="intents")
+    assert shop.revenue == {PAID: ["100.00"]}
+
+
 def test_a_refund_in_the_buyers_currency_before_its_order_is_told_in_the_shops(shop: Shop) -> None:
     back = Return(5, 60, (Transaction(6, 4_500, ((60, "success"),)),))
     told = order(State(0, "paid", 10_000), returns=(back,), rate=("EUR", 9, 10))
