@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from gateway.desk.access import Role, allowed, signed_in
 from gateway.desk.display import pretty
+from gateway.desk.events import why
 from gateway.desk.parts import now, parts
 from gateway.errors import CommandError
 from gateway.events import Lane, decode_data
@@ -40,6 +41,7 @@ class Actions:
     candidates: tuple[str, ...]
     edits: tuple[search.Row, ...]
     replays: tuple[tuple[Job, Item], ...]
+    incident: str | None
     watched: bool
     moves: bool
 
@@ -75,6 +77,7 @@ def actions_of(event: search.Row, *, watched: bool | None = None) -> Actions:
         candidates=tuple(event["candidates"] or ()),
         edits=kept,
         replays=touched,
+        incident=incident,
         watched=request.args.get("did") is not None if watched is None else watched,
         moves=status in ON_ITS_WAY,
     )
@@ -228,7 +231,10 @@ def _done(identity: str, do: Callable[[str], str]) -> ResponseReturnValue:
 
 def _part(identity: str, watched: bool | None = None, **told: Any) -> str:
     event = _event(identity)
-    return render_template("desk/events/actions.html", event=event, actions=actions_of(event, watched=watched), **told)
+    made = actions_of(event, watched=watched)
+    return render_template(
+        "desk/changes/renewed.html", event=event, actions=made, why=why(event), incident=made.incident, **told
+    )
 
 
 def _event(identity: str) -> search.Row:

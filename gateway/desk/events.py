@@ -14,6 +14,7 @@ from gateway.desk.parts import now, parts
 from gateway.errors import CommandError, LumailError
 from gateway.events import Lane, decode_data
 from gateway.ledger import doubt, finding, listing, stories
+from gateway.ledger.search import Row
 from gateway.ledger.stories import EventStory
 from gateway.masking import masked_url, readable
 
@@ -117,7 +118,8 @@ def _shown(identity: str, **looked: Any) -> ResponseReturnValue:
         event=story.event,
         lane=Lane(story.event["lane"]).word,
         data=decode_data(story.event["data"]),
-        why=_why(story),
+        why=why(story.event),
+        incident=story.incident,
         body=_body(story),
         url=None if story.webhook is None else masked_url(story.webhook["url"]),
         sent=[_sent(attempt) for attempt in story.attempts],
@@ -126,8 +128,8 @@ def _shown(identity: str, **looked: Any) -> ResponseReturnValue:
     )
 
 
-def _why(story: EventStory) -> str:
-    event = story.event
+def why(event: Row) -> str:
+    """What an event's status means for whoever looks."""
     return HELD.get(event["reason"] or "", WHY["held"]) if event["status"] == "held" else WHY[event["status"]]
 
 

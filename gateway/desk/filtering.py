@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from flask import abort, request, url_for
 
@@ -18,7 +18,10 @@ TYPES: Sequence[str] = tuple(sorted(EventType))
 LANES: Sequence[str] = tuple(lane.word for lane in Lane)
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_NAMES = ("status", "type", "lane", "source", "destination", "subscriber", "age", "since", "until", "error", "q")
+_NAMES = (
+    *("status", "type", "lane", "source", "destination", "subscriber", "age", "since", "until", "error", "incident"),
+    "q",
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ def filters() -> Filters:
         until=_moment(asked.get("until"), "until"),
         error=asked.get("error"),
         text=asked.get("q"),
+        incident=_yes(asked.get("incident"), "incident"),
     )
 
 
@@ -107,6 +111,12 @@ def _moment(written: str | None, name: str) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         abort(400, f"{name}: {written!r} is no time such as 2026-11-03T09:00")
+
+
+def _yes(written: str | None, name: str) -> Literal[True] | None:
+    if written not in (None, "yes"):
+        abort(400, f"{name}: {written!r} is not yes")
+    return None if written is None else True
 
 
 def _lane(written: str | None) -> Lane | None:

@@ -12,16 +12,19 @@ from gateway.desk.parts import now, parts
 from gateway.ledger import tallies
 from gateway.ledger.overview import DestinationState, Overview, SourceState, overview
 from gateway.ledger.tallies import Measure, Series, Span
-from gateway.wording import counted
+from gateway.wording import counted, distance
 
 URGENCY = (
     "incident",
     "paused",
+    "copy",
+    "erasure",
     "undecided",
     "failed",
     "quarantined",
     "rejected",
     "held",
+    "not made",
     "resting",
     "unknown path",
 )
@@ -29,6 +32,9 @@ URGENCY = (
 
 RATE_OVER = 5
 """Minutes over which a source's rate is told."""
+
+MOST_REQUESTS = 5
+"""Demands for copies that are shown one by one."""
 
 pages = Blueprint("overview", __name__)
 
@@ -43,6 +49,10 @@ class Need:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
+    command: str = ""
+    """What is typed at a terminal, where nothing on a page puts it right."""
+    resumed: bool = False
+    """Whether its page has a button that resumes it."""
     replayed: str = ""
     """What the page of replays calls what can be replayed here; empty where nothing can."""
 
@@ -116,12 +126,11 @@ def _needs(found: Overview, sources: Sequence[str]) -> Iterator[Need]:
         yield Need("bad", "incident", incident.text, f"/events/{incident.events[0]}", why=incident.destination)
     if found.incident_count > len(found.incidents):
         more = found.incident_count - len(found.incidents)
-        yield Need(
-            "bad",
-            "incident",
-            f"{more:,} more facts that Lumail was told as they are not",
-            "",
+        text = counted(
+            more, "more fact that Lumail was told as it is not", "more facts that Lumail was told as they are not"
         )
+        yield Need("bad", "incident", text, "/events", {"incident": "yes"}, "All events of all such facts.")
+    yield from _of_law(found)
     for destination in found.destinations:
         yield from _of_destination(destination)
     if found.undecided:
@@ -133,7 +142,7 @@ def _needs(found: Overview, sources: Sequence[str]) -> Iterator[Need]:
         why = "See payments_from on the provider's page: another object may have to be ticked there."
         yield Need("warn", "not made", text, "/adapters", why=why)
     for source in found.sources:
-        yield from _of_source(source)
+        yield from _of_source(source, sources)
     for unknown in found.unknown_paths:
         text = f"{counted(unknown.count, 'request')} to {unknown.path}, which is no source"
         nearest = _nearest(unknown.path, sources)
@@ -141,32 +150,49 @@ def _needs(found: Overview, sources: Sequence[str]) -> Iterator[Need]:
         yield Need("warn", "unknown path", text, f"/sources/{nearest}", why=why)
 
 
+def _of_law(found: Overview) -> Iterator[Need]:
+    """What people may demand."""
+    for one in found.requests[:MOST_REQUESTS]:
+        text = f"{one.reference or one.id}: somebody wants a copy of what is held on them"
+        why = f"Asked by {one.source}, {distance(one.made_at, found.at)}." if one.source else ""
+        yield Need("bad", "copy", text, "", why=why, command=f"lumail-gateway export {one.id} --out copy.json")
+    if len(found.requests) > MOST_REQUESTS:
+        text = counted(len(found.requests) - MOST_REQUESTS, "more person wants a copy", "more people want a copy")
+        yield Need("bad", "copy", text, "", why="They are listed by:", command="lumail-gateway status")
+    if found.late_erasures:
+        text = counted(found.late_erasures, "erasure has not ended for an hour", "erasures have not ended for an hour")
+        why = "Workers go on with it, once what is on its way to Lumail has ended. See whether they run:"
+        yield Need("bad", "erasure", text, "", why=why, command="lumail-gateway check")
+
+
 def _of_destination(one: DestinationState) -> Iterator[Need]:
     here = {"destination": one.name}
+    page = f"/destinations/{one.name}"
+    configured = one.requests_per_minute is not None
     if one.halt is not None:
         until = "until somebody resumes it" if one.halt.until is None else "for now"
-        yield Need(
-            "bad", "paused", f"{one.name} sends nothing {until}", f"/destinations/{one.name}", why=one.halt.reason
-        )
+        yield Need("bad", "paused", f"{one.name} sends nothing {until}", page, why=one.halt.reason, resumed=configured)
     for name in one.resting:
-        yield Need(
-            "warn", "resting", f"{one.name}: {name} rests until somebody resumes it", f"/destinations/{one.name}"
-        )
+        yield Need("warn", "resting", f"{one.name}: {name} rests until somebody resumes it", page, resumed=configured)
     if one.failed:
         text = f"{counted(one.failed, 'event')} to {one.name} failed"
         query = {"status": "failed", **here}
-        yield Need("bad", "failed", text, "/events", query, "Given up; each says why.", "events")
+        yield Need(
+            "bad", "failed", text, "/events", query, "Given up; each says why.", replayed="events" if configured else ""
+        )
     if one.held:
         text = f"{counted(one.held, 'event')} to {one.name} held"
         yield Need("warn", "held", text, "/events", {"status": "held", **here}, "Each says what it waits for.")
 
 
-def _of_source(one: SourceState) -> Iterator[Need]:
+def _of_source(one: SourceState, sources: Sequence[str]) -> Iterator[Need]:
     if one.quarantined:
         text = f"{counted(one.quarantined, 'webhook')} of {one.name} not understood"
         query = {"status": "quarantined", "source": one.name}
         why = "Kept; translated again once the adapter knows it."
-        yield Need("bad", "quarantined", text, "/received", query, why, "webhooks")
+        yield Need(
+            "bad", "quarantined", text, "/received", query, why, replayed="webhooks" if one.name in sources else ""
+        )
     if one.rejected:
         text = f"{counted(one.rejected, 'request')} to {one.name} rejected in the last 24 hours"
         yield Need("bad", "rejected", text, f"/sources/{one.name}", why="Mostly a wrong or replaced secret.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, insert, select, update
 
 from gateway.ledger.identity import new_id
 from gateway.ledger.schema import jobs
@@ -89,6 +89,12 @@ def open_requests(connection: Connection) -> list[Request]:
     """Demands for copies, the oldest first."""
     query = select(jobs.c.id, jobs.c.request, jobs.c.made_at).where(jobs.c.kind == COPY, jobs.c.status == OPEN)
     return [_request(row) for row in connection.execute(query.order_by(jobs.c.made_at, jobs.c.id)).mappings()]
+
+
+def count_late_erasures(connection: Connection, until: datetime) -> int:
+    """How many erasures were demanded before this and have not ended."""
+    late = and_(jobs.c.kind == ERASE, jobs.c.status == OPEN, jobs.c.made_at < until)
+    return int(connection.execute(select(func.count()).select_from(jobs).where(late)).scalar_one())
 
 
 def meet(connection: Connection, requests: Iterable[str], at: datetime) -> None:

@@ -33,6 +33,9 @@ from gateway.ledger.tallies import Measure
 
 DAY = timedelta(hours=24)
 
+PATIENCE = timedelta(hours=1)
+"""An erasure takes minutes; one that takes longer is told."""
+
 SHOWN = 5
 """Incidents that are shown by name."""
 
@@ -101,7 +104,8 @@ class Unknown:
 class Overview:
     """`undecided` are held events that Lumail may have, up to MOST_COUNTED; `incidents` the newest facts that Lumail
     heard twice. `heard_only` are payments that for a day no telling made which makes payments, up to MOST_COUNTED,
-    `requests` the demands for a copy of somebody's data that nobody has met.
+    `requests` the demands for a copy of somebody's data that nobody has met, `late_erasures` those to erase somebody
+    that are older than PATIENCE.
     """
 
     at: datetime
@@ -111,6 +115,7 @@ class Overview:
     incidents: tuple[Incident, ...] = field(default=())
     incident_count: int = 0
     requests: tuple[demands.Request, ...] = ()
+    late_erasures: int = 0
     undecided: int = 0
     heard_only: int = 0
 
@@ -160,6 +165,7 @@ def overview(connection: Connection, now: datetime, plans: Mapping[str, int], so
         incidents=tuple(incidents.newest(connection, SHOWN)),
         incident_count=incidents.count(connection),
         requests=tuple(demands.open_requests(connection)),
+        late_erasures=demands.count_late_erasures(connection, now - PATIENCE),
         undecided=connection.execute(_UNDECIDED, {"most": MOST_COUNTED}).scalar_one(),
         heard_only=connection.execute(_HEARD_ONLY, {"most": MOST_COUNTED, "since": now - DAY}).scalar_one(),
     )

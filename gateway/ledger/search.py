@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, or_, select, text, true
 from sqlalchemy import func as sql
 
 from gateway.events import Lane
 from gateway.ledger import finding, schema
-from gateway.ledger.schema import attempts, events, keys, webhooks
+from gateway.ledger.schema import attempts, events, groups, keys, webhooks
 
 Row = Mapping[str, Any]
 """A row by its column names, values as the schema gives them."""
@@ -26,7 +26,8 @@ class Filters:
     Of webhooks `status` is the outcome, and `type`, `lane` and `subscriber` are those of an event that one made.
     `since` is the earliest time, and `until` is later than all: of events when they were made, of webhooks when they
     were received. `error` is a part of an event's reason or last error. `text` is a word that somebody looks for:
-    see `gateway.ledger.finding`. `delivery_id` is a provider's id of a webhook.
+    see `gateway.ledger.finding`. `delivery_id` is a provider's id of a webhook. `incident` asks for events of facts
+    that Lumail was told as they are not, and for webhooks that made such.
     """
 
     status: str | None = None
@@ -40,6 +41,7 @@ class Filters:
     error: str | None = None
     text: str | None = None
     delivery_id: str | None = None
+    incident: Literal[True] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ def of_events(connection: Connection, filters: Filters) -> list[ColumnElement[bo
     if filters.delivery_id is not None:
         of_it = select(webhooks.c.id).where(webhooks.c.delivery_id == filters.delivery_id)
         conditions.append(events.c.webhook.in_(of_it))
+    if filters.incident is not None:
+        conditions.append(of_incident())
     return conditions
 
 
@@ -102,6 +106,8 @@ def of_webhooks(connection: Connection, filters: Filters) -> list[ColumnElement[
     made = [events.c[name] == asked[name] for name in ("lane", "subscriber", "type") if name in asked]
     if filters.error is not None:
         made += of_events(connection, Filters(error=filters.error))
+    if filters.incident is not None:
+        made.append(of_incident())
     if made:
         conditions.append(select(events.c.id).where(events.c.webhook == webhooks.c.id, *made).exists())
     if filters.text is not None:
@@ -112,6 +118,11 @@ def of_webhooks(connection: Connection, filters: Filters) -> list[ColumnElement[
 def has_reason() -> ColumnElement[bool]:
     """Written as the partial index has it, so that it is used."""
     return or_(text("events.last_error IS NOT NULL"), text("events.reason IS NOT NULL"))
+
+
+def of_incident() -> ColumnElement[bool]:
+    """Events of facts that Lumail was told as they are not."""
+    return events.c.group.in_(select(groups.c.id).where(text("groups.incident IS NOT NULL")))
 
 
 def in_quarantine() -> ColumnElement[bool]:
@@ -157,8 +168,8 @@ def told_under(connection: Connection, destination: str, names: Sequence[str]) -
     found: dict[str, Row] = {}
     for start in range(0, len(names), MOST_NAMES):
         some = names[start : start + MOST_NAMES]
-        groups = select(keys.c.group).where(keys.c.destination == destination, keys.c.key.in_(some))
-        found |= {row["id"]: row for row in _rows(connection, select(events).where(events.c.group.in_(groups)))}
+        facts = select(keys.c.group).where(keys.c.destination == destination, keys.c.key.in_(some))
+        found |= {row["id"]: row for row in _rows(connection, select(events).where(events.c.group.in_(facts)))}
     return [found[identity] for identity in sorted(found)]
 
 

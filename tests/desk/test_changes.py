@@ -32,6 +32,9 @@ def test_a_failed_event_is_sent_again_and_the_page_tells_what_becomes_of_it(oper
         f"/events/{identity}/replay", data={"csrf_token": operator.token}, headers={"HX-Request": "true"}
     ).text
     assert "It waits again" in part
+    assert 'id="stands" hx-swap-oob="true"' in part
+    assert '<span class="badge calm">waiting</span></h1>' in part
+    assert "<title>SUBSCRIBER_PAYMENT waiting" in part
     assert 'hx-trigger="every 1s"' in part
     assert rows(ledger, events, "status") == [("waiting",)]
     assert acts(ledger)[-1][1] == "replay event"

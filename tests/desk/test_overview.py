@@ -1,16 +1,18 @@
 """The overview as the server tells it: what needs a person, in order, with links only to pages that there are."""
 
+import html
 import re
 from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from gateway.desk import Desk
-from gateway.ledger import incidents, pauses, refusals
+from gateway.ledger import demands, incidents, pauses, refusals
+from gateway.ledger.demands import COPY, ERASE, Demand, Origin, Subject
 from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.pauses import Pause
 from gateway.ledger.refusals import Refused
-from gateway.ledger.schema import events
+from gateway.ledger.schema import events, groups
 from tests.desk.conftest import Visitor
 from tests.making import complained, payment, record, record_facts, submission, told
 
@@ -57,6 +59,74 @@ def test_what_needs_a_person_is_told_the_worst_first(desk_parts: Desk, viewer: V
         ("held", "2 events to main held Each says what it waits for."),
         ("unknown path", f"2 requests to /webhooks/strip, which is no source {MEANT}"),
     ]
+
+
+def test_incidents_beyond_those_shown_are_listed_by_a_link(desk_parts: Desk, viewer: Visitor) -> None:
+    ledger = desk_parts.ledger
+    made = record_facts(ledger, *(payment(f"p:{number}") for number in range(8)))
+    with ledger.write(["main"]) as connection:
+        for number, event in enumerate(made[:7]):
+            incidents.note(connection, "main", f"gr_{number}", "told twice")
+            connection.execute(update(events).where(events.c.id == event).values(group=f"gr_{number}"))
+    page = viewer.page("/")
+    assert needs(page)[-1] == (
+        "incident",
+        "2 more facts that Lumail was told as they are not All events of all such facts.",
+    )
+    assert 'href="/events?incident=yes"' in page
+    listed = viewer.page("/events?incident=yes")
+    assert [event in listed for event in made] == [True] * 7 + [False]
+    assert viewer.get("/events?incident=no").status_code == 400
+
+
+def test_what_people_may_demand_is_told_with_what_to_type(desk_parts: Desk, viewer: Visitor, operator: Visitor) -> None:
+    ledger = desk_parts.ledger
+    with ledger.write(["main"]) as connection:
+        now = ledger.now(connection)
+        asked = Demand(COPY, Subject(("ana@example.com",)), reference="data request 7")
+        copy = demands.note(connection, asked, Origin("shopify", "shopify"), now - timedelta(hours=2))
+        for ago in (30, 90):  # minutes
+            demands.note(
+                connection, Demand(ERASE, Subject(("ben@example.com",))), Origin("ana"), now - timedelta(minutes=ago)
+            )
+    text = "data request 7: somebody wants a copy of what is held on them Asked by shopify, 2 h ago."
+    late = "1 erasure has not ended for an hour Workers go on with it, once what is on its way to Lumail has ended."
+    late += " See whether they run:"
+    assert needs(viewer.page("/")) == [("copy", text), ("erasure", late)]
+    assert needs(operator.page("/")) == [
+        ("copy", f"{text} lumail-gateway export {copy} --out copy.json"),
+        ("erasure", f"{late} lumail-gateway check"),
+    ]
+
+
+def test_a_payment_that_nothing_makes_is_told(desk_parts: Desk, viewer: Visitor) -> None:
+    ledger = desk_parts.ledger
+    with ledger.write(["main"]) as connection:
+        then = ledger.now(connection) - timedelta(days=2)
+        connection.execute(insert(groups).values(id="gr_1", destination="main", heard_at=then))
+    why = "See payments_from on the provider's page: another object may have to be ticked there."
+    assert [(word, html.unescape(text)) for word, text in needs(viewer.page("/"))] == [
+        ("not made", f"1 payment told only by objects that make none {why}")
+    ]
+
+
+def test_what_puts_it_right_is_offered_where_it_can_be_done_by_whom_it_may(
+    desk_parts: Desk, viewer: Visitor, operator: Visitor
+) -> None:
+    ledger = desk_parts.ledger
+    [failed] = record_facts(ledger, payment("p:1"))
+    with ledger.write(["main"]) as connection:
+        now = ledger.now(connection)
+        connection.execute(update(events).where(events.c.id == failed).values(status="failed", reason="no"))
+        pauses.begin(connection, "main", Pause(None, "a rest"), now)
+    offered = re.compile(r'class="put-right" href="([^"]+)"')
+    assert offered.findall(viewer.page("/")) == []
+    links = [html.unescape(link) for link in offered.findall(operator.page("/"))]
+    assert links == [
+        "/destinations/main",
+        "/replays/new?kind=events&status=failed&destination=main",
+    ]
+    assert ["Resume" in operator.page(links[0]), "Send again" in operator.page(links[1])] == [True, True]
 
 
 def test_no_link_leads_to_a_page_that_is_not_there(desk_parts: Desk, viewer: Visitor) -> None:

@@ -103,6 +103,24 @@ class Reader:
         return bool(self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
 
 
+def refused(traffic: Traffic) -> str:
+    """The path of an event that Lumail has refused just now."""
+    traffic.fails_next("402")
+    [event] = traffic.post("sendgrid", "complained")["events"]
+    return f"/events/{event}"
+
+
+def opened(reader: Reader, path: str, status: str) -> Page:
+    """The page of an event, once it stands so."""
+    page = reader.go(path)
+    for _ in range(40):
+        if page.get_by_role("heading", level=1).filter(has_text=status).count():
+            return page
+        page.wait_for_timeout(250)
+        page.reload()
+    raise AssertionError(page.content())
+
+
 @pytest.fixture
 def reader(browser: Browser, running: Started) -> Iterator[Reader]:
     """The sandbox's admin, signed in, on a wide and bright screen."""

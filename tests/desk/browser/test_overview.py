@@ -4,11 +4,12 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.desk.browser.conftest import Reader
+from tests.desk.browser.conftest import Reader, opened, refused
 from tests.desk.browser.traffic import Traffic
 
 
-def test_what_needs_a_person_comes_first(reader: Reader) -> None:
+def test_what_needs_a_person_comes_first(reader: Reader, traffic: Traffic) -> None:
+    opened(reader, refused(traffic), "failed")
     needs = reader.go("/").get_by_role("region", name="Needs a person")
     expect(needs).to_contain_text(re.compile(r"\d+ events? to main failed"))
     expect(needs).to_contain_text(re.compile(r"\d+ webhooks? of stripe not understood"))

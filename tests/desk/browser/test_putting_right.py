@@ -2,34 +2,18 @@
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.desk.browser.conftest import Reader
+from tests.desk.browser.conftest import Reader, opened, refused
 from tests.desk.browser.traffic import Traffic
-
-
-def refused(traffic: Traffic) -> str:
-    """The path of an event that Lumail has refused just now."""
-    traffic.fails_next("402")
-    [event] = traffic.post("sendgrid", "complained")["events"]
-    return f"/events/{event}"
-
-
-def opened(reader: Reader, path: str, status: str) -> Page:
-    """The page of an event, once it stands so."""
-    page = reader.go(path)
-    for _ in range(40):
-        if page.get_by_role("heading", level=1).filter(has_text=status).count():
-            return page
-        page.wait_for_timeout(250)
-        page.reload()
-    raise AssertionError(page.content())
 
 
 def test_a_refused_event_is_sent_again_and_the_page_says_that_it_helped(reader: Reader, traffic: Traffic) -> None:
     page = opened(reader, refused(traffic), "failed")
     page.keyboard.press("r")
     expect(page.locator("#actions")).to_contain_text("It helped: Lumail has recorded it")
+    expect(page.get_by_role("heading", level=1)).to_have_text("EMAIL_COMPLAINED delivered")
+    expect(page).to_have_title(re.compile("EMAIL_COMPLAINED delivered"))
     assert reader.violations() == []
 
 

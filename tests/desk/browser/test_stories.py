@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.desk.browser.conftest import Reader
+from tests.desk.browser.conftest import Reader, opened, refused
 from tests.desk.browser.traffic import Traffic
 
 
@@ -22,7 +22,8 @@ def test_from_the_overview_a_wrong_secret_is_found_in_two_clicks(reader: Reader,
     assert reader.violations() == []
 
 
-def test_a_failed_event_is_found_by_filters_and_tells_why(reader: Reader) -> None:
+def test_a_failed_event_is_found_by_filters_and_tells_why(reader: Reader, traffic: Traffic) -> None:
+    opened(reader, refused(traffic), "failed")
     page = reader.go("/events")
     page.get_by_label("Status").select_option("failed")
     page.wait_for_url("**/events?*status=failed*")
@@ -74,8 +75,9 @@ def test_stories_fit_a_telephone_at_night(dark_phone: Reader) -> None:
         page.locator("[data-row] a").first.click()
         page.wait_for_load_state()
         found[start] = (dark_phone.violations(), dark_phone.too_wide())
-    dark_phone.go("/sources/stripe")
-    found["source"] = (dark_phone.violations(), dark_phone.too_wide())
+    for path in ("/sources/stripe", "/destinations/main", "/received?status=rejected", "/events?incident=yes"):
+        dark_phone.go(path)
+        found[path] = (dark_phone.violations(), dark_phone.too_wide())
     assert found == dict.fromkeys(found, ([], False))
 
 
