@@ -96,7 +96,7 @@ def consent_told(told: Mapping[str, Any], event: SourceEvent, context: Context) 
     if state not in _CONSENTS:
         return taught(*memos)
     kind, data = _CONSENTS[state]
-    key = f"consent:{customer}:{moment.to_iso(at)}:{state}"
+    key = f"consent:{customer}:{int(at.timestamp())}:{state}"
     return translated(_of_customer(kind, customer, data, at, key, context, told["email_address"]), memos=memos)
 
 

@@ -285,7 +285,7 @@ class _Book:
             return None
         live = [event for event in told if event.is_live]
         if live:
-            self._enrich(live, fact, retold=self._is_retold(live))
+            self._enrich(live, fact, retold=any(map(self.is_retold, live)))
             return None
         return self.add(fact, group, {}).id
 
@@ -335,9 +335,19 @@ class _Book:
         self._groups[group].append(event)
         return event
 
-    def _is_retold(self, live: Sequence[KnownEvent]) -> bool:
-        """Whether this is a second translation of the webhook that made the event."""
-        return self._recording is not None and any(one.webhook == self._recording[1] for one in live)
+    @property
+    def teller(self) -> str:
+        """The webhook that is being recorded."""
+        return "" if self._recording is None else self._recording[1]
+
+    @property
+    def tells_again(self) -> bool:
+        """Whether that was recorded before, and is translated anew."""
+        return self._recording is not None and self._recording[0].known_as is not None
+
+    def is_retold(self, event: KnownEvent) -> bool:
+        """Whether what is being recorded is a second translation of the webhook that made the event."""
+        return not event.new and event.webhook == self.teller
 
     def _enrich(self, live: Sequence[KnownEvent], fact: Fact, *, retold: bool) -> None:
         """Give the untold event of a fact the better data; what an attempt may have sent stays as it is.

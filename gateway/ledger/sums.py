@@ -67,16 +67,16 @@ class _Book:
     paid: Money | None = None
     alone: bool = False
 
-    def learn(self, told: Refund | RefundTotal) -> None:
+    def learn(self, told: Refund | RefundTotal) -> bool:
+        """Whether this is what is known now of the refund, or of all."""
         self.alone = self.alone or told.alone
         at = told.told_at.timestamp()
         if told.paid is not None:
             self._learn_paid(Money(told.paid, told.currency))
         money = Money(told.amount, told.currency)
         if isinstance(told, RefundTotal):
-            self._learn_total(money, at)
-        else:
-            self._learn_single(told.id, _Single(money, told.state, told.created_at.timestamp(), at))
+            return self._learn_total(money, at)
+        return self._learn_single(told.id, _Single(money, told.state, told.created_at.timestamp(), at))
 
     def merge(self, other: "_Book") -> None:
         self.alone = self.alone or other.alone
@@ -125,14 +125,18 @@ class _Book:
         if self.paid is None or paid.amount > self.paid.amount:
             self.paid = paid
 
-    def _learn_total(self, money: Money, at: float) -> None:
-        if self.total is None or (at, money.amount) > (self.total[1], self.total[0].amount):
+    def _learn_total(self, money: Money, at: float) -> bool:
+        counts = self.total is None or (at, money.amount) > (self.total[1], self.total[0].amount)
+        if counts:
             self.total = (money, at)
+        return counts
 
-    def _learn_single(self, identity: str, single: _Single) -> None:
+    def _learn_single(self, identity: str, single: _Single) -> bool:
         known = self.singles.get(identity)
-        if known is None or single.after(known):
+        counts = known is None or single.after(known)
+        if counts:
             self.singles[identity] = single
+        return counts
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -164,7 +168,7 @@ class Sums:
 
     `made` are payments by column and part, as makers told them; `heard` are those that only others told.
     `rates`: the same money in the currency that buyers saw and in the seller's own. `elsewhere` are parts that
-    belong to a sale which other objects make.
+    belong to a sale which other objects make. `tellers` are the webhooks that told what is known of an object.
     """
 
     made: dict[str, dict[str, Money]] = field(default_factory=dict)
@@ -172,17 +176,34 @@ class Sums:
     books: dict[str, _Book] = field(default_factory=dict)
     rates: dict[str, tuple[Money, Money]] = field(default_factory=dict)
     elsewhere: set[str] = field(default_factory=set)
+    tellers: dict[str, str] = field(default_factory=dict)
 
-    def learn(self, told: Sum, *, makes: bool) -> None:
+    def learn(self, told: Sum, *, makes: bool, teller: str = "") -> None:
+        """Take in what a webhook says; `teller` names that, so that it can be taken back if it was read wrongly."""
         if not isinstance(told, Paid):
-            self.books.setdefault(told.book, _Book()).learn(told)
+            if self.books.setdefault(told.book, _Book()).learn(told) and teller:
+                self.tellers[_about(told)] = teller
             return
         own = Money(told.amount, told.currency)
-        _raise(self.made if makes else self.heard, told.column, told.part, own)
+        if _raise(self.made if makes else self.heard, told.column, told.part, own) and teller:
+            self.tellers[_about(told)] = teller
         if told.elsewhere:
             self.elsewhere.add(told.part)
         if told.presented is not None:
             self._learn_rate(Money(*told.presented), own)
+
+    def rests_on(self, told: Sum, teller: str) -> bool:
+        """Whether what is known of the object that is told here was told by this very webhook."""
+        return self.tellers.get(_about(told)) == teller
+
+    def take_back(self, told: Sum) -> None:
+        """Forget what the object said that tells this now: it was read wrongly."""
+        if isinstance(told, Paid):
+            self.made.get(told.column, {}).pop(told.part, None)
+        elif isinstance(told, Refund):
+            self.books[told.book].singles.pop(told.id, None)
+        else:
+            self.books[told.book].total = None
 
     def merge(self, other: "Sums") -> None:
         """The two sales are one."""
@@ -195,6 +216,7 @@ class Sums:
         for seen, own in other.rates.values():
             self._learn_rate(seen, own)
         self.elsewhere |= other.elsewhere
+        self.tellers = {**other.tellers, **self.tellers}
 
     def paid(self, currency: str) -> Decimal:
         """What was paid in a currency: the column that says most, since each column tells the whole sale."""
@@ -265,6 +287,7 @@ class Sums:
             "books": {name: book.as_json() for name, book in self.books.items()},
             "rates": {currency: [one.as_json() for one in pair] for currency, pair in self.rates.items()},
             "elsewhere": sorted(self.elsewhere),
+            "tellers": self.tellers,
         }
 
     @classmethod
@@ -278,6 +301,7 @@ class Sums:
                 for currency, (seen, own) in told["rates"].items()
             },
             set(told["elsewhere"]),
+            told["tellers"],
         )
 
 
@@ -299,12 +323,24 @@ def priced(data: str, money: Money) -> str:
     return encode_data({**told, "amount": money.amount, "currency": money.currency})
 
 
-def _raise(columns: dict[str, dict[str, Money]], column: str, part: str, money: Money) -> None:
-    """Of two tellings of one part in one currency the larger counts; another currency adds nothing."""
+def _about(told: Sum) -> str:
+    """The object that a telling is about."""
+    if isinstance(told, Paid):
+        return f"{told.column}:{told.part}"
+    return told.id if isinstance(told, Refund) else told.book
+
+
+def _raise(columns: dict[str, dict[str, Money]], column: str, part: str, money: Money) -> bool:
+    """Of two tellings of one part in one currency the larger counts; another currency adds nothing.
+
+    Whether this one counts now.
+    """
     parts = columns.setdefault(column, {})
     known = parts.get(part)
-    if known is None or (known.currency == money.currency and known.amount < money.amount):
+    counts = known is None or (known.currency == money.currency and known.amount < money.amount)
+    if counts:
         parts[part] = money
+    return counts
 
 
 def _columns(told: Mapping[str, Mapping[str, list[str]]]) -> Iterator[tuple[str, dict[str, Money]]]:

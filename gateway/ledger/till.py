@@ -60,11 +60,22 @@ _KEEP = {"sqlite": _upsert(sqlite_insert), "postgresql": _upsert(postgresql_inse
 class Pen(Protocol):
     """Who writes the events of the batch."""
 
+    @property
+    def teller(self) -> str:
+        """The webhook that is being recorded."""
+
+    @property
+    def tells_again(self) -> bool:
+        """Whether that was recorded before, and is translated anew."""
+
     def add(self, fact: Fact, group: str, values: Mapping[str, Any]) -> KnownEvent:
         """Make an event of the telling that is being recorded, with these columns besides the fact's own."""
 
     def change(self, event: KnownEvent, values: Mapping[str, Any]) -> None:
         """Set columns of an event that nobody has sent."""
+
+    def is_retold(self, event: KnownEvent) -> bool:
+        """Whether what is being recorded is a second translation of the webhook that made the event."""
 
 
 class _Account:
@@ -134,7 +145,10 @@ class Till:
         if account.is_erased or fact.sum is None:
             return None
         self._changed.add(group)
-        account.sums.learn(fact.sum, makes=fact.makes)
+        teller = self._pen.teller
+        if self._pen.tells_again and account.sums.rests_on(fact.sum, teller):
+            account.sums.take_back(fact.sum)
+        account.sums.learn(fact.sum, makes=fact.makes, teller=teller)
         if not account.sums.is_heard_only:
             account.heard_at = None
         elif account.heard_at is None:
@@ -217,9 +231,10 @@ class Till:
             return
         values: dict[str, Any] = {}
         finds_subscriber = event.subscriber is None and fact.subscriber is not None
-        if fact.richness > event.richness:
+        better = self._is_better(fact, event)
+        if better:
             values |= {"data": _with_amount(fact.data, event), "richness": fact.richness, "named_by": fact.named_by}
-        if finds_subscriber or (fact.makes and fact.subscriber is not None and fact.richness > event.richness):
+        if finds_subscriber or (fact.makes and fact.subscriber is not None and better):
             values["subscriber"] = fact.subscriber
         if event.release_at is not None and fact.makes and not _link_wait(fact):
             values["release_at"] = None
@@ -258,7 +273,7 @@ class Till:
 
     def _enrich_refund(self, event: KnownEvent, fact: Fact, *, alone: bool) -> None:
         values: dict[str, Any] = {}
-        if fact.richness > event.richness:
+        if self._is_better(fact, event):
             values |= {"data": _with_amount(fact.data, event), "richness": fact.richness}
         if event.subscriber is None and fact.subscriber is not None:
             values["subscriber"] = fact.subscriber
@@ -272,6 +287,12 @@ class Till:
             values |= {"status": "waiting", "reason": None, "waits_for": None}
         if values:
             self._pen.change(event, values)
+
+    def _is_better(self, fact: Fact, event: KnownEvent) -> bool:
+        """Whether a telling names product and subscriber better, or what it named at first is read otherwise now."""
+        if fact.richness == event.richness:
+            return self._pen.is_retold(event)
+        return fact.richness > event.richness
 
     def _follow(self, group: str) -> None:
         """Let untold refunds go where their payment went, and after it."""

@@ -12,7 +12,7 @@ from sqlalchemy import insert, update
 from gateway.app import configured, prepare
 from gateway.config import Flags
 from gateway.errors import ConfigError
-from gateway.ledger import leases, turns
+from gateway.ledger import aside, leases, turns
 from gateway.ledger.database import Ledger
 from gateway.ledger.doubt import RESTORED
 from gateway.ledger.pauses import COPIED, OTHER_ORGANIZATION
@@ -78,6 +78,8 @@ def test_where_all_that_waits_rests_no_drain_is_called_for(terminal: Terminal, l
     with ledger.write(["main"]) as connection:
         now = ledger.now(connection)
         assert leases.take(connection, "main", "me", now)
+        while aside.put_right(connection, "main", now):
+            pass
         assert turns.release(connection, "main", "me", now, 99) is None
 
 

@@ -221,3 +221,18 @@ def test_sums_outlive_the_events(ledger: Ledger) -> None:
         connection.execute(events.delete())
     record_facts(ledger, sale("in", "50.00", "in", "ch"), refund("20.00", "ch"))
     assert shown(ledger) == [("REFUND", "waiting", None, 20)]
+
+
+def test_a_second_translation_of_a_webhook_corrects_what_the_first_read_wrongly(ledger: Ledger) -> None:
+    [first] = record(ledger, submission(told(sale("in", "4999.00", product="Wrong"))))
+    record(ledger, submission(told(sale("in", "49.99", product="Right")), known_as=first.webhook))
+    assert [decode_data(data) for (data,) in rows(ledger, events, "data")] == [
+        {"amount": Decimal("49.99"), "product": "Right", "currency": "EUR"}
+    ]
+
+
+def test_a_second_translation_does_not_undo_what_was_told_since(ledger: Ledger) -> None:
+    [first] = record(ledger, submission(told(sale("order", "50.00"))))
+    record_facts(ledger, sale("order", "70.00"))
+    record(ledger, submission(told(sale("order", "50.00")), known_as=first.webhook))
+    assert shown(ledger) == [("PAYMENT", "waiting", None, 70)]

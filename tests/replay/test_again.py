@@ -87,7 +87,7 @@ def test_an_event_whose_fact_another_tells_is_sent_by_force_only(ledger: Ledger)
         replay_event(ledger, second, ME)
 
 
-@pytest.mark.parametrize("reason", ["cancelled", "expired", "erased"])
+@pytest.mark.parametrize("reason", ["cancelled", "expired", "person erased"])
 def test_what_was_dropped_for_good_stays_so(ledger: Ledger, reason: str) -> None:
     (identity,) = recorded(ledger, payment("p:1"), status="dropped", reason=reason)
     with pytest.raises(CommandError, match="for good"):
