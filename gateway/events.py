@@ -102,7 +102,8 @@ class Paid:
     larger amount counts.
     `presented` is the same money in the currency that the buyer saw: a refund may be told in that one.
     `link_wait` is how long to wait for an object that tells the same sale better before this one is believed.
-    `elsewhere`: another object makes this sale, though it can't be told which. Then this part never counts.
+    `elsewhere`: another object makes this sale. Then this part never counts. `named` says besides that the keys name
+    that object: the sale is missed, and shown, as long as it does not tell.
     """
 
     column: str
@@ -112,6 +113,7 @@ class Paid:
     presented: tuple[Decimal, str] | None = None
     link_wait: timedelta | None = None
     elsewhere: bool = False
+    named: bool = False
 
 
 class RefundState(StrEnum):

@@ -160,7 +160,7 @@ def invoice_payment_paid(told: Mapping[str, Any], event: SourceEvent, context: C
         return taught(*memos, links=_links(ids))
     amounts = _amounts(told["amount_paid"], told["currency"])
     part = f"payment:{ids['payment']}"
-    claimed = Paid(PAYMENTS, part, amounts["amount"], amounts["currency"], elsewhere=True)
+    claimed = Paid(PAYMENTS, part, amounts["amount"], amounts["currency"], elsewhere=True, named=True)
     of_invoice = Told(ids=ids, emails=(), amounts=amounts, name=product.best())
     made = _event(EventType.SUBSCRIBER_PAYMENT, of_invoice, claimed, event, context)
     return taught(*memos, sums=[made], links=_links(ids))

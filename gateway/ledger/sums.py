@@ -167,8 +167,9 @@ class Sums:
     """All that was said of one sale's money.
 
     `made` are payments by column and part, as makers told them; `heard` are those that only others told.
-    `rates`: the same money in the currency that buyers saw and in the seller's own. `elsewhere` are parts that
-    belong to a sale which other objects make. `tellers` are the webhooks that told what is known of an object.
+    `rates`: the same money in the currency that buyers saw and in the seller's own. `elsewhere` are parts that belong
+    to a sale which other objects make, `missed` those of which it is known which object. `tellers` are the webhooks
+    that told what is known of an object.
     """
 
     made: dict[str, dict[str, Money]] = field(default_factory=dict)
@@ -176,6 +177,7 @@ class Sums:
     books: dict[str, _Book] = field(default_factory=dict)
     rates: dict[str, tuple[Money, Money]] = field(default_factory=dict)
     elsewhere: set[str] = field(default_factory=set)
+    missed: set[str] = field(default_factory=set)
     tellers: dict[str, str] = field(default_factory=dict)
 
     def learn(self, told: Sum, *, makes: bool, teller: str = "") -> None:
@@ -189,6 +191,8 @@ class Sums:
             self.tellers[_about(told)] = teller
         if told.elsewhere:
             self.elsewhere.add(told.part)
+        if told.named:
+            self.missed.add(told.part)
         if told.presented is not None:
             self._learn_rate(Money(*told.presented), own)
 
@@ -216,6 +220,7 @@ class Sums:
         for seen, own in other.rates.values():
             self._learn_rate(seen, own)
         self.elsewhere |= other.elsewhere
+        self.missed |= other.missed
         self.tellers = {**other.tellers, **self.tellers}
 
     def paid(self, currency: str) -> Decimal:
@@ -254,8 +259,9 @@ class Sums:
     @property
     def is_heard_only(self) -> bool:
         """Whether a payment was told, and by no telling that makes one."""
-        heard = {part for parts in self.heard.values() for part in parts}
-        return bool(heard - self.elsewhere) and not self.made
+        heard = {part for parts in self.heard.values() for part in parts} - self.elsewhere
+        made = {part for parts in self.made.values() for part in parts} - self.elsewhere
+        return bool(heard | self.missed) and not made
 
     def in_currency(self, money: Money, currency: str) -> Money:
         """The same money in the seller's currency where a rate is known that leads there, otherwise as it is."""
@@ -287,6 +293,7 @@ class Sums:
             "books": {name: book.as_json() for name, book in self.books.items()},
             "rates": {currency: [one.as_json() for one in pair] for currency, pair in self.rates.items()},
             "elsewhere": sorted(self.elsewhere),
+            "missed": sorted(self.missed),
             "tellers": self.tellers,
         }
 
@@ -301,6 +308,7 @@ class Sums:
                 for currency, (seen, own) in told["rates"].items()
             },
             set(told["elsewhere"]),
+            set(told["missed"]),
             told["tellers"],
         )
 

@@ -67,6 +67,13 @@ def test_a_part_that_another_object_tells_counts_for_nothing() -> None:
     assert (sums.paid("EUR"), sums.is_heard_only) == (NOTHING, False)
 
 
+def test_a_sale_whose_object_is_named_is_missed_until_that_tells() -> None:
+    claimed = taught(paid("intent", "pi", 10, elsewhere=True, named=True), makes=False)
+    assert claimed.is_heard_only
+    claimed.learn(paid("invoice", "in", 10), makes=True)
+    assert not claimed.is_heard_only
+
+
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
