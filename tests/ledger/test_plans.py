@@ -64,6 +64,7 @@ LISTS = [
     Filters(source="stripe", error="402"),
     Filters(subscriber="ana@example.com"),
     Filters(error="402"),
+    Filters(incident=True),
     Filters(text="s7@example.com"),
     Filters(text="nothing"),
 ]
