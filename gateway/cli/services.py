@@ -16,8 +16,8 @@ from gateway import web as web_processes
 from gateway.app import METRICS_FOLDER, configured, prepare
 from gateway.cli import first_admin, running
 from gateway.cli.running import STAND_IN, noted
-from gateway.cli.settings import SANDBOX, Said, data_folder, installation_options, local_url
-from gateway.config import Config, child_environ, with_dotenv
+from gateway.cli.settings import SANDBOX, Said, data_folder, installation_options
+from gateway.config import Config, child_environ, local_url, with_dotenv
 from gateway.errors import RedisMissingError
 from gateway.ledger.attempt import ENDS_WITHIN
 from gateway.logs import configure_logs

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from gateway.app import configured
 from gateway.cli import running
 from gateway.cli.running import Running
-from gateway.config import Config, Flags, configuration_file, with_dotenv
+from gateway.config import Config, Flags, configuration_file, local_url, with_dotenv
 from gateway.errors import CommandError, ConfigError
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import require_current
@@ -149,12 +149,6 @@ def opened_ledger(config: Config) -> Iterator[Ledger]:
         yield ledger
     finally:
         ledger.close()
-
-
-def local_url(host: str, port: int) -> str:
-    """An address at which this machine reaches a server that listens on `host`."""
-    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
-    return f"http://{f'[{name}]' if ':' in name else name}:{port}"
 
 
 def who() -> str:

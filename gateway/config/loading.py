@@ -83,7 +83,7 @@ class _Reading:
             file=self._inputs.file.absolute(),
             data=settings["data"],
             sandbox=settings["sandbox"],
-            public_url=self._top.get("public_url") or _local_url(settings["host"], settings["port"]),
+            public_url=self._top.get("public_url") or local_url(settings["host"], settings["port"]),
             trusted_proxies=self._top["trusted_proxies"],
             max_body_bytes=self._top["max_body_mb"] * 1024 * 1024,
             destinations=MappingProxyType({n: self._made_destination(n, d) for n, d in self._destinations.items()}),
@@ -278,6 +278,7 @@ def _token(prefix: str = "") -> tuple[str, str]:
     return token, token
 
 
-def _local_url(host: str, port: int) -> str:
+def local_url(host: str, port: int) -> str:
+    """An address at which this machine reaches a server that listens on `host`."""
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # not bound here, replaced
     return f"http://{f'[{name}]' if ':' in name else name}:{port}"

@@ -201,7 +201,6 @@ class Till:
         payments = self._events(group, PAID)
         lacking = self._balance(group, PAID, prefer=told.currency)
         currency = self._currency(group, PAID, prefer=told.currency)
-        made = None
         if lacking > 0 and fact.makes and told.currency == currency:
             correctable = self._correctable(payments, told, group)
             if correctable is None:
@@ -210,7 +209,7 @@ class Till:
         elif lacking > 0 and not fact.makes:
             self._revive(payments, fact)
         self._enrich(payments, fact, told.part)
-        return made
+        return None
 
     def _correctable(self, payments: Sequence[KnownEvent], told: Paid, group: str) -> KnownEvent | None:
         """The untold event whose amount this telling corrects: of the same object, or the same money seen otherwise."""
