@@ -1,6 +1,6 @@
 """How a drain is called for, against a real Redis."""
 
-import time
+import socket
 from pathlib import Path
 
 import redis
@@ -55,12 +55,17 @@ def test_destinations_do_not_wait_for_one_another(redis_url: str) -> None:
     assert sorted(eventually(lambda: jobs if len(jobs := waiting(redis_url)) == 3 else None)) == ["a", "b", "c"]
 
 
-def test_without_redis_a_ring_costs_nothing_is_told_once_and_arrives_when_redis_is_there(tmp_path: Path) -> None:
+def test_who_rings_does_not_wait_for_a_redis_that_never_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, capture_logs() as logs:
+        Bell(f"redis://127.0.0.1:{silent.getsockname()[1]}").ring("main")
+        assert logs == []  # who had waited would have learnt that nobody answers
+        silent.accept()[0].close()
+
+
+def test_without_redis_a_ring_is_told_once_and_arrives_when_redis_is_there(tmp_path: Path) -> None:
     with capture_logs() as logs:
         bell_ = Bell(embedded.url(tmp_path))
-        started = time.monotonic()
         bell_.ring("main")
-        assert time.monotonic() - started < 0.1
         eventually(lambda: logs)
         with redis_server(tmp_path) as url:
             assert eventually(lambda: waiting(url)) == ["main"]

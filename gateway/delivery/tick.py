@@ -6,6 +6,7 @@ Now and then it also does what nothing else calls for, such as dropping what was
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 import structlog
 
@@ -62,7 +63,7 @@ class Tick:
             for job in jobs.to_do(connection, now):
                 self._call(job)
             wakes_at = leases.next_wake(connection, now)
-        return EVERY if wakes_at is None else min(EVERY, max(SOONEST, (wakes_at - now).total_seconds()))
+        return wait_for(wakes_at, now)
 
     def _run(self) -> None:
         wait = EVERY
@@ -77,6 +78,11 @@ class Tick:
             except LedgerUnavailableError as error:
                 wait = EVERY
                 _log.warning("tick.failed", error=str(error))
+
+
+def wait_for(wakes_at: datetime | None, now: datetime) -> float:
+    """Seconds until a look is of use; `wakes_at` is when something is due next, None where nothing is."""
+    return EVERY if wakes_at is None else min(EVERY, max(SOONEST, (wakes_at - now).total_seconds()))
 
 
 def drop_outdated(ledger: Ledger, destinations: Mapping[str, Destination]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.cli.conftest import Terminal
 from tests.cli.tryout import ROOT, Started, tryout
 from tests.waiting import eventually
 
@@ -122,5 +123,6 @@ def test_it_ends_cleanly_and_takes_everything_with_it(up: Started) -> None:
     assert up.process.wait(30) == 0
     assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
     assert not (up.folder / "var" / "sandbox" / "up.json").exists()
-    said = up.terminal.run("send", "stripe", "--sandbox", status=2).stderr
-    assert said.startswith("nobody answers at http://127.0.0.1:8000/webhooks/stripe")
+    terminal = Terminal({**up.terminal.environ, "PORT": str(up.port)})
+    said = terminal.run("send", "stripe", "--sandbox", status=2).stderr
+    assert said.startswith(f"nobody answers at http://127.0.0.1:{up.port}/webhooks/stripe")

@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
-from gateway.delivery.tick import EVERY, SOONEST, Tick
+import pytest
+
+from gateway.delivery.tick import EVERY, SOONEST, Tick, wait_for
 from gateway.ledger import jobs, leases
 from gateway.ledger.database import Ledger
+from tests.making import NOON
 
 
 def wake(ledger: Ledger, destination: str, seconds: float) -> None:
@@ -12,16 +15,19 @@ def wake(ledger: Ledger, destination: str, seconds: float) -> None:
         leases.wake(connection, destination, ledger.now(connection) + timedelta(seconds=seconds))
 
 
-def test_a_tick_calls_for_what_is_due_and_comes_back_for_what_soon_will_be(ledger: Ledger) -> None:
+def test_a_tick_calls_for_what_is_due(ledger: Ledger) -> None:
     called: list[str] = []
     tick = Tick(ledger, called.append, called.append)
     assert (tick.look(), called) == (EVERY, [])
     wake(ledger, "main", -1)
     assert (tick.look(), called) == (EVERY, ["main"])
-    wake(ledger, "other", 0.6)
-    assert SOONEST < tick.look() < 0.6
-    wake(ledger, "other", 0.1)
-    assert (tick.look(), called) == (SOONEST, ["main"] * 3)
+
+
+@pytest.mark.parametrize(
+    ("due_in", "expected"), [(None, EVERY), (3600, EVERY), (0.6, 0.6), (0.1, SOONEST), (-5, SOONEST)]
+)
+def test_a_tick_comes_back_for_what_soon_will_be_due(due_in: float | None, expected: float) -> None:
+    assert wait_for(None if due_in is None else NOON + timedelta(seconds=due_in), NOON) == expected
 
 
 def test_a_tick_calls_for_bulk_work_of_which_a_step_is_of_use(ledger: Ledger) -> None:

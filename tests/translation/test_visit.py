@@ -40,20 +40,17 @@ def test_a_huge_answer_is_not_read_to_its_end() -> None:
     assert sent < 2**30
 
 
-def test_a_dripping_answer_ends_in_time() -> None:
+def test_an_answer_that_drips_for_ever_is_given_up() -> None:
     def dripping(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.end_headers()
         with suppress(OSError):
-            for _ in range(200):
+            while True:
                 handler.wfile.write(b"x" * 4096)
                 time.sleep(0.02)  # the drip itself
 
-    with webserver(dripping) as server:
-        started = time.monotonic()
-        with pytest.raises(UnavailableError, match="no whole answer"):
-            visit.get(server.url, within=0.2, largest=10**9)
-        assert time.monotonic() - started < 2
+    with webserver(dripping) as server, pytest.raises(UnavailableError, match="no whole answer"):
+        visit.get(server.url, within=0.2, largest=10**9)
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1/", "http://no-such-host.invalid/", "no address", "https://[/"])
