@@ -5,6 +5,7 @@
     ├── AdapterError         an adapter (a module or a YAML file) breaks the contract
     ├── SignatureError       the sender did not prove where the request comes from
     ├── PayloadError         a genuine payload that its adapter does not understand
+    │   └── TranslationFailedError    its adapter failed on it, which is nothing that the adapter says on purpose
     ├── UnavailableError     what is needed outside to take a webhook can't be had now
     ├── LedgerError          the ledger refused or failed
     │   └── LedgerUnavailableError    it can't commit now; the sender may try again
@@ -15,6 +16,8 @@
 Texts say what to do about it and never hold a secret or personal data.
 """
 
+import errno
+import traceback
 from enum import StrEnum
 
 
@@ -59,6 +62,10 @@ class PayloadError(GatewayError):
     """A genuine payload that is not understood: it is kept in quarantine with this text as reason."""
 
 
+class TranslationFailedError(PayloadError):
+    """An adapter raised what it should not: a bug of it, or a payload of a kind that nobody foresaw."""
+
+
 class UnavailableError(GatewayError):
     """What is needed outside to prove or confirm a webhook can't be had now; nothing was kept."""
 
@@ -81,3 +88,24 @@ class RedisMissingError(GatewayError):
 
 class CommandError(GatewayError):
     """A command that can't be carried out as typed (exit status 2)."""
+
+
+def place_of(error: BaseException) -> str:
+    """Where in our code it came up, for logs: an error's own words may hold what a webhook held."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [one for one in frames if "site-packages" not in one.filename] or frames
+    return f"{ours[-1].filename}:{ours[-1].lineno} {ours[-1].name}" if ours else "unknown"
+
+
+_SHORTAGES = {
+    errno.EAGAIN, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EROFS
+}  # fmt: skip
+
+
+def is_of_machine(error: BaseException | None) -> bool:
+    """Whether it, or what it came from, tells that this machine is short of something, whatever was asked of it."""
+    if error is None:
+        return False
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _SHORTAGES):
+        return True
+    return is_of_machine(error.__cause__ or error.__context__)

@@ -4,9 +4,10 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -158,3 +159,53 @@ def _answers(postgres: Postgres, server: "subprocess.Popen[bytes]") -> bool:
         postgres.connect().close()
         return True
     return False
+
+
+@contextmanager
+def pgbouncer(postgres: Postgres) -> Iterator[Callable[[str], str]]:
+    """A pooler that lends few connections by transaction and takes no start-up parameter that it does not know; it
+    gives the URL of a database through it.
+    """
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    assert program, "no pgbouncer on the PATH: install it (Debian, Ubuntu: `apt-get install pgbouncer`)"
+    folder = Path(tempfile.mkdtemp(prefix="gateway-pb-"))
+    owner = _unprivileged()
+    port = _free_port()
+    settings = folder / "pgbouncer.ini"
+    settings.write_text(
+        f"[databases]\n* = host={postgres.folder} user=postgres\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
+        "pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 200\n"
+    )
+    if owner is not None:
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+        os.chown(settings, owner.pw_uid, owner.pw_gid)
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [program, str(settings)],
+            cwd=folder,
+            user=owner and owner.pw_uid,
+            group=owner and owner.pw_gid,
+            extra_groups=[] if owner else None,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        eventually(lambda: _listens(port), what=f"pgbouncer listens: {(folder / 'log').read_text()}")
+        yield lambda name: f"postgresql://gateway@127.0.0.1:{port}/{name}"
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

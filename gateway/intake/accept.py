@@ -7,7 +7,9 @@ from datetime import timedelta
 from functools import lru_cache, partial
 from typing import Any
 
-from gateway.errors import PayloadError
+import structlog
+
+from gateway.errors import PayloadError, TranslationFailedError, UnavailableError, is_of_machine, place_of
 from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, Paid, Refund, Sum, encode_data, lane_of
 from gateway.intake.confirming import confirm
 from gateway.intake.guesses import Guesses
@@ -27,6 +29,9 @@ LONGEST_NAME = 400
 """Longer keys and ids are replaced by their hash, so that they fit a column and an index."""
 
 _SECRET_WORDS = ("signature", "authorization", "cookie", "token", "secret", "hmac", "api-key", "apikey", "password")
+
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def tellings(route: Route, verified: VerifiedWebhook, recall: Recall) -> tuple[T
     try:
         found = split(route.adapter, verified)
     except PayloadError as error:
-        found = [Unreadable(str(error))]
+        found = [Unreadable(_why(error, route))]
     return tuple(_telling(route, verified.webhook, one, recall) for one in found)
 
 
@@ -123,17 +128,25 @@ def _delivery_id(route: Route, verified: VerifiedWebhook) -> str | None:
 
 
 class _NotingMemory:
-    """Memory for one handler, which notes what was read so that it can be checked again under the writer lock."""
+    """Memory for one handler, which notes what was read so that it can be checked again under the writer lock.
+
+    `fault` is why it could not be read: whatever the handler made of that, it is no fault of the webhook.
+    """
 
     def __init__(self, prefix: str, recall: Recall) -> None:
         self._prefix = prefix
         self._recall = recall
         self.reads: dict[str, Mapping[str, Any] | None] = {}
+        self.fault: Exception | None = None
 
     def recall(self, key: MemoryKey) -> Mapping[str, Any] | None:
         name = _memory_name(self._prefix, key)
         if name not in self.reads:
-            self.reads[name] = self._recall(name)
+            try:
+                self.reads[name] = self._recall(name)
+            except Exception as error:
+                self.fault = error
+                raise
         return self.reads[name]
 
 
@@ -148,8 +161,12 @@ def _telling(route: Route, webhook: Webhook, event: SourceEvent | Unreadable, re
     try:
         translation = translate(route.adapter, event, context)
         told = _told(route, prefix, event, translation)
-    except (PayloadError, ValueError) as error:  # ValueError: an amount that JSON can't carry
-        told = Telling("quarantined", event.type, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - whatever it holds, it is quarantined with its cause
+        if memory.fault is not None:
+            raise memory.fault from memory.fault.__cause__
+        told = Telling("quarantined", event.type, reason=_why(error, route))
+    if memory.fault is not None:
+        raise memory.fault
     if not memory.reads:
         return told
     return Telling(
@@ -163,6 +180,22 @@ def _telling(route: Route, webhook: Webhook, event: SourceEvent | Unreadable, re
         again=partial(_telling, route, webhook, event),
         demand=told.demand,
     )
+
+
+def _why(error: Exception, route: Route) -> str:
+    """Why a source event is quarantined; what the adapter did not say on purpose is logged.
+
+    Raises UnavailableError where it is the machine that is short of something.
+    """
+    if is_of_machine(error):
+        raise UnavailableError(f"nothing can be translated now: {type(error).__name__}") from error
+    if isinstance(error, PayloadError) and not isinstance(error, TranslationFailedError):
+        return str(error)
+    cause = error.__cause__ or error
+    _log.error("translation.failed", source=route.source.name, error=type(cause).__name__, at=place_of(cause))
+    if isinstance(error, PayloadError | ValueError):  # ValueError: an amount that JSON can't carry
+        return str(error)
+    return f"what was translated could not be told: {type(error).__name__}"
 
 
 def _told(route: Route, prefix: str, event: SourceEvent, translation: Translation) -> Telling:

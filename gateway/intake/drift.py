@@ -12,7 +12,7 @@ from itertools import chain
 
 import structlog
 
-from gateway.errors import LedgerUnavailableError, PayloadError
+from gateway.errors import LedgerUnavailableError, PayloadError, place_of
 from gateway.ledger import drift
 from gateway.ledger.database import Ledger
 from gateway.ledger.drift import LONGEST_TYPE, Seen
@@ -80,6 +80,8 @@ class DriftWatch:
                     drift.add(connection, list(counted.values()))
             except LedgerUnavailableError as error:
                 _log.warning("drift.not_written", error=str(error))
+            except Exception as error:  # noqa: BLE001 - the thread must outlive what can't be written, and leaves it out
+                _log.error("drift.left_out", error=type(error).__name__, at=place_of(error))
 
     def close(self) -> None:
         self._ends.set()

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import Counter, Histogram
 
-from gateway.errors import LedgerUnavailableError, SignatureError, UnavailableError
+from gateway.errors import LedgerUnavailableError, SignatureError, UnavailableError, place_of
 from gateway.intake.accept import Receipt, accept
 from gateway.intake.body import BodyTooLargeError, BodyUnreadableError, read_body
 from gateway.intake.drift import DriftWatch
@@ -104,8 +104,10 @@ def endpoints(door: Door) -> Blueprint:
                 answer.headers["WWW-Authenticate"] = CHALLENGE
             return answer
         except (LedgerUnavailableError, UnavailableError) as error:
-            _note(route, "unavailable", started, error=str(error))
-            return Response(status=503, headers={"Retry-After": str(RETRY_AFTER)})
+            return _unavailable(route, str(error), started)
+        except Exception as error:  # noqa: BLE001 - a fault of ours: nothing was kept, and the provider is to send again
+            _log.error("webhook.failed", source=source, error=type(error).__name__, at=place_of(error))
+            return _unavailable(route, f"a fault of the gateway: {type(error).__name__}", started)
         _note_receipt(route, receipt, started)
         door.drift.note(route.adapter, receipt.verified, receipt.recorded)
         return jsonify(receipt.as_json())
@@ -126,6 +128,11 @@ def _turned_away(door: Door, route: Route, status: int, cause: str, detail: str,
     answer = jsonify(error=f"{cause}: {detail}")
     answer.status_code = status
     return answer
+
+
+def _unavailable(route: Route, why: str, started: float) -> Response:
+    _note(route, "unavailable", started, error=why)
+    return Response(status=503, headers={"Retry-After": str(RETRY_AFTER)})
 
 
 def _note_receipt(route: Route, receipt: Receipt, started: float) -> None:

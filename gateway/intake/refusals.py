@@ -5,7 +5,7 @@ from collections import Counter
 
 import structlog
 
-from gateway.errors import LedgerUnavailableError
+from gateway.errors import LedgerUnavailableError, place_of
 from gateway.ledger import refusals
 from gateway.ledger.database import Ledger
 from gateway.ledger.refusals import Refused
@@ -56,6 +56,8 @@ class Refusals:
             _log.warning("refusals.not_written", error=str(error))
             with self._lock:
                 self._counts.update(counts)
+        except Exception as error:  # noqa: BLE001 - the thread must outlive what can't be written, and leaves it out
+            _log.error("refusals.left_out", error=type(error).__name__, at=place_of(error))
 
     def close(self) -> None:
         self._ends.set()

@@ -1,6 +1,7 @@
 """Group commit: all webhooks that wait in a process become durable in one transaction, each for itself."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence, Set
 from concurrent.futures import Future, InvalidStateError
@@ -10,12 +11,19 @@ from queue import SimpleQueue
 import structlog
 from sqlalchemy import Connection
 
-from gateway.errors import LedgerUnavailableError
-from gateway.ledger.database import Ledger, is_serialization_fault
+from gateway.errors import LedgerUnavailableError, place_of
+from gateway.ledger import faults
+from gateway.ledger.database import LOCK_SECONDS, TABLE_SECONDS, Ledger
 from gateway.ledger.recording import quarantined_whole, record
 from gateway.ledger.telling import Recorded, Submission
 
 MOST_IN_A_GROUP = 64
+
+TRIES = 3
+"""How often a transaction is tried of which the database says that it met another one."""
+
+ALONE_SECONDS = 0.5
+"""How long one that is tried alone waits for a locked table: its group has waited longer already."""
 
 _log = structlog.get_logger()
 
@@ -106,40 +114,62 @@ class Committer:
         self._set_aside.extendleft(reversed(aside))
 
     def _commit(self, group: list[_Waiting]) -> None:
+        ends_at = time.monotonic() + LOCK_SECONDS
         try:
             done = self._write(group)
-        except LedgerUnavailableError as error:
-            _fail(group, error)
-            return
         except Exception as error:  # noqa: BLE001 - the thread must outlive any fault; the senders try again
-            _log.error("ledger.failed", error=type(error).__name__, exc_info=error)
-            _fail(group, LedgerUnavailableError(f"the ledger failed: {type(error).__name__}"), error)
-            return
+            self._one_by_one(group, _unavailable(error), ends_at)
+        else:
+            self._tell(done)
+
+    def _one_by_one(self, group: Sequence[_Waiting], why: LedgerUnavailableError, ends_at: float) -> None:
+        """What failed together is tried in transactions of their own, so that one costs nobody else; those whose
+        turn does not come before `ends_at`, when their senders give up, share the group's fate.
+        """
+        for waiting in group:
+            if waiting.result.cancelled():
+                continue
+            if len(group) == 1 or time.monotonic() > ends_at:
+                _fail(waiting, why)
+                continue
+            try:
+                done = self._write([waiting], alone=True)
+            except Exception as error:  # noqa: BLE001 - as above
+                _fail(waiting, _unavailable(error))
+            else:
+                self._tell(done)
+
+    def _tell(self, done: Sequence[tuple[_Waiting, Recorded]]) -> None:
         for waiting, recorded in done:
             _settle(waiting, recorded)
-        if self._after_commit is not None:
-            self._after_commit([(waiting.submission, recorded) for waiting, recorded in done])
+        if self._after_commit is not None and done:
+            try:
+                self._after_commit([(waiting.submission, recorded) for waiting, recorded in done])
+            except Exception as error:  # noqa: BLE001 - all is durable, and whoever was to hear of it looks by himself
+                _log.error("ledger.after_commit_failed", error=type(error).__name__, at=place_of(error))
 
-    def _write(self, group: list[_Waiting], tries: int = 3) -> list[tuple[_Waiting, Recorded]]:
+    def _write(self, group: list[_Waiting], *, alone: bool = False) -> list[tuple[_Waiting, Recorded]]:
         held = {one.submission.destination for one in group}
-        try:
-            with self._ledger.write(held) as connection:
-                self._join(group, held)
-                # Only now is it decided whose senders still wait: the lock may have been long in coming.
-                taken = [one for one in group if not one.result.cancelled()]
-                recorded = record_group(connection, self._ledger, [one.submission for one in taken])
-            return list(zip(taken, recorded, strict=True))
-        except LedgerUnavailableError as error:
-            if tries > 1 and is_serialization_fault(error):
-                return self._write(group, tries - 1)
-            raise
+        for tries_left in reversed(range(TRIES)):
+            try:
+                with self._ledger.write(held, ALONE_SECONDS if alone else TABLE_SECONDS) as connection:
+                    if not alone:
+                        self._join(group, held)
+                    # Only now is it decided whose senders still wait: the lock may have been long in coming.
+                    taken = [one for one in group if not one.result.cancelled()]
+                    recorded = record_group(connection, self._ledger, [one.submission for one in taken])
+                return list(zip(taken, recorded, strict=True))
+            except LedgerUnavailableError as error:
+                if tries_left == 0 or not faults.is_serialization_fault(error):
+                    raise
+        raise AssertionError("the last try returns or raises")
 
 
 def record_group(connection: Connection, ledger: Ledger, submissions: Sequence[Submission]) -> list[Recorded]:
     """Record webhooks of any destinations whose writer locks are held, each for itself.
 
-    They are tried together first, which is cheap. Where that fails each gets a savepoint of its own, and the one that
-    is at fault is kept quarantined instead.
+    They are tried together first, which is cheap. Where that fails by a fault of one of them, each gets a savepoint of
+    its own, and the one that is at fault is kept quarantined instead. Any other fault is raised and nothing is kept.
     """
     results: dict[int, Recorded] = {}
     by_destination: dict[str, list[int]] = {}
@@ -156,14 +186,15 @@ def _record_members(connection: Connection, ledger: Ledger, members: Sequence[Su
     try:
         with connection.begin_nested():
             return record(connection, members, now)
-    except Exception as error:  # whatever one webhook brought up must not cost the others: each is tried alone
-        if connection.invalidated or not connection.in_transaction():
+    except Exception as error:
+        if not faults.is_webhooks_own(error) or connection.invalidated or not connection.in_transaction():
             raise
         if len(members) > 1:
             return [recorded for one in members for recorded in _record_members(connection, ledger, [one])]
+        kind = type(faults.cause_of(error)).__name__
+        _log.error("webhook.not_recorded", source=members[0].source, error=kind, at=place_of(error))
         with connection.begin_nested():
-            reason = f"could not be recorded: {type(error).__name__}"
-            return record(connection, [quarantined_whole(members[0], reason)], now)
+            return record(connection, [quarantined_whole(members[0], f"could not be recorded: {kind}")], now)
 
 
 def _settle(waiting: _Waiting, recorded: Recorded) -> None:
@@ -173,12 +204,17 @@ def _settle(waiting: _Waiting, recorded: Recorded) -> None:
         return  # the sender gave up in this very moment; it will send again and be told of a duplicate
 
 
-def _fail(group: Sequence[_Waiting], error: LedgerUnavailableError, cause: Exception | None = None) -> None:
-    if cause is not None:
-        error.__cause__ = cause
-    for waiting in group:
-        if not waiting.result.cancelled():
-            try:
-                waiting.result.set_exception(error)
-            except InvalidStateError:
-                continue
+def _fail(waiting: _Waiting, error: LedgerUnavailableError) -> None:
+    try:
+        waiting.result.set_exception(error)
+    except InvalidStateError:
+        return  # the sender gave up before
+
+
+def _unavailable(error: Exception) -> LedgerUnavailableError:
+    if isinstance(error, LedgerUnavailableError):
+        return error
+    _log.error("ledger.failed", error=type(error).__name__, at=place_of(error))
+    unavailable = LedgerUnavailableError(f"the ledger failed: {type(error).__name__}")
+    unavailable.__cause__ = error
+    return unavailable

@@ -11,21 +11,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy import func as sql
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from gateway.errors import ConfigError, LedgerUnavailableError
-from gateway.ledger import schema
+from gateway.ledger import faults, postgresql, schema
 
 LOCK_SECONDS = 3.5
 """How long a writer waits for the database before it gives up; below the door's own limit of 4 s."""
 
-_SERIALIZATION_FAULTS = frozenset({"40001", "40P01"})
-_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+TABLE_SECONDS = 2.0
+"""How long one that has its writer locks waits for a table or a row that a stranger has locked."""
+
 _CLOCK = select(sql.clock_timestamp())
-_UNAVAILABLE_STATES = ("08", "53", "55", "57", "58")
 
 
 class Ledger:
@@ -36,9 +34,10 @@ class Ledger:
     """
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
-        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
+            parsed = make_url(url)
             if not parsed.database or parsed.database == ":memory:":
                 raise ConfigError("DATABASE_URL: SQLite needs a file, such as sqlite:////var/lib/gateway/gateway.db")
             path = Path(parsed.database)
@@ -47,7 +46,7 @@ class Ledger:
             self.engine = _sqlite(url)
         else:
             self._file_lock = None
-            self.engine = _postgresql(url)
+            self.engine = postgresql.reach(url, LOCK_SECONDS)
         self._writing = self.engine.execution_options(gateway_writes=True)  # the same pool
 
     def close(self) -> None:
@@ -58,23 +57,26 @@ class Ledger:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection whose reads belong together; nothing is written through it."""
-        with _told_as_unavailable(), self.engine.connect() as connection, connection.begin():
+        with _told_as_unavailable(self.engine), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
-    def write(self, destinations: Iterable[str] = ()) -> Iterator[Connection]:
+    def write(self, destinations: Iterable[str] = (), table_seconds: float = TABLE_SECONDS) -> Iterator[Connection]:
         """A transaction that holds the writer locks of `destinations`; commits at the end, else nothing stays.
 
-        Raises LedgerUnavailableError where the database is away or stays locked.
+        `table_seconds` is how long it waits for what somebody who does not ask for these locks has locked.
+        Raises LedgerUnavailableError where the database is away, stays locked, or fails in any way that is not the
+        fault of what is written.
         """
-        with _told_as_unavailable():
+        with _told_as_unavailable(self.engine):
             if self._file_lock is not None:
                 with self._file_lock.held(), self._writing.connect() as connection, connection.begin():
                     yield connection
                 return
             with self._writing.connect() as connection, connection.begin():
-                for name in sorted(set(destinations)):
-                    connection.execute(_LOCK, {"key": _lock_key(name)})
+                locks = [f"pg_advisory_xact_lock('{_lock_key(name)}'::bigint)" for name in sorted(set(destinations))]
+                limit = f"set_config('lock_timeout', '{round(table_seconds * 1000)}', true)"
+                connection.exec_driver_sql(f"SELECT {', '.join([*locks, limit])}")
                 yield connection
 
     def now(self, connection: Connection) -> datetime:
@@ -101,8 +103,11 @@ class _FileLock:
     @contextmanager
     def held(self) -> Iterator[None]:
         with self._threads:
-            descriptor = self._open()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                descriptor = self._open()
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError as error:
+                raise LedgerUnavailableError(f"{self._path}: can't be locked: {error.strerror}") from error
             try:
                 yield
             finally:
@@ -136,6 +141,7 @@ def _sqlite(url: str) -> Engine:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA cache_size = -16000")
+        cursor.execute("PRAGMA temp_store = MEMORY")  # there may be no folder for temporary files
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -147,46 +153,17 @@ def _sqlite(url: str) -> Engine:
     return engine
 
 
-def _postgresql(url: str) -> Engine:
-    milliseconds = int(LOCK_SECONDS * 1000)
-    return create_engine(
-        url,
-        hide_parameters=True,
-        pool_size=16,
-        max_overflow=48,
-        pool_timeout=LOCK_SECONDS,
-        pool_pre_ping=True,
-        connect_args={
-            "connect_timeout": 3,
-            "options": f"-c lock_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000",
-            "application_name": "lumail-gateway",
-        },
-    )
-
-
 @contextmanager
-def _told_as_unavailable() -> Iterator[None]:
+def _told_as_unavailable(engine: Engine) -> Iterator[None]:
+    """Whatever the database refuses is told as its fault, but for what only the one who asked can be blamed for."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-        raise LedgerUnavailableError(f"the ledger's database can't be used now: {_words(error)}") from error
-    except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None) or ""
-        if error.connection_invalidated or state.startswith(_UNAVAILABLE_STATES) or state in _SERIALIZATION_FAULTS:
-            raise LedgerUnavailableError(f"the ledger's database can't be used now: {_words(error)}") from error
-        raise
-
-
-def is_serialization_fault(error: LedgerUnavailableError) -> bool:
-    """Whether the same transaction, tried again at once, is likely to succeed."""
-    cause = error.__cause__
-    return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", None) in _SERIALIZATION_FAULTS
-
-
-def _words(error: Exception) -> str:
-    """The driver's words without the statement and its parameters, which hold people's data."""
-    origin = getattr(error, "orig", None) or error
-    return str(origin).splitlines()[0][:200] if str(origin) else type(origin).__name__
+    except Exception as error:
+        if not faults.is_of_database(error) or faults.is_webhooks_own(error):
+            raise
+        if faults.is_read_only(error):
+            engine.dispose()
+        raise LedgerUnavailableError(f"the ledger's database can't be used now: {faults.words(error)}") from error
 
 
 def wait_until_ready(ledger: Ledger, seconds: float) -> None:

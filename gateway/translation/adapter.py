@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from marshmallow import Schema
 
-from gateway.errors import AdapterError, PayloadError
+from gateway.errors import AdapterError, PayloadError, TranslationFailedError
 from gateway.events import LumailEvent, MemoryKey, faults_of
 from gateway.translation import payload
 from gateway.translation.signature import Scheme
@@ -267,22 +267,22 @@ class Adapter:
 def split(adapter: Adapter, verified: VerifiedWebhook) -> Sequence[SourceEvent | Unreadable]:
     """The source events of a webhook. Raises PayloadError where the body as a whole can't be read.
 
-    Whatever else an adapter raises is its bug and told as a PayloadError too, as in `translate`.
+    Whatever else an adapter raises is its bug and told as a TranslationFailedError, as in `translate`.
     """
     try:
         return adapter.split(verified)
     except PayloadError:
         raise
     except Exception as error:  # an adapter's bug must cost no webhook: it is quarantined with its cause
-        raise PayloadError(f"adapter {adapter.name} failed to split: {type(error).__name__}") from error
+        raise TranslationFailedError(f"adapter {adapter.name} failed to split: {type(error).__name__}") from error
 
 
 def translate(adapter: Adapter, event: SourceEvent, context: Context) -> Translation:
     """Translate one source event.
 
     Raises PayloadError where the adapter does not understand it: an unknown type, a payload that does not fit, or a
-    translation that Lumail would refuse. Whatever else an adapter raises is its bug and told as a PayloadError too,
-    so that the webhook is kept and can be translated again once the adapter is right.
+    translation that Lumail would refuse. Whatever else an adapter raises is its bug and told as a
+    TranslationFailedError, so that the webhook is kept and can be translated again once the adapter is right.
     """
     handler = adapter.handlers.get(event.type) or _by_pattern(adapter, event.type)
     if handler is None:
@@ -295,7 +295,9 @@ def translate(adapter: Adapter, event: SourceEvent, context: Context) -> Transla
     except PayloadError:
         raise
     except Exception as error:  # an adapter's bug must cost no webhook: it is quarantined with its cause
-        raise PayloadError(f"adapter {adapter.name} failed on {event.type}: {type(error).__name__}") from error
+        raise TranslationFailedError(
+            f"adapter {adapter.name} failed on {event.type}: {type(error).__name__}"
+        ) from error
     if faults:
         raise PayloadError(f"adapter {adapter.name} made an event that Lumail would refuse: {faults}")
     if translation.demand is not None and translation.demand.is_empty:

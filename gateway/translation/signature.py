@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol, TypeVar
 
-from gateway.errors import RejectionCause, SignatureError, UnavailableError
+from gateway.errors import RejectionCause, SignatureError, UnavailableError, is_of_machine
 from gateway.translation.webhook import VerifiedWebhook, Webhook
 
 Proof = TypeVar("Proof")
@@ -117,6 +117,8 @@ def _read(judge: Callable[[], Proof]) -> Proof:
     except (SignatureError, UnavailableError):
         raise
     except Exception as error:  # a scheme that fails on forged input must refuse it, not break the door
+        if is_of_machine(error):
+            raise UnavailableError(f"the signature can't be judged now: {type(error).__name__}") from error
         raise SignatureError(RejectionCause.MALFORMED, f"unreadable ({type(error).__name__})") from error
 
 

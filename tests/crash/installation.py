@@ -110,10 +110,17 @@ class Installation:
 
 @contextmanager
 def installation(
-    folder: Path, database_url: str, setup: Setup = _USUAL, environ: Mapping[str, str] | None = None
+    folder: Path,
+    database_url: str,
+    setup: Setup = _USUAL,
+    environ: Mapping[str, str] | None = None,
+    within: Sequence[str] = (),
 ) -> Iterator[Installation]:
-    """Runs `lumail-gateway up`, live, against a sandbox in this process."""
-    with stand_in(setup.lumail) as (sandbox, base_url), up(folder, database_url, setup, base_url, environ) as running:
+    """Runs `lumail-gateway up`, live, against a sandbox in this process. `within` stands before the command."""
+    with (
+        stand_in(setup.lumail) as (sandbox, base_url),
+        up(folder, database_url, setup, base_url, environ, within) as running,
+    ):
         yield replace(running, sandbox=sandbox)
 
 
@@ -128,7 +135,12 @@ def stand_in(settings: SandboxSettings) -> Iterator[tuple[Sandbox, str]]:
 
 @contextmanager
 def up(
-    folder: Path, database_url: str, setup: Setup, base_url: str, environ: Mapping[str, str] | None = None
+    folder: Path,
+    database_url: str,
+    setup: Setup,
+    base_url: str,
+    environ: Mapping[str, str] | None = None,
+    within: Sequence[str] = (),
 ) -> Iterator[Installation]:
     """Runs `lumail-gateway up` against whatever answers at the base URL."""
     file = folder / "gateway.yaml"
@@ -137,7 +149,17 @@ def up(
     log = folder / "up.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gateway.cli", "up", "--web", str(setup.web), "--workers", str(setup.workers)],
+            [
+                *within,
+                sys.executable,
+                "-m",
+                "gateway.cli",
+                "up",
+                "--web",
+                str(setup.web),
+                "--workers",
+                str(setup.workers),
+            ],
             env={**os.environ, **_settings(file, folder, database_url, port), **(environ or {})},
             stdout=output,
             stderr=output,

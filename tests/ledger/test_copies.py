@@ -46,7 +46,7 @@ def test_a_ledger_recognises_itself_at_every_look(ledger: Ledger, data: Path) ->
 
 
 def test_several_processes_look_in_turn(ledger: Ledger, data: Path) -> None:
-    second = Ledger(ledger.engine.url.render_as_string(hide_password=False))
+    second = Ledger(ledger.url)
     assert [recognised(one, data) for one in (ledger, second, second, ledger)] == [None] * 4
     second.close()
 

@@ -57,7 +57,7 @@ def killed_after(steps: int, script: str, *arguments: str) -> None:
 
 
 def url_of(ledger: Ledger) -> str:
-    return ledger.engine.url.render_as_string(hide_password=False)
+    return ledger.url
 
 
 def is_used_up(left: list[int]) -> bool:
