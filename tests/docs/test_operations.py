@@ -127,7 +127,7 @@ def test_the_unit_starts_up_with_flags_that_it_has() -> None:
 
 
 def test_each_row_of_what_fails_names_a_test_that_there_is() -> None:
-    named = [cells[-1].strip(" `") for cells in table_under("| what fails |")]
+    named = [cells[-1].strip(" `") for cells in table_under("| what fails |", PAGE)]
     there = {
         name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text())
     }
