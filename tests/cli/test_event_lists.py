@@ -72,7 +72,9 @@ def test_each_filter_narrows(terminal: Terminal, ledger: Ledger, narrowed: list[
 def test_people_see_a_line_an_event_and_the_whole_id(terminal: Terminal, ledger: Ledger) -> None:
     (identity,) = record_facts(ledger, payment("p:1"))
     with ledger.write() as connection:
-        connection.execute(update(events).values(created_at=NOON, status="failed", reason="Lumail refused it with 400"))
+        connection.execute(
+            update(events).values(created_at=NOON, status="failed", reason="refused", reason_detail="400")
+        )
     head, _, line = terminal.lines("events", "list")
     assert head.split() == ["event", "made", "status", "type", "subscriber", "source", "reason"]
     assert [cell.strip() for cell in line.split("  ") if cell] == [

@@ -11,13 +11,11 @@ import requests
 from gateway.cli import main
 from gateway.config import Destination
 from gateway.delivery.outcome import View, conclude
-from gateway.ledger import doubt, expiry
 from gateway.ledger.attempt import Claimed, Kind
-from gateway.ledger.closures import PERSON_ERASED
 from gateway.ledger.database import Ledger
 from gateway.ledger.habits import Habits
 from gateway.ledger.schema import events
-from gateway.ledger.strangers import NOT_IN_LUMAIL
+from gateway.ledger.status import Reason
 from gateway.lumail.answer import Answer
 from tests.cli.tryout import ROOT, Started
 from tests.docs.test_provider_pages import table_under, words_in
@@ -100,12 +98,19 @@ def test_the_reasons_of_held_events_are_those_of_the_ledger(ledger: Ledger) -> N
     record(ledger, submission(told(payment("p:1", subscriber=None, waits_for="stripe:-:customer:1"))))
     [(status, unknown)] = rows(ledger, events, "status", "reason")
     assert status == "held"
-    assert first_column("| Reason |", section("### Held")) == {doubt.ANSWER_LOST, unknown, NOT_IN_LUMAIL}
+    assert first_column("| Reason |", section("### Held")) == {Reason.ANSWER_LOST, unknown, Reason.NOT_IN_LUMAIL}
 
 
 def test_the_reasons_of_dropped_events_are_those_of_the_code() -> None:
     documented = first_column("| Reason |", section("### Dropped"))
-    assert documented == {"superseded", "cancelled", PERSON_ERASED, expiry.EXPIRED, expiry.HELD_TOO_LONG, NOT_IN_LUMAIL}
+    assert documented == {
+        "superseded",
+        "cancelled",
+        Reason.PERSON_ERASED,
+        Reason.EXPIRED,
+        Reason.HELD_TOO_LONG,
+        Reason.NOT_IN_LUMAIL,
+    }
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/operations.md", "docs/architecture.md"])

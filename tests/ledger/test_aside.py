@@ -25,12 +25,12 @@ def soon(ledger: Ledger) -> datetime:
 def rest(ledger: Ledger, *scopes: Scope) -> None:
     with ledger.write(["main"]) as connection:
         for scope in scopes:
-            pauses.rest(connection, scope, "by hand", ledger.now(connection))
+            pauses.rest(connection, scope, {"who": "ana"}, ledger.now(connection))
 
 
 def resume(ledger: Ledger, scope: Scope, now: datetime) -> list[str]:
     with ledger.write(["main"]) as connection:
-        return pauses.end_all(connection, scope, now)
+        return [one.reason for one in pauses.end_all(connection, scope, now)]
 
 
 def tell(ledger: Ledger, source: str, number: int) -> None:
