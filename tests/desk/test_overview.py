@@ -56,7 +56,7 @@ def test_what_needs_a_person_is_told_the_worst_first(desk_parts: Desk, viewer: V
         )
     assert needs(viewer.page("/")) == [
         ("incident", "Lumail heard twice of a payment main"),
-        ("paused", "other sends nothing until somebody resumes it the API token is refused"),
+        ("paused", "other sends nothing until somebody resumes it Lumail answered 401: it refuses the API token"),
         ("undecided", "1 held event may have reached Lumail A person has to look at Lumail and decide."),
         ("failed", "1 event to main failed Given up; each says why."),
         ("rejected", "3 requests to sendgrid rejected in the last 24 hours Mostly a wrong or replaced secret."),

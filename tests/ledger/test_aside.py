@@ -82,10 +82,10 @@ def test_a_source_that_goes_on_sends_all_that_came_meanwhile(ledger: Ledger, soo
     rest(ledger, STRIPE, SHOPIFY)
     tell(ledger, "shopify", 3)
     drained(ledger, soon)
-    assert resume(ledger, STRIPE, soon) == ["by hand"]
+    assert resume(ledger, STRIPE, soon) == ["paused by ana"]
     assert drained(ledger, soon) == {"stripe": 120}
     assert resume(ledger, STRIPE, soon) == []
-    assert resume(ledger, SHOPIFY, soon) == ["by hand"]
+    assert resume(ledger, SHOPIFY, soon) == ["paused by ana"]
     assert drained(ledger, soon) == {"shopify": 9}
 
 
