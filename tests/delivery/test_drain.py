@@ -82,7 +82,7 @@ def test_a_402_fails_the_event_alone_with_lumails_words(road: Road) -> None:
     record_facts(road.ledger, payment("p:1"), opened("o:1"))
     road.drain()
     assert road.statuses() == [
-        ("failed", "Lumail refused it with 402: a limit of the plan is reached"),
+        ("failed", "plan_limit_reached"),
         ("delivered", None),
     ]
     assert "message" in str(rows(road.ledger, attempts, "body")[0])
