@@ -17,7 +17,7 @@ def test_the_newest_come_first_with_the_columns_of_the_ledger(terminal: Terminal
     assert [one["id"] for one in listed["events"]] == [second, first]
     assert listed["after"] is None
     shown = listed["events"][1]
-    assert set(shown) == {column.name for column in events.columns}
+    assert set(shown) == {column.name for column in events.columns} | {"reason_code"}
     assert {name: shown[name] for name in ("type", "subscriber", "data", "occurred_at", "lane", "status")} == {
         "type": "SUBSCRIBER_PAYMENT",
         "subscriber": "ana@example.com",
