@@ -25,7 +25,7 @@ from gateway.ledger.search import Filters, Row
 from gateway.ledger.status import Status
 from gateway.wording import counted
 
-STATUSES = tuple(Status)
+STATUSES = tuple(status.value for status in Status)
 
 
 @click.group()
