@@ -220,8 +220,8 @@ def _statements(sqlite: bool, number: int) -> Iterator[str]:
     source = f"CASE WHEN {chance} < 850 THEN 'sendgrid' WHEN {chance} < 999 THEN 'stripe' ELSE 'legacy' END"
     people_ = max(1, number // 12)
     reason = (
-        f"CASE WHEN {other} < 4 THEN 'Lumail refused it with 402: a limit of the plan is reached' "
-        f"WHEN {other} < 10 THEN 'not in Lumail' WHEN {other} < 30 THEN 'superseded' END"
+        f"CASE WHEN {other} < 4 THEN 'plan_limit_reached' "
+        f"WHEN {other} < 10 THEN 'not_in_lumail' WHEN {other} < 30 THEN 'superseded' END"
     )
     yield (
         "INSERT INTO events (id, webhook, source, destination, type, subscriber, data, occurred_at, lane, status, "

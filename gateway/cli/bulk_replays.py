@@ -20,6 +20,7 @@ from gateway.ledger import jobs
 from gateway.ledger.database import Ledger
 from gateway.ledger.jobs import EVENTS, RUNNING, WEBHOOKS, Job
 from gateway.ledger.search import QUARANTINED, Filters
+from gateway.ledger.status import Status
 from gateway.replay import bulk, selection
 from gateway.replay.selection import Preview, Selection
 from gateway.translation.registry import adapters, beside
@@ -31,7 +32,7 @@ EVERY = 0.5
 UNTOUCHED = 10
 """Seconds after which it is said that no worker has begun."""
 
-EVENT_STATUSES = ("failed", "held", "dropped", "delivered")
+EVENT_STATUSES = tuple(one.value for one in (Status.FAILED, Status.HELD, Status.DROPPED, Status.DELIVERED))
 WEBHOOK_STATUSES = (QUARANTINED, "translated", "merged", "taught", "ignored")
 
 _preview = click.option("--preview", is_flag=True, help="Say what would come of it, and do nothing.")
@@ -39,7 +40,7 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @replay.command("events")
-@narrowing_options(EVENT_STATUSES, usual_status="failed")
+@narrowing_options(EVENT_STATUSES, usual_status=Status.FAILED.value)
 @click.option("--force", is_flag=True, help="Also those that Lumail has, or may have, and counts twice.")
 @_preview
 @_yes

@@ -84,7 +84,12 @@ def resume(said: Said, name: str, lane: str | None, source: str | None, as_json:
     with opened_ledger(config) as ledger:
         done = resting.resume(ledger, scope, who())
     first = f"; {counted(done.looked_up, 'event is', 'events are')} looked up at Lumail first" if done.looked_up else ""
-    document = {"paused": False, "looked_up": done.looked_up, "reasons": done.reasons}
+    document = {
+        "paused": False,
+        "looked_up": done.looked_up,
+        "reasons": done.reasons,
+        "reason_codes": done.reason_codes,
+    }
     _tell(scope, f"goes on{first}", document, as_json=as_json)
 
 

@@ -20,11 +20,12 @@ from gateway.cli.filters import filter_options, tell_more
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.errors import CommandError
 from gateway.events import Lane, decode_data
-from gateway.ledger import aside, incidents, search
+from gateway.ledger import aside, incidents, search, words
 from gateway.ledger.search import Filters, Row
+from gateway.ledger.status import Status
 from gateway.wording import counted
 
-STATUSES = ("waiting", "delivering", "delivered", "unknown", "held", "failed", "dropped")
+STATUSES = tuple(status.value for status in Status)
 
 
 @click.group()
@@ -98,13 +99,14 @@ def show_event(said: Said, identity: str, as_json: bool) -> None:
     if as_json:
         show_document({**as_document(row), "keys": keys, "incident": incident, "attempts": attempts})
         return
+    reason = words.of_event(row)
     settled = None if row["settled_at"] is None else at_length(row["settled_at"], now)
     show_fields(
         [
             ("event", row["id"]),
             ("type", row["type"]),
             ("subscriber", row["subscriber"] or "not known yet"),
-            ("status", row["status"] + (f": {row['reason']}" if row["reason"] else "")),
+            ("status", row["status"] + (f": {reason}" if reason else "")),
             ("Lumail's id", row["lumail_event_id"]),
             ("last error", row["last_error"]),
             ("incident", incident),
@@ -148,21 +150,22 @@ def show_event(said: Said, identity: str, as_json: bool) -> None:
 
 
 def _due(row: Row, now: datetime) -> str | None:
-    if row["status"] != "waiting":
+    if row["status"] != Status.WAITING:
         return None
     return f"once {row['source']} is resumed" if aside.is_aside(row["due_at"]) else at_length(row["due_at"], now)
 
 
 def _reason(row: Row) -> str | None:
-    told: str | None = row["reason"] or row["last_error"]
-    candidates = len(row["candidates"] or ())
-    return f"{told} ({counted(candidates, 'candidate')} at Lumail)" if candidates and row["status"] == "held" else told
+    told: str | None = words.of_event(row) or row["last_error"]
+    if row["status"] == Status.HELD and row["candidates"]:
+        return f"{told} ({counted(len(row['candidates']), 'candidate')} at Lumail)"
+    return told
 
 
 def _show_decision(row: Row, incident: str | None) -> None:
     """What a person can do about an event that waits for one."""
     decide = f"lumail-gateway events decide {row['id']}"
-    if row["status"] == "held":
+    if row["status"] == Status.HELD:
         click.echo("\nWhat you can decide, after a look at the subscriber's timeline in Lumail:")
         for candidate in row["candidates"] or ["LUMAIL_ID"]:
             click.echo(f"  it is there:  {decide} --recorded {printable(candidate)}")
@@ -176,5 +179,5 @@ def _show_decision(row: Row, incident: str | None) -> None:
 
 
 def as_document(row: Row) -> dict[str, Any]:
-    """A row of `events` with its data read and its lane in a word."""
-    return {**row, "data": decode_data(row["data"]), "lane": Lane(row["lane"]).word}
+    """A row of `events` with its data read, its reason in words and its lane in a word."""
+    return {**words.with_reason(row), "data": decode_data(row["data"]), "lane": Lane(row["lane"]).word}

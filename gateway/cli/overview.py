@@ -10,6 +10,7 @@ from gateway.cli.display import Column, local, printable, show_document, show_ta
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.events import Lane
 from gateway.ledger.overview import DestinationState, Halt, Overview, SourceState, overview
+from gateway.ledger.status import Status
 from gateway.wording import as_plain, counted, distance, span
 
 
@@ -97,8 +98,8 @@ def _show_sources(found: Overview) -> None:
 def _show_needs(found: Overview) -> None:
     counts = _counts(found)
     told = [
-        (counts["held"], "event held", "events held", "lumail-gateway events list --status held"),
-        (counts["failed"], "event failed", "events failed", "lumail-gateway events list --status failed"),
+        (counts[Status.HELD], "event held", "events held", "lumail-gateway events list --status held"),
+        (counts[Status.FAILED], "event failed", "events failed", "lumail-gateway events list --status failed"),
         (
             counts["quarantined"],
             "webhook in quarantine",
@@ -155,8 +156,8 @@ def _words(one: SourceState) -> Mapping[str, int]:
 
 def _counts(found: Overview) -> dict[str, Any]:
     return {
-        "held": _total(one.held for one in found.destinations),
-        "failed": _total(one.failed for one in found.destinations),
+        Status.HELD: _total(one.held for one in found.destinations),
+        Status.FAILED: _total(one.failed for one in found.destinations),
         "undecided": found.undecided,
         "incidents": found.incident_count,
         "heard_only": found.heard_only,

@@ -16,11 +16,11 @@ from gateway.cli.event_lists import as_document
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.config import Config, signing_secret
 from gateway.errors import CommandError
-from gateway.ledger import search
+from gateway.ledger import search, words
 from gateway.ledger.database import Ledger
-from gateway.ledger.following import FOLLOWS
 from gateway.ledger.overview import halted
 from gateway.ledger.search import Row
+from gateway.ledger.status import Reason, Status
 from gateway.translation.adapter import Adapter
 from gateway.translation.registry import adapters, beside, default_sample, samples
 from gateway.translation.rehearsal import made_new
@@ -35,7 +35,7 @@ FOLLOWED_FOR = 60.0
 
 LOOKS_EVERY = 0.1
 
-_ENDS = frozenset({"delivered", "held", "failed", "dropped"})
+_ENDS = frozenset({Status.DELIVERED, Status.HELD, Status.FAILED, Status.DROPPED})
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ class _Following:
                 halt = halted(connection, self._ledger.now(connection), self._destination, "destination")
             rows = [row for row in found if row is not None]
             for row in rows:
-                if row["status"] in _ENDS and row["reason"] != FOLLOWS and row["id"] not in told:
+                if row["status"] in _ENDS and row["reason"] != Reason.PAYMENT_NOT_LEFT and row["id"] not in told:
                     told.add(row["id"])
                     self._ended(row)
             if len(told) == len(rows):
@@ -251,10 +251,10 @@ class _Following:
 
     def _ended(self, row: Row) -> None:
         at = row["settled_at"] or datetime.now(UTC)
-        if row["status"] == "delivered":
+        if row["status"] == Status.DELIVERED:
             detail = f"Lumail's event {row['lumail_event_id'] or '(its id was not told)'}"
         else:
-            detail = row["reason"] or row["last_error"] or "no reason is known"
+            detail = words.of_event(row) or row["last_error"] or "no reason is known"
         self._step(row["status"], at, detail, row["id"])
 
     def _look(self, webhook: str) -> tuple[Row, list[Row]]:
@@ -287,5 +287,5 @@ class _Following:
             receipt=receipt,
             events=tuple(as_document(row) for row in rows),
             steps=tuple(self._steps),
-            delivered=understood and all(row["status"] == "delivered" for row in rows),
+            delivered=understood and all(row["status"] == Status.DELIVERED for row in rows),
         )

@@ -12,10 +12,11 @@ from gateway.errors import LumailError
 from gateway.events import MONEY_TYPES, EventType
 from gateway.ledger.attempt import ENDS_WITHIN, Claimed, Kind, Settlement, Stranger
 from gateway.ledger.budget import Learned
-from gateway.ledger.doubt import ANSWER_LOST, FIRST_READ_AFTER
+from gateway.ledger.doubt import FIRST_READ_AFTER
 from gateway.ledger.habits import Habits
-from gateway.ledger.pauses import FIRST_WAIT, OTHER_ORGANIZATION, Pause
-from gateway.ledger.strangers import NOT_IN_LUMAIL, Fate
+from gateway.ledger.pauses import FIRST_WAIT, Pause
+from gateway.ledger.status import PauseKind, Reason, Status
+from gateway.ledger.strangers import Fate
 from gateway.lumail.answer import Answer, Verdict, judge
 from gateway.lumail.client import read_events_page
 
@@ -129,7 +130,7 @@ def _not_sent(told: Settlement, answer: Answer, view: View) -> Settlement:
 
 def _back(told: Settlement, due_at: datetime, **more: Any) -> dict[str, Any]:
     """The event's columns when it goes on waiting, or goes on being in doubt."""
-    status = "unknown" if told.claimed.kind is Kind.READ else "waiting"
+    status = Status.UNKNOWN if told.claimed.kind is Kind.READ else Status.WAITING
     return {"status": status, "due_at": due_at, **more}
 
 
@@ -147,7 +148,7 @@ def _posted(told: Settlement, answer: Answer, view: View) -> Settlement:
         case Verdict.UNAUTHORIZED:
             return _unauthorized(told, answer, view)
         case Verdict.PAYMENT_REQUIRED:
-            return _given_up(told, view, "failed", "Lumail refused it with 402: a limit of the plan is reached")
+            return _failed_for(told, view, Reason.PLAN_LIMIT_REACHED)
         case Verdict.REFUSED:
             return _refused(told, answer, view)
         case Verdict.NOT_SENT:
@@ -159,8 +160,8 @@ def _recorded(told: Settlement, answer: Answer, view: View) -> Settlement:
     known, named = view.habits().organization, answer.event.organization_id if answer.event is not None else None
     told = replace(told, recorded=True, lumail_event_id=answer.event_id, echo=_lost_our_id(told.claimed, answer, view))
     if None not in (known, named) and named != known:
-        reason = f"{OTHER_ORGANIZATION} ({named}, not {known}), which recorded {told.claimed.event}"
-        return replace(told, pause=Pause(None, reason))
+        details = {"named": named, "known": known, "event": told.claimed.event}
+        return replace(told, pause=Pause(None, PauseKind.OTHER_ORGANIZATION, details))
     return replace(told, organization=named if known is None else None, trusted=view.habits().on_trial)
 
 
@@ -175,8 +176,8 @@ def _lost_our_id(claimed: Claimed, answer: Answer, view: View) -> bool | None:
 
 def _doubtful(told: Settlement, view: View) -> Settlement:
     changes = {
-        "status": "unknown",
-        "reason": ANSWER_LOST,
+        "status": Status.UNKNOWN,
+        "reason": Reason.ANSWER_LOST,
         "doubted_at": told.claimed.claimed_at + ENDS_WITHIN,
         "reads": 0,
         "read_cursor": None,
@@ -190,7 +191,7 @@ def _doubtful(told: Settlement, view: View) -> Settlement:
 def _rate_limited(told: Settlement, answer: Answer, view: View) -> Settlement:
     after = answer.rate_limit.retry_after
     rest = RATE_LIMITED_PAUSE if after is None else timedelta(seconds=max(1.0, min(after, 3600.0)))
-    pause = Pause(view.now + rest, "Lumail answered 429: too many requests")
+    pause = Pause(view.now + rest, PauseKind.RATE_LIMITED)
     told = replace(told, pause=pause, failed=None)
     if told.claimed.event is None:
         return replace(told, stranger=Stranger.UNANSWERED if told.claimed.kind is Kind.ASK else None)
@@ -200,22 +201,22 @@ def _rate_limited(told: Settlement, answer: Answer, view: View) -> Settlement:
 def _unauthorized(told: Settlement, answer: Answer, view: View) -> Settlement:
     """401: any request shows whether the token is good again; 403: only a POST does, since permissions differ."""
     probe = "get" if answer.status == 401 else "post"
-    pause = Pause(view.now + FIRST_WAIT, f"Lumail answered {answer.status}: it refuses the API token", probe)
+    pause = Pause(view.now + FIRST_WAIT, PauseKind.TOKEN_REFUSED, {"status": answer.status}, probe)
     return replace(told, changes=_back(told, view.now), pause=pause, failed=None)
 
 
 def _refused(told: Settlement, answer: Answer, view: View) -> Settlement:
     """400 says that the data is bad or that the subscriber is unknown, and does not say which."""
-    claimed, refused = told.claimed, f"Lumail refused it with {answer.status}"
+    claimed, refused = told.claimed, str(answer.status)
     if answer.status not in (400, 404):
-        return _given_up(told, view, "failed", refused)
+        return _failed_for(told, view, Reason.REFUSED, refused)
     if answer.status == 400 and view.is_known(claimed.subscriber):
-        return _given_up(told, view, "failed", refused)
+        return _failed_for(told, view, Reason.REFUSED, refused)
     if fate(view.destination, claimed.type) is Fate.HELD:
-        changes = {"status": "held", "reason": NOT_IN_LUMAIL, "last_error": refused}
+        changes = {"status": Status.HELD, "reason": Reason.NOT_IN_LUMAIL, "last_error": _refusal(answer)}
         return replace(told, changes=changes, stranger=Stranger.MET)
     first = claimed.claimed_at - claimed.waited  # in front of others of the subscriber, which the answer is for too
-    return replace(told, changes=_back(told, first, step="ask", last_error=refused))
+    return replace(told, changes=_back(told, first, step="ask", reason_detail=refused, last_error=_refusal(answer)))
 
 
 _FATES = {"drop": Fate.DROPPED, "fail": Fate.FAILED, "create": Fate.CREATED, "wait": Fate.HELD}
@@ -227,8 +228,13 @@ def fate(destination: Destination, event_type: EventType) -> Fate:
     return Fate.HELD if policy == "create" and event_type not in CREATED_FOR else _FATES[policy]
 
 
-def _given_up(told: Settlement, view: View, status: str, reason: str, **more: Any) -> Settlement:
-    return replace(told, changes={"status": status, "reason": reason, "settled_at": view.now, **more})
+def _failed_for(told: Settlement, view: View, reason: Reason, detail: str | None = None) -> Settlement:
+    changes = {"status": Status.FAILED, "reason": reason, "reason_detail": detail, "settled_at": view.now}
+    return replace(told, changes=changes)
+
+
+def _refusal(answer: Answer) -> str:
+    return f"Lumail refused it with {answer.status}"
 
 
 # Asking for a subscriber, for one event or for all that wait for it
@@ -239,17 +245,18 @@ def _asked(told: Settlement, answer: Answer, view: View) -> Settlement:
         known = {200: Stranger.KNOWN, 404: Stranger.UNKNOWN}
         return replace(told, stranger=known.get(answer.status or 0, Stranger.UNANSWERED))
     if answer.status == 200:
-        refused = told.claimed.last_error or "Lumail refused it"
-        return replace(_given_up(told, view, "failed", refused), stranger=Stranger.KNOWN)
+        refused = told.claimed.reason_detail
+        return replace(_failed_for(told, view, Reason.REFUSED, refused), stranger=Stranger.KNOWN)
     if answer.status != 404:
         return _tried_again(told, view)
     match fate(view.destination, told.claimed.type):
         case Fate.CREATED:
             return replace(told, changes=_back(told, view.now, step="create"))
         case Fate.HELD:  # the policy was changed meanwhile
-            return replace(told, changes={"status": "held", "reason": NOT_IN_LUMAIL}, stranger=Stranger.MET)
+            return replace(told, changes={"status": Status.HELD, "reason": Reason.NOT_IN_LUMAIL}, stranger=Stranger.MET)
         case ends:
-            return replace(_given_up(told, view, ends.value, NOT_IN_LUMAIL), stranger=Stranger.LEFT_OUT)
+            changes = {"status": Status(ends), "reason": Reason.NOT_IN_LUMAIL, "reason_detail": None}
+            return replace(told, changes={**changes, "settled_at": view.now}, stranger=Stranger.LEFT_OUT)
 
 
 def _created(told: Settlement, answer: Answer, view: View) -> Settlement:
@@ -257,7 +264,7 @@ def _created(told: Settlement, answer: Answer, view: View) -> Settlement:
     if answer.status == 200:
         return replace(_tried_again(told, view, step="post"), stranger=Stranger.KNOWN)
     if answer.status is not None and 400 <= answer.status < 500 and answer.status not in (408, 429):
-        return _given_up(told, view, "failed", f"Lumail refused to make the subscriber with {answer.status}")
+        return _failed_for(told, view, Reason.SUBSCRIBER_REFUSED, str(answer.status))
     return _tried_again(told, view)
 
 
@@ -266,7 +273,7 @@ def _tried_again(told: Settlement, view: View, **more: Any) -> Settlement:
     claimed = told.claimed
     first = claimed.first_attempt_at or claimed.claimed_at
     if claimed.tries and view.now - first > RETRY_FOR:
-        return _given_up(told, view, "failed", f"given up after {RETRY_FOR.days} days")
+        return _failed_for(told, view, Reason.RETRIES_ENDED, str(RETRY_FOR.days))
     wait = timedelta(0) if claimed.tries == 0 else wait_before_retry(claimed.tries)
     return replace(told, changes=_back(told, view.now + wait, tries=claimed.tries + 1, **more))
 
@@ -309,7 +316,7 @@ def _near(told: Settlement, view: View, near: Sequence[str]) -> Settlement:
     if told.claimed.claimed_at < _doubt_may_end(told, view):
         changes = _back(told, _next_read(told, view), read_cursor=None, candidates=list(near))
         return replace(told, changes=changes)
-    return replace(told, changes={"status": "held", "reason": ANSWER_LOST, "candidates": list(near)})
+    return replace(told, changes={"status": Status.HELD, "reason": Reason.ANSWER_LOST, "candidates": list(near)})
 
 
 def _not_found(told: Settlement, view: View) -> Settlement:
@@ -321,10 +328,11 @@ def _not_found(told: Settlement, view: View) -> Settlement:
     if reads >= 2 and claimed.claimed_at >= _doubt_may_end(told, view):
         first = claimed.first_attempt_at or claimed.claimed_at
         if claimed.tries and view.now - first > RETRY_FOR:
-            return _given_up(told, view, "failed", f"given up after {RETRY_FOR.days} days")
+            return _failed_for(told, view, Reason.RETRIES_ENDED, str(RETRY_FOR.days))
         wait = timedelta(0) if claimed.tries == 0 else wait_before_retry(claimed.tries)
-        again = {"status": "waiting", "reason": None, "step": "post", "tries": claimed.tries + 1, "candidates": None}
-        return replace(told, changes={**again, "due_at": view.now + wait, "reads": 0, "read_cursor": None})
+        again = {"status": Status.WAITING, "reason": None, "step": "post", "tries": claimed.tries + 1}
+        nothing = {"reads": 0, "read_cursor": None, "candidates": None}
+        return replace(told, changes={**again, "due_at": view.now + wait, **nothing})
     changes = {"reads": reads, "read_cursor": None}
     if reads < 2:  # a second look is worth it however late the first was
         return replace(told, changes=_back(told, _next_read(told, view), **changes))
@@ -335,7 +343,7 @@ def _still_in_doubt(told: Settlement, view: View, read_at: datetime, **more: Any
     """Looked for again, until it is a person's turn."""
     doubted_at = told.claimed.doubted_at
     if doubted_at is not None and view.now - doubted_at > DOUBT_ENDS:
-        return replace(told, changes={"status": "held", "reason": ANSWER_LOST})
+        return replace(told, changes={"status": Status.HELD, "reason": Reason.ANSWER_LOST})
     return replace(told, changes=_back(told, read_at, **more))
 
 

@@ -11,6 +11,7 @@ from gateway.ledger import pauses, places
 from gateway.ledger.attempt import ENDS_WITHIN, SEND_WITHIN
 from gateway.ledger.database import Ledger
 from gateway.ledger.pauses import Pause
+from gateway.ledger.status import PauseKind
 from gateway.lumail.answer import Answer
 from gateway.lumail.client import EventsQuery, RecordedEvent, events_path, read_events_page
 from gateway.lumail.transport import Transport
@@ -56,7 +57,7 @@ def look(ledger: Ledger, destination: Destination, subscriber: str, event: str) 
         if answer.status == 429:
             after = answer.rate_limit.retry_after
             rest = RESTS_AFTER_429 if after is None else timedelta(seconds=max(1.0, min(after, 3600.0)))
-            pauses.begin(connection, name, Pause(settled + rest, "Lumail answered 429: too many requests"), settled)
+            pauses.begin(connection, name, Pause(settled + rest, PauseKind.RATE_LIMITED), settled)
     if answer.status == 404:
         return Timeline(settled, (), known=False)
     page = read_events_page(answer)

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from gateway.desk.access import Role, allowed
 from gateway.desk.navigation import to
 from gateway.desk.parts import parts
+from gateway.ledger import words
 from gateway.ledger.audit import Asked, Done, deeds
 
 A_PAGE = 50
@@ -65,7 +66,8 @@ def _instant(text: str) -> datetime | None:
 
 def _row(done: Done) -> Row:
     path = _PAGES.get(done.subject[:3])
-    return Row(done, tuple(_changes(done.before or {}, done.after or {})), to(path + done.subject) if path else "")
+    before, after = (words.of_deed(columns or {}) for columns in (done.before, done.after))
+    return Row(done, tuple(_changes(before, after)), to(path + done.subject) if path else "")
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:

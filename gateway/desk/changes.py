@@ -9,12 +9,12 @@ from flask.typing import ResponseReturnValue
 
 from gateway.desk.access import Role, allowed, signed_in
 from gateway.desk.display import pretty
-from gateway.desk.events import why
 from gateway.desk.parts import now, parts
 from gateway.errors import CommandError
 from gateway.events import Lane, decode_data
-from gateway.ledger import incidents, jobs, search
+from gateway.ledger import incidents, jobs, search, words
 from gateway.ledger.jobs import Item, Job
+from gateway.ledger.status import ON_THEIR_WAY, Status
 from gateway.replay import pace
 from gateway.replay.deciding import CANCELLABLE, Decision, cancel_event, decide
 from gateway.replay.editing import EDITABLE, Edit, EditError, edit_event, edits_of
@@ -23,8 +23,6 @@ from gateway.replay.translating import Foreseen, Verdict, preview_webhook, repla
 from gateway.wording import counted, span
 
 pages = Blueprint("changes", __name__)
-
-ON_ITS_WAY = ("waiting", "delivering", "unknown")
 
 MOST_SHOWN = 200
 """Source events that the preview of a webhook shows one by one."""
@@ -47,9 +45,9 @@ class Actions:
 
 
 _DECISIONS = {
-    "held": ("recorded", "send", "drop"),
-    "delivered": ("recorded", "drop"),
-    "waiting": ("drop",),
+    Status.HELD: ("recorded", "send", "drop"),
+    Status.DELIVERED: ("recorded", "drop"),
+    Status.WAITING: ("drop",),
 }
 """What a person can say about an event that is held, or whose fact Lumail heard twice."""
 
@@ -67,7 +65,7 @@ def actions_of(event: search.Row, *, watched: bool | None = None) -> Actions:
         incident = incidents.of_group(connection, event["group"])
         kept = tuple(edits_of(connection, identity))
         touched = tuple(jobs.of_subject(connection, identity)[:3])
-    open_ = status == "held" or incident is not None
+    open_ = status == Status.HELD or incident is not None
     decisions = _DECISIONS.get(status, ()) if open_ else ()
     return Actions(
         outlook=outlook,
@@ -79,7 +77,7 @@ def actions_of(event: search.Row, *, watched: bool | None = None) -> Actions:
         replays=touched,
         incident=incident,
         watched=request.args.get("did") is not None if watched is None else watched,
-        moves=status in ON_ITS_WAY,
+        moves=status in (Status.WAITING, *ON_THEIR_WAY),
     )
 
 
@@ -233,7 +231,7 @@ def _part(identity: str, watched: bool | None = None, **told: Any) -> str:
     event = _event(identity)
     made = actions_of(event, watched=watched)
     return render_template(
-        "desk/changes/renewed.html", event=event, actions=made, why=why(event), incident=made.incident, **told
+        "desk/changes/renewed.html", event=event, actions=made, why=words.meaning(event), incident=made.incident, **told
     )
 
 

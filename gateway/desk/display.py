@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from gateway.ledger import words
 from gateway.wording import counted, distance, iso, span
 
 
@@ -35,13 +36,20 @@ def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
+def reason(event: Mapping[str, Any]) -> str:
+    """Why an event (its row) stands where it does, empty where it needs no reason."""
+    return words.of_event(event) or ""
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "clock": clock,
     "compact": compact,
     "counted": counted,
     "distance": distance,
+    "in_words": words.of_deed,
     "iso": iso,
     "number": number,
     "pretty": pretty,
+    "reason": reason,
     "span": span,
 }

@@ -13,32 +13,13 @@ from gateway.desk.access import Role, allowed
 from gateway.desk.parts import now, parts
 from gateway.errors import CommandError, LumailError
 from gateway.events import Lane, decode_data
-from gateway.ledger import doubt, finding, listing, stories
-from gateway.ledger.search import Row
+from gateway.ledger import doubt, finding, listing, stories, words
 from gateway.ledger.stories import EventStory
 from gateway.masking import masked_url, readable
 
 pages = Blueprint("events", __name__)
 
 MOST_NEWS = 99
-
-WHY = {
-    "waiting": "It waits for its turn and is sent by itself.",
-    "delivering": "It is on its way to Lumail now.",
-    "delivered": "Lumail has recorded it.",
-    "unknown": "Its answer was lost: it is looked up at Lumail, and sent again only if it is not there.",
-    "held": "It waits for something outside.",
-    "failed": "Lumail refused it, or it could not be sent for days. It leaves only if somebody says so.",
-    "dropped": "It is not sent.",
-}
-"""What a status means for whoever looks."""
-
-HELD = {
-    "subscriber unknown": "Nobody has told yet whose it is. The webhook that tells releases it.",
-    "not in Lumail": "Lumail does not know the subscriber. It is asked again after 1, 6 and 24 hours.",
-    "answer lost": "Lumail may have it or not, and only a person can tell: compare it with the subscriber's timeline.",
-}
-"""What the reasons of held events mean."""
 
 
 @pages.get("/events")
@@ -118,7 +99,7 @@ def _shown(identity: str, **looked: Any) -> ResponseReturnValue:
         event=story.event,
         lane=Lane(story.event["lane"]).word,
         data=decode_data(story.event["data"]),
-        why=why(story.event),
+        why=words.meaning(story.event),
         incident=story.incident,
         body=_body(story),
         url=None if story.webhook is None else masked_url(story.webhook["url"]),
@@ -126,11 +107,6 @@ def _shown(identity: str, **looked: Any) -> ResponseReturnValue:
         at=now(),
         **looked,
     )
-
-
-def why(event: Row) -> str:
-    """What an event's status means for whoever looks."""
-    return HELD.get(event["reason"] or "", WHY["held"]) if event["status"] == "held" else WHY[event["status"]]
 
 
 def _body(story: EventStory) -> str | None:

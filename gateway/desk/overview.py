@@ -9,8 +9,9 @@ from flask.typing import ResponseReturnValue
 
 from gateway.desk.access import Role, allowed
 from gateway.desk.parts import now, parts
-from gateway.ledger import tallies
+from gateway.ledger import tallies, words
 from gateway.ledger.overview import DestinationState, Overview, SourceState, overview
+from gateway.ledger.status import Reason, Status
 from gateway.ledger.tallies import Measure, Series, Span
 from gateway.wording import counted, distance
 
@@ -20,10 +21,10 @@ URGENCY = (
     "copy",
     "erasure",
     "undecided",
-    "failed",
+    Status.FAILED,
     "quarantined",
     "rejected",
-    "held",
+    Status.HELD,
     "not made",
     "resting",
     "unknown path",
@@ -93,13 +94,13 @@ def charts() -> ResponseReturnValue:
     span = _span()
     with parts().ledger.read() as connection:
         received, rejected, settled = (tallies.series(connection, measure, span, now()) for measure in Measure)
-    delivered = [(name, settled.of(name, "delivered")) for name in settled.counts]
+    delivered = [(name, settled.of(name, Status.DELIVERED)) for name in settled.counts]
     lines = {
         "in": [("webhooks", received.total()), ("rejected", rejected.total())],
-        "out": delivered or [("delivered", settled.total("delivered"))],
+        "out": delivered or [(Status.DELIVERED, settled.total(Status.DELIVERED))],
         "failures": [
-            ("failed", settled.total("failed")),
-            ("held", settled.total("held")),
+            (Status.FAILED, settled.total(Status.FAILED)),
+            (Status.HELD, settled.total(Status.HELD)),
             ("quarantined", received.total("quarantined")),
         ],
     }
@@ -135,7 +136,7 @@ def _needs(found: Overview, sources: Sequence[str]) -> Iterator[Need]:
         yield from _of_destination(destination)
     if found.undecided:
         text = counted(found.undecided, "held event may have reached Lumail", "held events may have reached Lumail")
-        query = {"status": "held", "error": "answer lost"}
+        query = {"status": Status.HELD, "error": words.REASONS[Reason.ANSWER_LOST]}
         yield Need("bad", "undecided", text, "/events", query, "A person has to look at Lumail and decide.")
     if found.heard_only:
         text = counted(found.heard_only, "payment told only by objects that make none")
@@ -176,13 +177,21 @@ def _of_destination(one: DestinationState) -> Iterator[Need]:
         yield Need("warn", "resting", f"{one.name}: {name} rests until somebody resumes it", page, resumed=configured)
     if one.failed:
         text = f"{counted(one.failed, 'event')} to {one.name} failed"
-        query = {"status": "failed", **here}
+        query = {"status": Status.FAILED, **here}
         yield Need(
-            "bad", "failed", text, "/events", query, "Given up; each says why.", replayed="events" if configured else ""
+            "bad",
+            Status.FAILED,
+            text,
+            "/events",
+            query,
+            "Given up; each says why.",
+            replayed="events" if configured else "",
         )
     if one.held:
         text = f"{counted(one.held, 'event')} to {one.name} held"
-        yield Need("warn", "held", text, "/events", {"status": "held", **here}, "Each says what it waits for.")
+        yield Need(
+            "warn", Status.HELD, text, "/events", {"status": Status.HELD, **here}, "Each says what it waits for."
+        )
 
 
 def _of_source(one: SourceState, sources: Sequence[str]) -> Iterator[Need]:

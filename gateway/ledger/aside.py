@@ -13,7 +13,8 @@ from sqlalchemy import func as sql
 from gateway.events import Lane
 from gateway.ledger import pauses
 from gateway.ledger.pauses import SourceAtRest
-from gateway.ledger.schema import Instant, events, lines
+from gateway.ledger.schema import Instant, events, lines, status_is
+from gateway.ledger.status import Status
 
 STEP = 500
 """Events that are set aside or brought back in one turn at the most, so that nobody waits long for the writer lock."""
@@ -27,7 +28,7 @@ AGES = datetime(3000, 1, 1, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _WAITING_BULK = and_(  # written as the partial index has it, so that it is used
-    events.c.destination == bindparam("its_name"), text("events.status = 'waiting'"), text("events.lane = 3")
+    events.c.destination == bindparam("its_name"), status_is(Status.WAITING), text("events.lane = 3")
 )
 _DUE_BULK = (
     select(events.c.id, events.c.source)

@@ -52,7 +52,7 @@ class Claimed:
     tries: int = 0
     first_attempt_at: datetime | None = None
     clock_offset_ms: int | None = None
-    last_error: str | None = None
+    reason_detail: str | None = None
     doubted_at: datetime | None = None
     reads: int = 0
     read_cursor: str | None = None

@@ -14,8 +14,9 @@ from gateway.ledger.attempt import ENDS_WITHIN, SEND_WITHIN, Claimed, Kind
 from gateway.ledger.budget import WINDOW, Places
 from gateway.ledger.identity import new_id
 from gateway.ledger.pauses import OpenPause
-from gateway.ledger.schema import Instant, attempts, destinations, events
+from gateway.ledger.schema import Instant, attempts, destinations, events, status_is
 from gateway.ledger.schema import lines as line_rows
+from gateway.ledger.status import Reason, Status
 from gateway.ledger.strangers import Fate
 
 FIRST_ANSWER_WITHIN = timedelta(milliseconds=500)
@@ -34,7 +35,7 @@ _COLUMNS = tuple(
     events.c[name]
     for name in (
         *("id", "webhook", "source", "type", "subscriber", "data", "occurred_at", "lane", "tries", "first_attempt_at"),
-        *("clock_offset_ms", "last_error", "step", "doubted_at", "reads", "read_cursor", "candidates", "due_at"),
+        *("clock_offset_ms", "reason_detail", "step", "doubted_at", "reads", "read_cursor", "candidates", "due_at"),
         "expires_at",
     )
 )
@@ -48,7 +49,7 @@ def _heads() -> Select[Any]:
             line_rows.c.destination == bindparam("its_name"),
             line_rows.c.lane == bindparam("its_lane"),
             line_rows.c.due_at <= bindparam("now"),
-            events.c.status == "waiting",
+            events.c.status == Status.WAITING,
         )
         .order_by(line_rows.c.due_at)
         .limit(bindparam("most"))
@@ -57,7 +58,7 @@ def _heads() -> Select[Any]:
 
 def _is_waiting_bulk() -> ColumnElement[bool]:
     """Written as the partial index has it, so that it is used."""
-    return and_(text("events.status = 'waiting'"), text("events.lane = 3"))
+    return and_(status_is(Status.WAITING), text("events.lane = 3"))
 
 
 _HEADS = _heads()
@@ -75,7 +76,7 @@ _DOUBTFUL = (
     select(*_COLUMNS)
     .where(
         events.c.destination == bindparam("its_name"),
-        text("events.status = 'unknown'"),
+        status_is(Status.UNKNOWN),
         events.c.due_at <= bindparam("now"),
     )
     .order_by(events.c.due_at)
@@ -83,9 +84,9 @@ _DOUBTFUL = (
 )
 _SENDING = (
     update(events)
-    .where(events.c.id == bindparam("its_id"), events.c.status == "waiting")
+    .where(events.c.id == bindparam("its_id"), events.c.status == Status.WAITING)
     .values(
-        status="delivering",
+        status=Status.DELIVERING,
         attempt=bindparam("its_attempt"),
         first_attempt_at=sql.coalesce(events.c.first_attempt_at, bindparam("now", type_=Instant)),
         clock_offset_ms=sql.coalesce(
@@ -277,8 +278,8 @@ class Picker:
             if mine:
                 self._connection.execute(
                     update(events)
-                    .where(events.c.id.in_(mine), events.c.status == "waiting")
-                    .values({"status": fate.value, "reason": strangers.NOT_IN_LUMAIL, at: self._now})
+                    .where(events.c.id.in_(mine), events.c.status == Status.WAITING)
+                    .values({"status": fate.value, "reason": Reason.NOT_IN_LUMAIL, at: self._now})
                 )
             for event in mine if fate is not Fate.HELD else ():
                 superseding.succeed(self._connection, event, self._now)
@@ -327,7 +328,7 @@ class Picker:
             tries=row.tries,
             first_attempt_at=row.first_attempt_at or self._now,
             clock_offset_ms=row.clock_offset_ms,
-            last_error=row.last_error,
+            reason_detail=row.reason_detail,
             doubted_at=row.doubted_at,
             reads=row.reads,
             read_cursor=row.read_cursor,

@@ -9,12 +9,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.ledger import hashing
 from gateway.ledger.schema import groups
-
-TOLD, ERASED = "told", "erased"
-"""Why a group is closed: what was told of it is removed, or the person to whom it belonged was erased."""
-
-PERSON_ERASED = "person erased"
-"""Why an event is dropped, or nothing is made, because the person does not exist for the gateway any more."""
+from gateway.ledger.status import Closed
 
 _CHUNK = 500
 _ASKED: BindParameter[Any] = bindparam("asked", expanding=True)
@@ -50,13 +45,13 @@ class Closures:
         return group in self._why
 
     def is_erased(self, group: str) -> bool:
-        return self._why.get(group) == ERASED
+        return self._why.get(group) == Closed.ERASED
 
     def unite(self, group: str, other: str) -> None:
         """The facts `other` and `group` are one."""
         met = {self._why.pop(one) for one in (group, other) if one in self._why}
         if met:
-            self._why[group] = ERASED if ERASED in met else TOLD
+            self._why[group] = Closed.ERASED if Closed.ERASED in met else Closed.TOLD
             self._changed.add(group)
 
     def stored(self, key: str, group: str) -> str:

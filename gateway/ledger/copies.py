@@ -18,8 +18,9 @@ from sqlalchemy.exc import DBAPIError
 from gateway.errors import ConfigError, LedgerUnavailableError
 from gateway.ledger import pauses
 from gateway.ledger.database import Ledger
-from gateway.ledger.pauses import COPIED, Pause
+from gateway.ledger.pauses import Pause
 from gateway.ledger.schema import marks
+from gateway.ledger.status import PauseKind
 
 MARKS = "marks"
 """The writer lock under which marks are looked at and renewed."""
@@ -62,7 +63,7 @@ def recognise(ledger: Ledger, data: Path, destinations: Iterable[str], *, sandbo
         if reason is not None:
             now = ledger.now(connection)
             for name in names:
-                pauses.begin(connection, name, Pause(None, COPIED), now)
+                pauses.begin(connection, name, Pause(None, PauseKind.LEDGER_COPIED), now)
         _renew(connection, file, known, note if reason is None else None, {"kind": kind, "place": place})
     return reason
 

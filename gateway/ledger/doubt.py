@@ -11,15 +11,10 @@ from gateway.ledger import leases, lines
 from gateway.ledger.attempt import Kind
 from gateway.ledger.schema import attempts, events
 from gateway.ledger.schema import lines as line_rows
-
-ANSWER_LOST = "answer lost"
-"""Why an event is held that Lumail may or may not have recorded."""
+from gateway.ledger.status import WITHOUT_REASON, Reason, Status
 
 FIRST_READ_AFTER = timedelta(seconds=2)
 """How long after doubt arose Lumail is asked for the first time what it recorded."""
-
-RESTORED = "the ledger was copied or restored: looked up before it is sent"
-"""Why an event is in doubt that Lumail may have from this ledger's original."""
 
 
 def doubt_lost(connection: Connection, destination: str, now: datetime) -> None:
@@ -39,10 +34,10 @@ def doubt_lost(connection: Connection, destination: str, now: datetime) -> None:
         if row.kind == Kind.POST:
             connection.execute(
                 update(events)
-                .where(events.c.id == row.event, events.c.status == "delivering", events.c.attempt == row.id)
+                .where(events.c.id == row.event, events.c.status == Status.DELIVERING, events.c.attempt == row.id)
                 .values(
-                    status="unknown",
-                    reason=ANSWER_LOST,
+                    status=Status.UNKNOWN,
+                    reason=Reason.ANSWER_LOST,
                     doubted_at=row.ends_by,
                     reads=0,
                     read_cursor=None,
@@ -66,16 +61,16 @@ def doubt_all(connection: Connection, destination: str, now: datetime) -> int:
         .where(
             events.c.destination == destination,
             or_(
-                events.c.status == "delivering",
+                events.c.status == Status.DELIVERING,
                 and_(
-                    events.c.status == "waiting",
+                    events.c.status == Status.WAITING,
                     or_(events.c.lane != int(Lane.BULK), events.c.first_attempt_at.is_not(None)),
                 ),
             ),
         )
         .values(
-            status="unknown",
-            reason=RESTORED,
+            status=Status.UNKNOWN,
+            reason=Reason.LEDGER_RESTORED,
             step="post",
             first_attempt_at=sql.coalesce(events.c.first_attempt_at, events.c.created_at),
             doubted_at=now,
@@ -95,7 +90,8 @@ def doubt_again(connection: Connection, destination: str, event: str, now: datet
         update(events)
         .where(events.c.id == event)
         .values(
-            status="unknown",
+            status=Status.UNKNOWN,
+            **WITHOUT_REASON,
             lumail_event_id=None,
             found_by_read=False,
             settled_at=None,

@@ -33,7 +33,8 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.demands import COPY, DONE, ERASE, OPEN
 from gateway.ledger.mentions import Mentions
 from gateway.ledger.schema import attempts, destinations, events, jobs, keys, memory, strangers, webhooks
-from gateway.ledger.wiping import ON_THEIR_WAY, wipe_facts, wipe_webhooks
+from gateway.ledger.status import ON_THEIR_WAY, Status
+from gateway.ledger.wiping import wipe_facts, wipe_webhooks
 
 _FACTS = 40
 """Facts that one step wipes, each with its events, requests, keys and webhooks."""
@@ -445,7 +446,7 @@ def _forget_strangers(connection: Connection, destination: str, people: Sequence
     held = select(events.c.id).where(
         events.c.destination == strangers.c.destination,
         events.c.subscriber == strangers.c.subscriber,
-        events.c.status == "held",
+        events.c.status == Status.HELD,
     )
     mine = and_(strangers.c.destination == destination, strangers.c.subscriber.in_(people))
     return connection.execute(delete(strangers).where(mine, ~held.exists())).rowcount
@@ -519,7 +520,7 @@ def _is_ours(table: Table, state: _State) -> ColumnElement[bool]:
 
 
 _TEXTS: Sequence[tuple[Table, Sequence[str], Sequence[str]]] = (
-    (events, ("id",), ("data", "reason", "last_error", "candidates", "read_cursor")),
+    (events, ("id",), ("data", "reason_detail", "last_error", "candidates", "read_cursor")),
     (attempts, ("id",), ("sent", "body", "error")),
     (webhooks, ("id",), ("url", "headers", "notes")),
     (memory, ("key", "destination"), ("values",)),
@@ -528,7 +529,7 @@ _TEXTS: Sequence[tuple[Table, Sequence[str], Sequence[str]]] = (
     (schema.job_items, ("job", "subject"), ("before", "note")),
     (jobs, ("id",), ("request", "cursor", "error")),
     (schema.rejections, ("id",), ("path", "detail")),
-    (schema.pauses, ("id",), ("reason",)),
+    (schema.pauses, ("id",), ("details",)),
     (schema.audit, ("id",), ("subject", "before", "after")),
 )
 """Where a text may mention somebody: the table, its key, and the columns."""

@@ -1,38 +1,39 @@
 """When an event is worth nothing any more: it would leave too late, or the cause that it waits for never came."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, select, text, update
-from sqlalchemy import func as sql
+from sqlalchemy import Connection, Select, Update, bindparam, select, text, update
 
 from gateway.ledger import following, leases, lines
-from gateway.ledger.schema import Instant, events
+from gateway.ledger.schema import Instant, events, status_is
+from gateway.ledger.status import Reason, Status
 
 STEP = 500
 """Events that are dropped in one statement at the most, so that nobody waits long for the writer lock."""
 
-EXPIRED = "expired"
-"""Why an event is dropped that would have left too late."""
 
-HELD_TOO_LONG = "held too long"
-"""How the reason begins of an event that is dropped because what it waited for did not come."""
-
-
-def _drop(reason: object, due: object) -> Update:
+def _drop(reason: Reason, due: Select[Any]) -> Update:
+    """What it was held for before stays beside it."""
     return (
         update(events)
-        .where(events.c.id.in_(due))  # type: ignore[arg-type]  # a query of ids
-        .values(status="dropped", reason=reason, settled_at=bindparam("now", type_=Instant))
+        .where(events.c.id.in_(due))
+        .values(
+            status=Status.DROPPED,
+            reason=reason,
+            former_reason=events.c.reason,
+            settled_at=bindparam("now", type_=Instant),
+        )
         .returning(events.c.id, events.c.lane, events.c.subscriber)
     )
 
 
 _DROP_EXPIRED = _drop(
-    EXPIRED,
+    Reason.EXPIRED,
     select(events.c.id)
     .where(
         events.c.destination == bindparam("its_name"),
-        text("events.status = 'waiting'"),  # written as the partial index has it, so that it is used
+        status_is(Status.WAITING),  # written as the partial index has it, so that it is used
         text("events.expires_at IS NOT NULL"),
         events.c.expires_at <= bindparam("now", type_=Instant),
     )
@@ -44,18 +45,18 @@ _HELD_SINCE = (
     select(events.c.id)
     .where(
         events.c.destination == bindparam("its_name"),
-        text("events.status = 'held'"),
+        status_is(Status.HELD),
         events.c.held_at <= bindparam("since", type_=Instant),
     )
     .order_by(events.c.held_at)
 )
-_DROP_HELD = _drop(HELD_TOO_LONG + ": " + sql.coalesce(events.c.reason, "no cause is known"), _HELD_SINCE.limit(STEP))
+_DROP_HELD = _drop(Reason.HELD_TOO_LONG, _HELD_SINCE.limit(STEP))
 
 _RELEASED = (
     select(events.c.id)
     .where(
         events.c.destination == bindparam("its_name"),
-        text("events.status = 'held'"),
+        status_is(Status.HELD),
         text("events.release_at IS NOT NULL"),
         events.c.release_at <= bindparam("now", type_=Instant),
         events.c.subscriber.is_not(None),
@@ -65,7 +66,7 @@ _RELEASED = (
 _LET_GO = (
     update(events)
     .where(events.c.id.in_(_RELEASED.limit(STEP)))
-    .values(status="waiting", reason=None, release_at=None, due_at=bindparam("now", type_=Instant))
+    .values(status=Status.WAITING, reason=None, release_at=None, due_at=bindparam("now", type_=Instant))
     .returning(events.c.lane, events.c.subscriber)
 )
 
@@ -73,7 +74,7 @@ _ANY_EXPIRED = (
     select(events.c.id)
     .where(
         events.c.destination == bindparam("its_name"),
-        text("events.status = 'waiting'"),
+        status_is(Status.WAITING),
         text("events.expires_at IS NOT NULL"),
         events.c.expires_at <= bindparam("now", type_=Instant),
     )

@@ -8,6 +8,7 @@ from sqlalchemy import func as sql
 
 from gateway.events import Lane
 from gateway.ledger.schema import events
+from gateway.ledger.status import Status
 
 
 def events_by_state(connection: Connection) -> Mapping[tuple[str, str, Lane], int]:
@@ -21,7 +22,7 @@ def oldest_due(connection: Connection, now: datetime) -> Mapping[tuple[str, Lane
     """Seconds that the oldest due event of each destination and lane has waited; only those that have one."""
     query = (
         select(events.c.destination, events.c.lane, sql.min(events.c.due_at))
-        .where(events.c.status == "waiting", events.c.due_at <= now)
+        .where(events.c.status == Status.WAITING, events.c.due_at <= now)
         .group_by(events.c.destination, events.c.lane)
     )
     return {

@@ -8,10 +8,8 @@ from sqlalchemy import Connection, bindparam, select, text, update
 
 from gateway.events import EventType, decode_data, encode_data
 from gateway.ledger import leases, lines
-from gateway.ledger.schema import events
-
-FOLLOWS = "its payment has not left yet"
-NOT_DELIVERED = "payment not delivered"
+from gateway.ledger.schema import events, status_is
+from gateway.ledger.status import ENDED, Reason, Status
 
 
 class Told(Protocol):
@@ -38,11 +36,11 @@ def follow(refund: Told, sale: Told) -> dict[str, Any]:
     values: dict[str, Any] = {"subscriber": sale.subscriber, "waits_for": None}
     if product is not None and data.get("product") != product:
         values["data"] = encode_data({**data, "product": product})
-    if sale.status == "delivered":
-        values |= {"status": "waiting", "reason": None, "after": None}
+    if sale.status == Status.DELIVERED:
+        values |= {"status": Status.WAITING, "reason": None, "after": None}
     else:
-        ended = sale.status in ("failed", "dropped")
-        values |= {"status": "held", "reason": NOT_DELIVERED if ended else FOLLOWS, "after": sale.id}
+        reason = Reason.PAYMENT_NOT_DELIVERED if sale.status in ENDED else Reason.PAYMENT_NOT_LEFT
+        values |= {"status": Status.HELD, "reason": reason, "after": sale.id}
     return {name: value for name, value in values.items() if getattr(refund, name, _MISSING) != value}
 
 
@@ -51,7 +49,7 @@ _MISSING = object()
 _FOLLOWING = select(
     *(events.c[name] for name in ("id", "status", "reason", "subscriber", "data", "after", "lane", "destination"))
 ).where(
-    text("events.status = 'held'"),  # written as the partial index has it, so that it is used
+    status_is(Status.HELD),  # written as the partial index has it, so that it is used
     text("events.after IS NOT NULL"),
     events.c.after.in_(bindparam("asked", expanding=True)),
 )
@@ -72,9 +70,11 @@ def let_follow(connection: Connection, destination: str, payments: Iterable[str]
         values = follow(refund, sales[refund.after]) if refund.after in sales else {}
         if not values:
             continue
-        if values.get("status") == "waiting":
+        if values.get("status") == Status.WAITING:
             values["due_at"] = now
-        connection.execute(update(events).where(events.c.id == refund.id, events.c.status == "held").values(**values))
+        connection.execute(
+            update(events).where(events.c.id == refund.id, events.c.status == Status.HELD).values(**values)
+        )
         changed += [(refund.lane, one) for one in {refund.subscriber, values.get("subscriber")} if one is not None]
     lines.refresh(connection, destination, changed)
     leases.wake(connection, destination, now)

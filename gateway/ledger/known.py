@@ -5,15 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 
-from gateway.ledger.closures import PERSON_ERASED
-from gateway.ledger.doubt import ANSWER_LOST
-from gateway.ledger.expiry import EXPIRED, HELD_TOO_LONG
-
-LIVE = frozenset({"waiting", "delivering", "unknown", "held", "delivered"})
-"""Statuses of an event that keep its fact from being told again."""
-
-FINAL_REASONS = frozenset({"cancelled", EXPIRED, PERSON_ERASED, f"{HELD_TOO_LONG}: {ANSWER_LOST}"})
-"""Reasons of a dropped event that keep its fact from ever being told again."""
+from gateway.ledger.status import LIVE, UNSENT, is_final
 
 
 @dataclass
@@ -24,6 +16,7 @@ class KnownEvent:
     type: str
     status: str
     reason: str | None
+    former_reason: str | None
     richness: int
     first_attempt_at: datetime | None
     subscriber: str | None
@@ -53,7 +46,7 @@ class KnownEvent:
 
     @property
     def _is_unsent(self) -> bool:
-        return self.first_attempt_at is None and self.status in ("waiting", "held")
+        return self.first_attempt_at is None and self.status in UNSENT
 
     @property
     def is_live(self) -> bool:
@@ -67,7 +60,7 @@ class KnownEvent:
     @property
     def is_closed(self) -> bool:
         """Whether somebody or something decided that its fact is never told again."""
-        return self.status == "dropped" and self.reason in FINAL_REASONS
+        return is_final(self.status, self.reason, self.former_reason)
 
     @property
     def rank_of_staying(self) -> tuple[bool, bool, bool, bool, int]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from gateway.events import Lane
 from gateway.ledger.schema import to_microseconds
+from gateway.ledger.status import Status
 
 _JOIN = text(
     """
@@ -35,15 +36,15 @@ _REFRESH = text(
     UPDATE lines SET (head, head_occurred_at, due_at) = (
         SELECT id, occurred_at, due_at FROM events
         WHERE events.destination = :destination AND events.lane = :lane AND events.subscriber = :subscriber
-          AND events.status = 'waiting'
+          AND events.status = :waiting
         ORDER BY occurred_at, id LIMIT 1)
     WHERE destination = :destination AND lane = :lane AND subscriber = :subscriber
       AND NOT EXISTS (
         SELECT 1 FROM events
         WHERE events.destination = :destination AND events.lane = :lane AND events.subscriber = :subscriber
-          AND events.status IN ('delivering', 'unknown'))
+          AND events.status IN (:delivering, :unknown))
     """
-)
+).bindparams(waiting=Status.WAITING, delivering=Status.DELIVERING, unknown=Status.UNKNOWN)
 
 _CLOSE = text(
     """

@@ -17,6 +17,7 @@ from gateway.events import EventType, Lane, lanes_of
 from gateway.ledger import finding, search
 from gateway.ledger.schema import events, from_microseconds, to_microseconds, webhooks
 from gateway.ledger.search import QUARANTINED, Filters, Row
+from gateway.ledger.status import Status
 
 PAGE = 50
 
@@ -29,7 +30,7 @@ LOOKED_THROUGH = 10_000
 COUNTED_THROUGH = 5_000
 """The same, to count."""
 
-STATUSES = ("waiting", "delivering", "unknown", "held", "failed", "dropped", "delivered")
+STATUSES = tuple(Status)
 OUTCOMES = ("translated", "merged", "taught", "ignored", QUARANTINED)
 
 
@@ -152,7 +153,20 @@ class _List:
 _OF_EVENTS = tuple(
     events.c[name]
     for name in (
-        *("id", "created_at", "occurred_at", "status", "reason", "type", "lane", "subscriber", "source", "destination"),
+        *(
+            "id",
+            "created_at",
+            "occurred_at",
+            "status",
+            "reason",
+            "reason_detail",
+            "former_reason",
+            "type",
+            "lane",
+            "subscriber",
+            "source",
+            "destination",
+        ),
         *("webhook", "due_at", "settled_at", "tries", "last_error", "lumail_event_id", "candidates"),
     )
 )
@@ -175,7 +189,7 @@ def _of_events(connection: Connection, filters: Filters) -> _List:
     )
 
 
-_MANY = frozenset({"delivered", "dropped"})
+_MANY = frozenset({Status.DELIVERED, Status.DROPPED})
 """Statuses that most events have in the end."""
 
 

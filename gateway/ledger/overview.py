@@ -22,13 +22,25 @@ from sqlalchemy import (
 from sqlalchemy import func as sql
 
 from gateway.events import Lane
-from gateway.ledger import demands, incidents, tallies
+from gateway.ledger import demands, incidents, tallies, words
 from gateway.ledger import pauses as pauses_of
 from gateway.ledger.budget import WINDOW, places_taken
-from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.forecast import through
 from gateway.ledger.incidents import Incident
-from gateway.ledger.schema import Instant, attempts, destinations, events, groups, lines, pauses, rejections, webhooks
+from gateway.ledger.schema import (
+    Instant,
+    attempts,
+    destinations,
+    events,
+    groups,
+    lines,
+    pauses,
+    reason_is,
+    rejections,
+    status_is,
+    webhooks,
+)
+from gateway.ledger.status import UNSETTLED, Reason, Status
 from gateway.ledger.tallies import Measure
 
 DAY = timedelta(hours=24)
@@ -45,9 +57,10 @@ MOST_COUNTED = 10_000
 
 @dataclass(frozen=True)
 class Halt:
-    """Why a destination or source rests; `until` None: until somebody resumes it."""
+    """Why a destination or source rests, in words and by its code; `until` None: until somebody resumes it."""
 
     reason: str
+    reason_code: str
     until: datetime | None
 
 
@@ -129,7 +142,7 @@ def _counted(status: str, lane: Lane) -> Select[Any]:
     return select(literal(status), literal(int(lane)), count)
 
 
-_UNSETTLED = union_all(*(_counted(status, lane) for status in tallies.UNSETTLED for lane in Lane))
+_UNSETTLED = union_all(*(_counted(status, lane) for status in UNSETTLED for lane in Lane))
 _LAST = select(sql.max(webhooks.c.received_at)).where(webhooks.c.source == bindparam("its_name"))
 _QUARANTINED = select(sql.count()).select_from(
     select(literal_column("1"))
@@ -146,7 +159,7 @@ _HEARD_ONLY = select(sql.count()).select_from(
 _UNDECIDED = select(sql.count()).select_from(
     select(literal_column("1"))
     .select_from(events)
-    .where(text("events.status = 'held'"), text(f"events.reason = '{ANSWER_LOST}'"))
+    .where(status_is(Status.HELD), reason_is(Reason.ANSWER_LOST))
     .limit(bindparam("most"))
     .subquery()
 )
@@ -208,7 +221,7 @@ def _destination(
     plan: int | None,
     counts: Mapping[tuple[str, int], int],
 ) -> DestinationState:
-    backlog = {lane.word: counts["waiting", int(lane)] for lane in Lane}
+    backlog = {lane.word: counts[Status.WAITING, int(lane)] for lane in Lane}
 
     def total(status: str) -> int:
         return sum(counts[status, int(lane)] for lane in Lane)
@@ -230,10 +243,10 @@ def _destination(
         else _through(connection, name, plan, backlog, lanes, now),
         oldest_due_at=oldest,
         resting=(*(f"lane {lane}" for lane in sorted(lanes)), *(f"source {source}" for source in sorted(sources))),
-        delivering=total("delivering"),
-        unknown=total("unknown"),
-        held=total("held"),
-        failed=total("failed"),
+        delivering=total(Status.DELIVERING),
+        unknown=total(Status.UNKNOWN),
+        held=total(Status.HELD),
+        failed=total(Status.FAILED),
     )
 
 
@@ -249,13 +262,13 @@ def _through(
 
 def halted(connection: Connection, now: datetime, destination: str, scope: str) -> Halt | None:
     """The pause of this scope that lasts longest, None where there is none."""
-    query = select(pauses.c.reason, pauses.c.until).where(
+    query = select(pauses.c.kind, pauses.c.details, pauses.c.until).where(
         pauses.c.destination == destination,
         pauses.c.scope == scope,
         pauses.c.ended_at.is_(None),
         or_(pauses.c.until.is_(None), pauses.c.until > now),
     )
-    found = [Halt(reason, until) for reason, until in connection.execute(query)]
+    found = [Halt(words.of_pause(row.kind, row.details), row.kind, row.until) for row in connection.execute(query)]
     return max(found, key=lambda halt: (halt.until is None, halt.until), default=None)
 
 
@@ -264,7 +277,7 @@ def _oldest_due(connection: Connection, now: datetime, destination: str) -> date
     heads = select(sql.min(lines.c.due_at)).where(lines.c.destination == destination, lines.c.due_at <= now)
     bulk = select(sql.min(events.c.due_at)).where(
         events.c.destination == destination,
-        text("events.status = 'waiting'"),
+        status_is(Status.WAITING),
         text("events.lane = 3"),
         events.c.due_at <= now,
     )

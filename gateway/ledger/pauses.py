@@ -1,13 +1,16 @@
 """Pauses: why a destination sends nothing for a while, and the one request that finds out whether it may again."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
+from gateway.ledger import words
 from gateway.ledger.identity import new_id
 from gateway.ledger.schema import pauses
+from gateway.ledger.status import PauseKind
 
 PROBE_WITHIN = timedelta(seconds=25)
 """How long a probe may take before another is sent."""
@@ -15,22 +18,17 @@ PROBE_WITHIN = timedelta(seconds=25)
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(minutes=5)
 
-COPIED = "this ledger was copied or restored from a backup: what waits may have been delivered since"
-"""The reason of the pause of a ledger that is not the one that it was."""
-
-OTHER_ORGANIZATION = "the API token is another organization's"
-"""How the reason begins of the pause after an answer that names another organization than before."""
-
 
 @dataclass(frozen=True)
 class Pause:
     """A pause to begin. `probe`: ``get`` or ``post`` is the request that ends it by its success, None: its end does.
 
-    `until` None: until somebody resumes.
+    `until` None: until somebody resumes. `details` are what the words of this kind of pause name.
     """
 
     until: datetime | None
-    reason: str
+    kind: PauseKind
+    details: Mapping[str, Any] = field(default_factory=dict)
     probe: str | None = None
 
 
@@ -39,14 +37,21 @@ class OpenPause:
     """A pause that is in force. `until` None: until somebody resumes; with a probe: when the next is due."""
 
     id: str
-    reason: str
+    kind: str
+    details: Mapping[str, Any]
     probe: str | None
     until: datetime | None
     tries: int
 
+    @property
+    def reason(self) -> str:
+        return words.of_pause(self.kind, self.details)
+
 
 _OPEN = (
-    select(*(pauses.c[name] for name in ("id", "reason", "probe", "until", "tries", "scope", "name", "made_at")))
+    select(
+        *(pauses.c[name] for name in ("id", "kind", "details", "probe", "until", "tries", "scope", "name", "made_at"))
+    )
     .where(pauses.c.destination == bindparam("its_name"), pauses.c.ended_at.is_(None))
     .order_by(pauses.c.made_at)
 )
@@ -55,11 +60,11 @@ _OPEN = (
 def open_pauses(connection: Connection, destination: str, now: datetime) -> list[OpenPause]:
     """What keeps the whole destination from sending."""
     found = [row for row in connection.execute(_OPEN, {"its_name": destination}) if row.scope == "destination"]
-    return [
-        OpenPause(row.id, row.reason, row.probe, row.until, row.tries)
-        for row in found
-        if row.probe is not None or row.until is None or row.until > now
-    ]
+    return [_open_pause(row) for row in found if row.probe is not None or row.until is None or row.until > now]
+
+
+def _open_pause(row: Any) -> OpenPause:
+    return OpenPause(row.id, row.kind, row.details, row.probe, row.until, row.tries)
 
 
 def paused_names(connection: Connection, destination: str, scope: str) -> frozenset[str]:
@@ -99,7 +104,7 @@ def begin(connection: Connection, destination: str, pause: Pause, now: datetime)
     )
     connection.execute(update(pauses).where(over, pauses.c.ended_at.is_(None)).values(ended_at=pauses.c.until))
     for one in open_pauses(connection, destination, now):
-        if one.until is None and one.reason == pause.reason:
+        if one.until is None and (one.kind, one.details) == (pause.kind, pause.details):
             return False
         if one.probe == pause.probe and one.until is not None and pause.until is not None:
             until = max(one.until, pause.until) if pause.probe is None else one.until
@@ -111,7 +116,8 @@ def begin(connection: Connection, destination: str, pause: Pause, now: datetime)
             scope="destination",
             destination=destination,
             name=destination,
-            reason=pause.reason,
+            kind=pause.kind,
+            details=pause.details,
             probe=pause.probe,
             made_at=now,
             until=pause.until,
@@ -129,8 +135,8 @@ class Scope:
     name: str
 
 
-def rest(connection: Connection, scope: Scope, reason: str, now: datetime) -> bool:
-    """Pause it until somebody resumes it; whether it was not paused so already.
+def rest(connection: Connection, scope: Scope, details: Mapping[str, Any], now: datetime) -> bool:
+    """Pause it until somebody resumes it, by hand; whether it was not paused so already.
 
     No two of a destination are made at the same instant, by which events are set aside.
     """
@@ -144,24 +150,25 @@ def rest(connection: Connection, scope: Scope, reason: str, now: datetime) -> bo
             scope=scope.kind,
             destination=scope.destination,
             name=scope.name,
-            reason=reason,
+            kind=PauseKind.BY_HAND,
+            details=details,
             made_at=made_at,
         )
     )
     return True
 
 
-def end_all(connection: Connection, scope: Scope, now: datetime, *, reason: str | None = None) -> list[str]:
-    """End its pauses, or only those whose reason begins so; the reasons of those that ended.
+def end_all(connection: Connection, scope: Scope, now: datetime, *, kind: PauseKind | None = None) -> list[OpenPause]:
+    """End its pauses, or only those of this kind; those that ended.
 
     That of a source stays open until drains have brought back what was set aside.
     """
-    ended = [row for row in _open_of(connection, scope) if reason is None or row.reason.startswith(reason)]
+    ended = [row for row in _open_of(connection, scope) if kind is None or row.kind == kind]
     if scope.kind == "source":
         ended = [row for row in ended if row.until is None]
     over: dict[str, Any] = {"until": now} if scope.kind == "source" else {"ended_at": now}
     connection.execute(update(pauses).where(pauses.c.id.in_([row.id for row in ended])).values(over))
-    return [row.reason for row in ended]
+    return [_open_pause(row) for row in ended]
 
 
 def end(connection: Connection, pause: str) -> None:

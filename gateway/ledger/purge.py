@@ -28,9 +28,7 @@ from sqlalchemy import (
 
 from gateway.config import Retention
 from gateway.ledger import hashing
-from gateway.ledger.closures import TOLD
 from gateway.ledger.database import Ledger
-from gateway.ledger.known import FINAL_REASONS
 from gateway.ledger.schema import (
     attempts,
     edits,
@@ -46,14 +44,13 @@ from gateway.ledger.schema import (
     to_microseconds,
     webhooks,
 )
+from gateway.ledger.status import ON_THEIR_WAY, SETTLED, Closed, Status, is_final
 
 STEP = 500
 """Rows that one step removes or changes at the most, so that nobody waits long for the writer lock."""
 
 _WEBHOOKS, _EVENTS, _KEYS, _RETELLINGS = 60, 80, 160, 100
 """How a step's rows are shared where events go: each may take its group with it, and each group its keys."""
-
-_SETTLED = ("delivered", "failed", "dropped")
 
 
 @dataclass(frozen=True)
@@ -142,7 +139,7 @@ class _Attempts:
     limit: datetime
 
     def __call__(self, ledger: Ledger) -> int | None:
-        doubtful = exists().where(events.c.id == attempts.c.event, events.c.status.in_(("delivering", "unknown")))
+        doubtful = exists().where(events.c.id == attempts.c.event, events.c.status.in_(ON_THEIR_WAY))
         query = (
             select(attempts.c.id)
             .where(
@@ -193,7 +190,7 @@ class _Strangers:
         waited_for = exists().where(
             events.c.destination == strangers.c.destination,
             events.c.subscriber == strangers.c.subscriber,
-            events.c.status == "held",
+            events.c.status == Status.HELD,
         )
         query = (
             select(strangers.c.subscriber)
@@ -263,11 +260,11 @@ class _Events:
 
     def _is_young(self, told: FromClause) -> ColumnElement[bool]:
         settled_at = func.coalesce(told.c.settled_at, told.c.created_at)
-        return or_(told.c.status.not_in(_SETTLED), settled_at >= self._limit)
+        return or_(told.c.status.not_in(SETTLED), settled_at >= self._limit)
 
     def _going(self, connection: Connection, free: Sequence[str]) -> tuple[Sequence[RowMapping], bool]:
         """The events of this step, and whether they are all that the webhooks have."""
-        names = ("id", "group", "status", "reason", "book", "amount", "currency")
+        names = ("id", "group", "status", "reason", "former_reason", "book", "amount", "currency")
         query = (
             select(*(events.c[name] for name in names))
             .where(events.c.webhook.in_(free))
@@ -315,7 +312,7 @@ def keep(connection: Connection, destination: str, going: Iterable[RowMapping]) 
     """Note in their groups what events that go had told Lumail, or why their facts are never told again."""
     told: dict[str, list[RowMapping]] = {}
     for row in going:
-        if row["status"] == "delivered" or (row["status"] == "dropped" and row["reason"] in FINAL_REASONS):
+        if row["status"] == Status.DELIVERED or is_final(row["status"], row["reason"], row["former_reason"]):
             told.setdefault(row["group"], []).append(row)
     query = select(groups.c.id, groups.c.emitted, groups.c.closed).where(groups.c.id.in_(list(told)))
     known: Mapping[str, RowMapping] = {row["id"]: row for row in connection.execute(query).mappings()}
@@ -324,7 +321,7 @@ def keep(connection: Connection, destination: str, going: Iterable[RowMapping]) 
         emitted = {} if before is None else dict(before["emitted"] or {})
         values = {
             "emitted": _with_kept(emitted, [row for row in rows if row["amount"] is not None]) or None,
-            "closed": TOLD if before is None or before["closed"] is None else before["closed"],
+            "closed": Closed.TOLD if before is None or before["closed"] is None else before["closed"],
         }
         if before is None:
             connection.execute(insert(groups).values(id=group, destination=destination, **values))

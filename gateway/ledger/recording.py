@@ -24,14 +24,14 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.events import Lane, decode_data, encode_data
 from gateway.ledger import demands, hashing, incidents, lines, retelling
-from gateway.ledger.closures import PERSON_ERASED, Closures
+from gateway.ledger.closures import Closures
 from gateway.ledger.identity import new_id
 from gateway.ledger.known import COLUMNS, KnownEvent
 from gateway.ledger.leases import wake
-from gateway.ledger.schema import events, keys, memory, webhooks
-from gateway.ledger.superseding import SUPERSEDED
+from gateway.ledger.schema import events, keys, memory, status_in, webhooks
+from gateway.ledger.status import UNSENT, Reason, Status
 from gateway.ledger.telling import Fact, Item, Lesson, Recorded, Submission, Telling
-from gateway.ledger.till import LINK_MISSING, SUBSCRIBER_UNKNOWN, Till
+from gateway.ledger.till import Till
 from gateway.ledger.tombstones import Tombstones
 
 CHUNK = 500
@@ -82,20 +82,20 @@ _REMEMBER = {
     "postgresql": _upsert_of_memory(postgresql_insert),
 }
 _WAITING_FOR = select(events.c.id, events.c.waits_for, events.c.lane).where(
-    events.c.destination == _OF_DESTINATION, events.c.waits_for.in_(_ASKED), events.c.status == "held"
+    events.c.destination == _OF_DESTINATION, events.c.waits_for.in_(_ASKED), events.c.status == Status.HELD
 )
 
 
 _RELEASED = {
-    "status": case((events.c.release_at.is_(None), "waiting"), else_="held"),
-    "reason": case((events.c.release_at.is_(None), None), else_=LINK_MISSING),
+    "status": case((events.c.release_at.is_(None), Status.WAITING), else_=Status.HELD),
+    "reason": case((events.c.release_at.is_(None), None), else_=Reason.LINK_MISSING),
 }
 """The columns of an event that had waited to be told whose it is; some wait for a better telling besides."""
 
 
 _NAMED_LATER = select(events.c.id, events.c.named_by, events.c.data).where(
     events.c.destination == _OF_DESTINATION,
-    text("events.status IN ('waiting', 'held')"),  # written as the partial index has it, so that it is used
+    status_in(UNSENT),  # written as the partial index has it, so that it is used
     text("events.named_by IS NOT NULL"),
     events.c.named_by.in_(_ASKED),
     events.c.first_attempt_at.is_(None),
@@ -264,7 +264,7 @@ class _Book:
             items.append(Item(word or "translated", told.reason, tuple(new)))
             if told.reason is not None:
                 notes.append({"position": position, "type": told.type[:80], "word": told.word, "reason": told.reason})
-        due = [self._new_events[event]["due_at"] for event in made if self._new_events[event]["status"] == "waiting"]
+        due = [row["due_at"] for event in made if (row := self._new_events[event])["status"] == Status.WAITING]
         receipt = Recorded(
             webhook, known is not None, tuple(made), **counts, items=tuple(items), due_at=min(due, default=None)
         )
@@ -310,8 +310,8 @@ class _Book:
             "data": fact.data,
             "occurred_at": fact.occurred_at,
             "lane": int(fact.lane),
-            "status": "held" if held else "waiting",
-            "reason": SUBSCRIBER_UNKNOWN if held else None,
+            "status": Status.HELD if held else Status.WAITING,
+            "reason": Reason.SUBSCRIBER_UNKNOWN if held else None,
             "due_at": self._now + fact.settle,
             "group": group,
             "richness": fact.richness,
@@ -328,7 +328,7 @@ class _Book:
             "settled_at": None,
             **values,
         }
-        row["held_at"] = self._now if row["status"] == "held" else None
+        row["held_at"] = self._now if row["status"] == Status.HELD else None
         known: dict[str, Any] = {name: row.get(name) for name in COLUMNS}
         event = KnownEvent(**known, new=True)
         self._new_events[event.id] = _stored(row)
@@ -371,12 +371,12 @@ class _Book:
         if fact.subscriber is not None and (finds_subscriber or richer):
             values["subscriber"] = fact.subscriber
         if finds_subscriber:
-            values |= {"status": "waiting", "reason": None, "waits_for": None}
+            values |= {"status": Status.WAITING, "reason": None, "waits_for": None}
         self.change(event, values)
 
     def change(self, event: KnownEvent, values: Mapping[str, Any]) -> None:
         """Set columns of an event that nobody has sent."""
-        begins_to_be_held = values.get("status") == "held" and event.status != "held"
+        begins_to_be_held = values.get("status") == Status.HELD and event.status != Status.HELD
         changes = {**values, **({"held_at": self._now} if begins_to_be_held else {})}
         before = event.subscriber
         if event.new:
@@ -441,9 +441,8 @@ class _Book:
         stays = max(live, key=lambda event: event.rank_of_staying, default=None)
         for event in live:
             if event is not stays and (event.is_unattempted or event.is_written):
-                self.change(
-                    event, {"status": "dropped", "reason": SUPERSEDED, "waits_for": None, "settled_at": self._now}
-                )
+                values = {"status": Status.DROPPED, "reason": Reason.SUPERSEDED, "waits_for": None}
+                self.change(event, {**values, "settled_at": self._now})
         self._till.unite(group, other)
         self._closures.unite(group, other)
         if self._closures.is_closed(group):
@@ -452,10 +451,11 @@ class _Book:
     def _leave_out(self, group: str) -> None:
         """What waits turns out to tell a fact that is closed; of a sale that is told its sums know what is lacking."""
         erased = self._closures.is_erased(group)
-        reason = PERSON_ERASED if erased else SUPERSEDED
+        reason = Reason.PERSON_ERASED if erased else Reason.SUPERSEDED
         for event in self._groups[group]:
             if (event.is_unattempted or event.is_written) and (erased or event.book is None):
-                self.change(event, {"status": "dropped", "reason": reason, "waits_for": None, "settled_at": self._now})
+                values = {"status": Status.DROPPED, "reason": reason, "waits_for": None, "settled_at": self._now}
+                self.change(event, values)
 
     # What is written
 
@@ -475,7 +475,7 @@ class _Book:
         made = {(row["webhook"], row["group"]) for row in self._new_events.values()}
         retelling.add(self._connection, self._told - made)
         self._write_memory()
-        waiting = [row for row in self._new_events.values() if row["status"] == "waiting"]
+        waiting = [row for row in self._new_events.values() if row["status"] == Status.WAITING]
         lines.join(self._connection, [row for row in waiting if row["lane"] != Lane.BULK])
         lines.refresh(self._connection, self._destination, self._lines)
         due = [row["due_at"] for row in waiting]
@@ -502,7 +502,7 @@ class _Book:
             for identity, waited_for, lane in self._connection.execute(_WAITING_FOR, self._asking(chunk)).all():
                 self._connection.execute(
                     update(events)
-                    .where(events.c.id == identity, events.c.status == "held")
+                    .where(events.c.id == identity, events.c.status == Status.HELD)
                     .values(subscriber=emails[waited_for], waits_for=None, **_RELEASED)
                 )
                 self._lines.add((lane, emails[waited_for]))

@@ -5,6 +5,7 @@ JSON is stored as text, so that both give back what was put in.
 """
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,12 +23,14 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     TypeDecorator,
     false,
     text,
 )
 
 from gateway.events import encode_json
+from gateway.ledger.status import UNSENT, Reason, Status
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -107,7 +110,8 @@ pauses = Table(
     Column("scope", String(20), nullable=False, comment="destination, lane or source"),
     Column("destination", String(100), nullable=False),
     Column("name", String(100), nullable=False, comment="of the destination, lane or source"),
-    Column("reason", Text, nullable=False),
+    Column("kind", String(40), nullable=False, comment="the code of why"),
+    Column("details", Json, nullable=False, comment="what the words of this kind name, by name"),
     Column("probe", String(20), comment="the request that tells whether it is over: get or post; null: its end does"),
     Column("tries", Integer, nullable=False, server_default="0", comment="probes that failed"),
     Column("made_at", Instant, nullable=False),
@@ -156,17 +160,22 @@ webhooks = Table(
     ),
 )
 
-_WAITING_BULK = text("status = 'waiting' AND lane = 3")
-_UNKNOWN = text("status = 'unknown'")
+
+def _quoted(statuses: Iterable[Status]) -> str:
+    return ", ".join(f"'{status}'" for status in statuses)
+
+
+_WAITING_BULK = text(f"status = '{Status.WAITING}' AND lane = 3")
+_UNKNOWN = text(f"status = '{Status.UNKNOWN}'")
 _WAITS_FOR_MEMORY = text("waits_for IS NOT NULL")
-_HELD = text("status = 'held'")
-_NAMED_LATER = text("status IN ('waiting', 'held') AND named_by IS NOT NULL")
-_FOLLOWS = text("status = 'held' AND after IS NOT NULL")
-_RELEASED = text("status = 'held' AND release_at IS NOT NULL")
-_EXPIRES = text("status = 'waiting' AND expires_at IS NOT NULL")
+_HELD = text(f"status = '{Status.HELD}'")
+_NAMED_LATER = text(f"status IN ({_quoted(UNSENT)}) AND named_by IS NOT NULL")
+_FOLLOWS = text(f"status = '{Status.HELD}' AND after IS NOT NULL")
+_RELEASED = text(f"status = '{Status.HELD}' AND release_at IS NOT NULL")
+_EXPIRES = text(f"status = '{Status.WAITING}' AND expires_at IS NOT NULL")
 _SETTLED = text("settled_at IS NOT NULL")
 _TROUBLED = text("last_error IS NOT NULL OR reason IS NOT NULL")
-_UNDECIDED = text("status = 'held' AND reason = 'answer lost'")
+_UNDECIDED = text(f"status = '{Status.HELD}' AND reason = '{Reason.ANSWER_LOST}'")
 
 events = Table(
     "events",
@@ -181,7 +190,13 @@ events = Table(
     Column("occurred_at", Instant, nullable=False),
     Column("lane", SmallInteger, nullable=False),
     Column("status", String(20), nullable=False),
-    Column("reason", Text, comment="why held, failed or dropped"),
+    Column("reason", String(40), comment="the code: why in doubt, held, failed or dropped"),
+    Column("reason_detail", Text, comment="the number that the words of the reason name"),
+    Column(
+        "former_reason",
+        String(40),
+        comment="the code of the reason before, of an event that expired or was held too long",
+    ),
     Column("due_at", Instant, nullable=False),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("first_attempt_at", Instant),
@@ -236,6 +251,22 @@ events = Table(
         postgresql_where=_WAITS_FOR_MEMORY,
     ),
 )
+
+
+def status_is(status: Status) -> TextClause:
+    """Written as the partial indexes have it, so that they are used."""
+    return text(f"events.status = '{status}'")
+
+
+def status_in(statuses: Iterable[Status]) -> TextClause:
+    """The same of several, in the order of the index."""
+    return text(f"events.status IN ({_quoted(statuses)})")
+
+
+def reason_is(reason: Reason) -> TextClause:
+    """The same of a reason."""
+    return text(f"events.reason = '{reason}'")
+
 
 keys = Table(
     "keys",
@@ -496,18 +527,6 @@ sign_in_tries = Table(
     Column("failed", Integer, nullable=False, comment="tries that failed or are under way"),
     Column("until", Instant, nullable=False, comment="when they are forgotten"),
     Index("sign_in_tries_by_time", "until"),
-)
-
-api_tokens = Table(
-    "api_tokens",
-    metadata,
-    Column("id", String(40), primary_key=True),
-    Column("user", String(40), nullable=False),
-    Column("name", String(200), nullable=False),
-    Column("token_hash", String(64), nullable=False, unique=True),
-    Column("made_at", Instant, nullable=False),
-    Column("used_at", Instant),
-    Column("ended_at", Instant),
 )
 
 audit = Table(

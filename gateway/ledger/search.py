@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, or_, select, text, true
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, literal, or_, select, text, true
 from sqlalchemy import func as sql
 
 from gateway.events import Lane
-from gateway.ledger import finding, schema
+from gateway.ledger import finding, schema, words
 from gateway.ledger.schema import attempts, events, groups, keys, webhooks
 
 Row = Mapping[str, Any]
@@ -58,6 +58,25 @@ MOST_NAMES = 500
 _LEFT_OUT_OF_LISTS = frozenset({"headers", "body"})
 
 
+def _worded(code: ColumnElement[str | None], former: ColumnElement[str]) -> ColumnElement[str]:
+    """The words of a reason as the database puts them together, so that a part of them can be looked for."""
+    found = []
+    for reason, told in words.REASONS.items():
+        filled: ColumnElement[str] = literal(told.partition("{")[0])
+        if words.DETAIL in told:
+            filled += sql.coalesce(events.c.reason_detail, words.NO_DETAIL) + told.partition(words.DETAIL)[2]
+        elif words.FORMER in told:
+            filled += former + told.partition(words.FORMER)[2]
+        found.append((code == reason, filled))
+    return case(*found, else_=sql.coalesce(code, ""))
+
+
+_FORMER_IN_WORDS = case(
+    (events.c.former_reason.is_(None), words.NO_CAUSE), else_=_worded(events.c.former_reason, literal(""))
+)
+_REASON_IN_WORDS = _worded(events.c.reason, _FORMER_IN_WORDS)
+
+
 def list_events(connection: Connection, filters: Filters, limit: int, after: str | None = None) -> Page:
     """Up to `limit` events that follow the event `after`."""
     query = select(events).where(*of_events(connection, filters))
@@ -81,7 +100,7 @@ def of_events(connection: Connection, filters: Filters) -> list[ColumnElement[bo
     ]
     conditions += _times(events.c.created_at, filters)
     if filters.error is not None:
-        either = sql.coalesce(events.c.reason, "") + " " + sql.coalesce(events.c.last_error, "")
+        either = _REASON_IN_WORDS + " " + sql.coalesce(events.c.last_error, "")
         conditions.append(has_reason())
         conditions.append(sql.lower(either).contains(filters.error.lower(), autoescape=True))
     if filters.text is not None:

@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, select, update
 
-from gateway.ledger import budget, following, habits, lines, pauses, strangers, superseding
+from gateway.ledger import budget, following, habits, lines, pauses, strangers, superseding, words
 from gateway.ledger.attempt import Kind, Settlement, Stranger
 from gateway.ledger.budget import WINDOW, Learned
 from gateway.ledger.doubt import doubt_again
 from gateway.ledger.pauses import Pause
 from gateway.ledger.schema import Instant, attempts, destinations, events
+from gateway.ledger.status import ENDED, WITHOUT_REASON, PauseKind, Status
 
 MOST_BODY = 4_000
 """Characters of Lumail's answer that are kept with an attempt."""
@@ -35,10 +36,10 @@ _ANSWERED = (
 )
 _RECORDED = (
     update(events)
-    .where(events.c.id == bindparam("its_id"), events.c.status != "delivered")
+    .where(events.c.id == bindparam("its_id"), events.c.status != Status.DELIVERED)
     .values(
-        status="delivered",
-        reason=None,
+        status=Status.DELIVERED,
+        **WITHOUT_REASON,
         last_error=None,
         tries=events.c.tries + 1,
         settled_at=bindparam("now", type_=Instant),
@@ -65,7 +66,7 @@ def settle(
     for one in settlements:
         if one.changes is not None and one.claimed.event is not None:
             _change(connection, one.claimed.event, one, now)
-            if one.changes.get("status") in ("failed", "dropped"):
+            if one.changes.get("status") in ENDED:
                 settled.append(one.claimed.event)
         if one.stranger is not None:
             _settle_stranger(connection, destination, one, now)
@@ -137,23 +138,23 @@ def _settle_recorded(connection: Connection, destination: str, recorded: Sequenc
 def _change(connection: Connection, event: str, one: Settlement, now: datetime) -> None:
     mine = events.c.id == event
     if one.claimed.kind is Kind.POST:
-        mine = and_(mine, events.c.status == "delivering", events.c.attempt == one.claimed.attempt)
+        mine = and_(mine, events.c.status == Status.DELIVERING, events.c.attempt == one.claimed.attempt)
     elif one.claimed.kind is Kind.READ:
         # Only what the search has come to meanwhile may go on: the event may have been sent again since.
         mine = and_(
             mine,
-            events.c.status == "unknown",
+            events.c.status == Status.UNKNOWN,
             events.c.doubted_at.is_not_distinct_from(one.claimed.doubted_at),
             events.c.reads == one.claimed.reads,
             events.c.read_cursor.is_not_distinct_from(one.claimed.read_cursor),
         )
     else:
-        mine = and_(mine, events.c.status == "waiting")
+        mine = and_(mine, events.c.status == Status.WAITING)
     changes = dict(one.changes or {})
-    if changes.get("status") == "held":
+    if changes.get("status") == Status.HELD:
         changes["held_at"] = now
     changed = connection.execute(update(events).where(mine).values(**changes))
-    if changed.rowcount and changes.get("status") in ("failed", "dropped"):
+    if changed.rowcount and changes.get("status") in ENDED:
         superseding.succeed(connection, event, now)
 
 
@@ -184,7 +185,7 @@ def _settle_pauses(
             pauses.conclude_probe(connection, probed.id, now, succeeded=succeeded, tries=probed.tries)
         lasts = one.pause is not None and (probed is None or one.pause.probe is None)
         if one.pause is not None and lasts and pauses.begin(connection, destination, one.pause, now):
-            begun.append(one.pause.reason)
+            begun.append(words.of_pause(one.pause.kind, one.pause.details))
         if one.failed is not None:
             run = _run(connection, destination) if run is None else run
             run = run + 1 if one.failed else 0
@@ -192,9 +193,9 @@ def _settle_pauses(
         return tuple(begun)
     connection.execute(update(destinations).where(destinations.c.name == destination).values(failures_run=run))
     if run >= FAILURES_THAT_PAUSE and not pauses.open_pauses(connection, destination, now):
-        reason = f"{run} requests in a row failed or were not answered"
-        pauses.begin(connection, destination, Pause(now + pauses.FIRST_WAIT, reason, probe="get"), now)
-        begun.append(reason)
+        failures = Pause(now + pauses.FIRST_WAIT, PauseKind.REPEATED_FAILURES, {"run": run}, probe="get")
+        pauses.begin(connection, destination, failures, now)
+        begun.append(words.of_pause(failures.kind, failures.details))
     return tuple(begun)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, delete
 from gateway.ledger import lines
 from gateway.ledger.leases import wake
 from gateway.ledger.schema import attempts, events, strangers
+from gateway.ledger.status import Reason, Status
 
 ASKED_AFTER = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
 """When Lumail is asked again for a subscriber, counted from the first refusal; then the events are dropped."""
@@ -20,16 +21,13 @@ ASKED_EVERY = timedelta(hours=24)
 LEFT_OUT_FOR = timedelta(hours=1)
 """How long events of a subscriber end without a request once Lumail has said that there is none, if none may wait."""
 
-NOT_IN_LUMAIL = "not in Lumail"
-"""Why an event is held, and in the end dropped, whose subscriber Lumail does not know."""
-
 
 class Fate(StrEnum):
     """What becomes of an event whose subscriber Lumail does not know."""
 
-    HELD = "held"
-    DROPPED = "dropped"
-    FAILED = "failed"
+    HELD = Status.HELD
+    DROPPED = Status.DROPPED
+    FAILED = Status.FAILED
     CREATED = "created"  # its subscriber is made, and it is sent
 
 
@@ -59,7 +57,7 @@ def being_tried(connection: Connection, destination: str) -> frozenset[str]:
 def is_known(connection: Connection, destination: str, subscriber: str) -> bool:
     """Whether Lumail has this subscriber for sure: it recorded an event of it, or said so when asked."""
     recorded = exists().where(
-        events.c.destination == destination, events.c.subscriber == subscriber, events.c.status == "delivered"
+        events.c.destination == destination, events.c.subscriber == subscriber, events.c.status == Status.DELIVERED
     )
     said = exists().where(
         strangers.c.destination == destination, strangers.c.subscriber == subscriber, strangers.c.ask_at.is_(None)
@@ -120,7 +118,7 @@ def found(connection: Connection, destination: str, subscriber: str, now: dateti
     lanes = connection.execute(select(events.c.lane).where(*_held_for(destination, subscriber)).distinct()).scalars()
     changed = [(lane, subscriber) for lane in lanes]
     connection.execute(
-        update(events).where(*_held_for(destination, subscriber)).values(status="waiting", reason=None, due_at=now)
+        update(events).where(*_held_for(destination, subscriber)).values(status=Status.WAITING, reason=None, due_at=now)
     )
     lines.refresh(connection, destination, changed)
 
@@ -139,7 +137,7 @@ def still_unknown(connection: Connection, destination: str, subscriber: str, now
     else:
         ask_at = now + ASKED_EVERY
         connection.execute(
-            update(events).where(*_held_for(destination, subscriber)).values(status="dropped", settled_at=now)
+            update(events).where(*_held_for(destination, subscriber)).values(status=Status.DROPPED, settled_at=now)
         )
     connection.execute(_of(destination, [subscriber]).values(asked=asked, ask_at=ask_at))
 
@@ -191,6 +189,6 @@ def _held_for(destination: str, subscriber: str) -> tuple[ColumnElement[bool], .
     return (
         events.c.destination == destination,
         events.c.subscriber == subscriber,
-        events.c.status == "held",
-        events.c.reason == NOT_IN_LUMAIL,
+        events.c.status == Status.HELD,
+        events.c.reason == Reason.NOT_IN_LUMAIL,
     )

@@ -9,12 +9,8 @@ from sqlalchemy import Connection, select, update
 
 from gateway.ledger import leases, lines
 from gateway.ledger.schema import events, groups
+from gateway.ledger.status import ENDED, Reason, Status
 from gateway.ledger.sums import NOTHING, PAID, Money, Sums, priced
-
-SUPERSEDED = "superseded"
-"""Why an event was dropped whose fact another event tells."""
-
-_ENDED = ("failed", "dropped")
 
 
 def succeed(connection: Connection, event: str, now: datetime) -> None:
@@ -24,24 +20,26 @@ def succeed(connection: Connection, event: str, now: datetime) -> None:
     heirs = [
         one
         for one in told
-        if one["status"] == "dropped"
-        and one["reason"] == SUPERSEDED
+        if one["status"] == Status.DROPPED
+        and one["reason"] == Reason.SUPERSEDED
         and one["first_attempt_at"] is None
         and one["subscriber"] is not None
     ]
     if not heirs:
         return
     heir = max(heirs, key=lambda one: (one["richness"], one["currency"] == ended["currency"]))
-    values: dict[str, Any] = {"status": "waiting", "reason": None, "settled_at": None, "due_at": now}
+    values: dict[str, Any] = {"status": Status.WAITING, "reason": None, "settled_at": None, "due_at": now}
     if ended["book"] is not None:
         room = _room(connection, heir)
         if room <= 0:
             return
         money = Money(room, heir["currency"])
         values |= {"amount": str(room), "data": priced(heir["data"], money)}
-    elif any(one["status"] not in _ENDED for one in told):
+    elif any(one["status"] not in ENDED for one in told):
         return
-    connection.execute(update(events).where(events.c.id == heir["id"], events.c.status == "dropped").values(**values))
+    connection.execute(
+        update(events).where(events.c.id == heir["id"], events.c.status == Status.DROPPED).values(**values)
+    )
     lines.refresh(connection, heir["destination"], [(heir["lane"], heir["subscriber"])])
     leases.wake(connection, heir["destination"], now)
 
@@ -51,10 +49,10 @@ def rivals(connection: Connection, event: Mapping[str, Any]) -> Sequence[Mapping
 
     Of a sale's payments, or of one charge's refunds, each is told for itself as long as that is true of the sum.
     """
-    beside = [one for one in _told_beside(connection, event) if one["status"] not in _ENDED]
+    beside = [one for one in _told_beside(connection, event) if one["status"] not in ENDED]
     if event["book"] is None or event["amount"] is None:
         return beside
-    counted = event["status"] not in _ENDED
+    counted = event["status"] not in ENDED
     room = _room(connection, event) + (Decimal(event["amount"]) if counted else NOTHING)
     return [] if room >= Decimal(event["amount"]) else beside
 
@@ -81,7 +79,7 @@ def _room(connection: Connection, event: Mapping[str, Any]) -> Decimal:
         events.c.group == event["group"],
         events.c.book == book,
         events.c.currency == currency,
-        events.c.status.not_in(_ENDED),
+        events.c.status.not_in(ENDED),
     )
     kept = Decimal(((row.emitted or {}).get("kept", {})).get(book, {}).get(currency, "0"))
     return truth - kept - sum((Decimal(amount) for (amount,) in connection.execute(query)), NOTHING)

@@ -19,7 +19,8 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.ledger.database import Ledger
-from gateway.ledger.schema import counted, destinations, events, from_microseconds, levels, tallies, webhooks
+from gateway.ledger.schema import counted, destinations, events, from_microseconds, levels, status_is, tallies, webhooks
+from gateway.ledger.status import UNSETTLED, Status
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -45,9 +46,6 @@ KEPT = {MINUTES: timedelta(days=8), HOURS: timedelta(days=400)}
 
 LIVE_ROWS = 50_000
 """What is not counted yet is counted while somebody asks, up to so many of the newest rows."""
-
-UNSETTLED = ("waiting", "delivering", "unknown", "held", "failed")
-"""Statuses that somebody may still have to do something about; the others only grow."""
 
 
 class Measure(StrEnum):
@@ -231,7 +229,7 @@ def _settled(connection: Connection, starts: datetime, until: datetime | None, m
     found = _grouped(connection, _between(rows, at, starts, until, most))
     at = events.c.held_at
     for name in connection.execute(select(destinations.c.name)).scalars():
-        of_one = (text("events.status = 'held'"), events.c.destination == name)
+        of_one = (status_is(Status.HELD), events.c.destination == name)
         rows = select(at, events.c.destination, events.c.status).where(*of_one)
         found += _grouped(connection, _between(rows, at, starts, until, most))
     return found

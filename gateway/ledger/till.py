@@ -17,27 +17,16 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.events import EventType, Paid, Refund, RefundTotal, decode_data, encode_data
 from gateway.ledger import incidents
-from gateway.ledger.closures import ERASED
-from gateway.ledger.expiry import HELD_TOO_LONG
-from gateway.ledger.following import FOLLOWS, NOT_DELIVERED, follow
+from gateway.ledger.following import follow
 from gateway.ledger.known import KnownEvent
 from gateway.ledger.schema import groups
+from gateway.ledger.status import WITHOUT_REASON, Closed, Reason, Status
 from gateway.ledger.sums import NOTHING, PAID, Money, Sums, priced
-from gateway.ledger.superseding import SUPERSEDED
 from gateway.ledger.telling import Fact
-
-LINK_MISSING = "waits for a link"
-"""Why a payment is held that another object of the provider may tell better; it leaves at `release_at`."""
-
-SALE_UNKNOWN = "its sale is not known"
-"""Why a refund is held whose sale nobody has told, and which does not say enough by itself."""
-
-SUBSCRIBER_UNKNOWN = "subscriber unknown"
 
 RETURNED = "Refund returned"
 """The product of a payment that gives back a refund which failed after Lumail had heard of it."""
 
-_SALE_REASONS = frozenset({FOLLOWS, NOT_DELIVERED, SALE_UNKNOWN})
 _CHUNK = 500
 _ASKED: BindParameter[Any] = bindparam("asked", expanding=True)
 _SUMS_OF_GROUPS = select(groups.c.id, groups.c.truth, groups.c.emitted, groups.c.heard_at, groups.c.closed).where(
@@ -88,7 +77,7 @@ class _Account:
         self.kept: dict[str, dict[str, str]] = emitted.get("kept", {})
         self.shown: dict[str, str] = emitted.get("shown", {})
         self.heard_at: datetime | None = row["heard_at"] if row is not None else None
-        self.is_erased = row is not None and row["closed"] == ERASED
+        self.is_erased = row is not None and row["closed"] == Closed.ERASED
 
     @property
     def is_empty(self) -> bool:
@@ -239,19 +228,20 @@ class Till:
             values["release_at"] = None
         subscriber = values.get("subscriber", event.subscriber)
         waits = values.get("release_at", event.release_at) is not None
-        if event.status == "held" and subscriber is not None and event.reason in (SUBSCRIBER_UNKNOWN, LINK_MISSING):
+        is_waited_for = event.reason in (Reason.SUBSCRIBER_UNKNOWN, Reason.LINK_MISSING)
+        if event.status == Status.HELD and subscriber is not None and is_waited_for:
             if waits:
-                values |= {"reason": LINK_MISSING, "waits_for": None}
+                values |= {"reason": Reason.LINK_MISSING, "waits_for": None}
             else:
-                values |= {"status": "waiting", "reason": None, "waits_for": None}
+                values |= {"status": Status.WAITING, "reason": None, "waits_for": None}
         if values:
             self._pen.change(event, values)
 
     def _revive(self, payments: Sequence[KnownEvent], fact: Fact) -> None:
         """A payment that was given up because nobody knew whose it was leaves once somebody does."""
-        lost = next((one for one in payments if one.status == "dropped" and _was_nobodys(one)), None)
+        lost = next((one for one in payments if one.status == Status.DROPPED and _was_nobodys(one)), None)
         if lost is not None and fact.subscriber is not None:
-            values = {"subscriber": fact.subscriber, "status": "waiting", "reason": None, "waits_for": None}
+            values = {"subscriber": fact.subscriber, "status": Status.WAITING, **WITHOUT_REASON, "waits_for": None}
             self._pen.change(lost, {**values, "settled_at": None, "due_at": self._now + fact.settle})
 
     # Refunds
@@ -276,14 +266,14 @@ class Till:
             values |= {"data": _with_amount(fact.data, event), "richness": fact.richness}
         if event.subscriber is None and fact.subscriber is not None:
             values["subscriber"] = fact.subscriber
-        if event.status == "held" and event.reason == SALE_UNKNOWN and alone and fact.makes:
+        if event.status == Status.HELD and event.reason == Reason.SALE_UNKNOWN and alone and fact.makes:
             known = values.get("subscriber", event.subscriber) is not None
             if known:
-                values |= {"status": "waiting", "reason": None}
+                values |= {"status": Status.WAITING, "reason": None}
             else:
-                values |= {"reason": SUBSCRIBER_UNKNOWN, "waits_for": fact.waits_for}
-        elif event.status == "held" and event.reason == SUBSCRIBER_UNKNOWN and "subscriber" in values:
-            values |= {"status": "waiting", "reason": None, "waits_for": None}
+                values |= {"reason": Reason.SUBSCRIBER_UNKNOWN, "waits_for": fact.waits_for}
+        elif event.status == Status.HELD and event.reason == Reason.SUBSCRIBER_UNKNOWN and "subscriber" in values:
+            values |= {"status": Status.WAITING, "reason": None, "waits_for": None}
         if values:
             self._pen.change(event, values)
 
@@ -295,7 +285,7 @@ class Till:
 
     def _follow(self, group: str) -> None:
         """Let untold refunds go where their payment went, and after it."""
-        payments = [event for event in self._events(group, PAID) if event.reason != SUPERSEDED]
+        payments = [event for event in self._events(group, PAID) if event.reason != Reason.SUPERSEDED]
         is_kept = bool(self._of(group).kept.get(PAID))
         for book in self._of(group).sums.books:
             for event in self._events(group, book):
@@ -304,9 +294,10 @@ class Till:
                 sale = _sale_of(event, book, payments)
                 if sale is not None:
                     values = follow(event, sale)
-                elif is_kept and event.status == "held" and event.reason == SALE_UNKNOWN:
-                    known = event.subscriber is not None
-                    values = {"status": "waiting", "reason": None} if known else {"reason": SUBSCRIBER_UNKNOWN}
+                elif is_kept and event.status == Status.HELD and event.reason == Reason.SALE_UNKNOWN:
+                    values = {"reason": Reason.SUBSCRIBER_UNKNOWN}
+                    if event.subscriber is not None:
+                        values = {"status": Status.WAITING, "reason": None}
                 else:
                     values = {}
                 if values:
@@ -384,11 +375,11 @@ class Till:
         alone = book == PAID or self._of(group).sums.leaves_alone(book)
         wait = _link_wait(fact)
         if not alone:
-            values |= {"status": "held", "reason": SALE_UNKNOWN}
+            values |= {"status": Status.HELD, "reason": Reason.SALE_UNKNOWN}
         elif wait is not None:
             values |= {"release_at": self._now + wait}
             if fact.subscriber is not None:
-                values |= {"status": "held", "reason": LINK_MISSING}
+                values |= {"status": Status.HELD, "reason": Reason.LINK_MISSING}
         return self._pen.add(fact, group, values)
 
     def _give_back(self, fact: Fact, group: str, book: str, money: Money) -> None:
@@ -403,7 +394,7 @@ class Till:
             "currency": money.currency,
             "data": encode_data(data),
             "subscriber": refund.subscriber,
-            "status": "waiting",
+            "status": Status.WAITING,
             "reason": None,
             "waits_for": None,
         }
@@ -415,7 +406,7 @@ class Till:
         self._pen.change(event, {"amount": money.amount, "currency": money.currency, "data": data})
 
     def _drop(self, event: KnownEvent) -> None:
-        values = {"status": "dropped", "reason": SUPERSEDED, "waits_for": None, "settled_at": self._now}
+        values = {"status": Status.DROPPED, "reason": Reason.SUPERSEDED, "waits_for": None, "settled_at": self._now}
         self._pen.change(event, values)
 
     def _show(self, group: str, book: str, excess: Money, told: Sequence[KnownEvent]) -> None:
@@ -451,7 +442,8 @@ def _link_wait(fact: Fact) -> Any:
 
 
 def _was_nobodys(event: KnownEvent) -> bool:
-    return event.first_attempt_at is None and event.reason == f"{HELD_TOO_LONG}: {SUBSCRIBER_UNKNOWN}"
+    why = (event.reason, event.former_reason)
+    return event.first_attempt_at is None and why == (Reason.HELD_TOO_LONG, Reason.SUBSCRIBER_UNKNOWN)
 
 
 def _sale_of(refund: KnownEvent, book: str, payments: Sequence[KnownEvent]) -> KnownEvent | None:

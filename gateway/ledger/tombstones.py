@@ -9,9 +9,9 @@ from sqlalchemy import BindParameter, Connection, bindparam, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from gateway.ledger import hashing
-from gateway.ledger.closures import PERSON_ERASED
+from gateway.ledger import hashing, words
 from gateway.ledger.schema import tombstones
+from gateway.ledger.status import Reason
 from gateway.ledger.telling import Fact, Lesson, Recall, Telling
 
 _CHUNK = 500
@@ -74,7 +74,9 @@ class Tombstones:
             return told
         if facts or lessons:
             return replace(told, word=told.word if facts else "taught", facts=facts, lessons=lessons)
-        return replace(told, word="ignored", facts=(), lessons=(), links=(), reason=PERSON_ERASED)
+        return replace(
+            told, word="ignored", facts=(), lessons=(), links=(), reason=words.of_reason(Reason.PERSON_ERASED)
+        )
 
     def _is_erased(self, fact: Fact, recall: Recall) -> bool:
         if fact.subscriber is not None:

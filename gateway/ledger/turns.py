@@ -15,7 +15,8 @@ from gateway.ledger import aside, budget, expiry, habits, leases, pauses, settli
 from gateway.ledger.attempt import Claimed, Settlement
 from gateway.ledger.claiming import Picker
 from gateway.ledger.doubt import doubt_lost
-from gateway.ledger.schema import attempts, events
+from gateway.ledger.schema import attempts, events, status_is
+from gateway.ledger.status import Status
 from gateway.ledger.strangers import Fate
 
 
@@ -80,7 +81,7 @@ def release(connection: Connection, destination: str, owner: str, now: datetime,
 # When the next drain is of use
 
 _NEXT_READ = select(sql.min(events.c.due_at)).where(
-    events.c.destination == bindparam("its_name"), text("events.status = 'unknown'")
+    events.c.destination == bindparam("its_name"), status_is(Status.UNKNOWN)
 )
 
 

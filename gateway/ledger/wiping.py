@@ -1,24 +1,21 @@
 """How facts lose the person to whom they belonged: the rows stay and are counted, nobody is in them any more."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select, update
 
 from gateway.ledger import closures, hashing, lines
-from gateway.ledger.closures import ERASED, PERSON_ERASED
 from gateway.ledger.schema import attempts, edits, events, groups, job_items, retellings, webhooks
+from gateway.ledger.status import ENDED, ON_THEIR_WAY, UNSENT, WITHOUT_REASON, Closed, Reason, Status
 
-ON_THEIR_WAY = ("delivering", "unknown")
-"""Statuses of events that Lumail has or may have any moment: they are let finish."""
-
-_LEFT_OUT = ("waiting", "held")
 _NOBODY: dict[str, Any] = {
     **dict.fromkeys(("subscriber", "waits_for", "named_by", "after", "release_at", "expires_at", "read_cursor")),
     **dict.fromkeys(("candidates", "last_error", "lumail_event_id", "part", "amount", "currency")),
     "data": "{}",
 }
+_ERASED: Mapping[str, Any] = {**WITHOUT_REASON, "reason": Reason.PERSON_ERASED}
 _NOTE = {"position": 0, "type": "", "word": "erased", "reason": "a person of whom it spoke was erased"}
 
 
@@ -36,7 +33,7 @@ def wipe_facts(
     connection.execute(delete(retellings).where(retellings.c.group.in_(facts)))
     _wipe_events(connection, [row.id for row in wiped], now)
     lines.refresh(connection, destination, {(row.lane, row.subscriber) for row in wiped if row.subscriber is not None})
-    closures.close(connection, destination, dict.fromkeys(facts, ERASED))
+    closures.close(connection, destination, dict.fromkeys(facts, Closed.ERASED))
     nothing = dict.fromkeys(("truth", "emitted", "incident", "heard_at"))
     connection.execute(update(groups).where(groups.c.id.in_(facts)).values(**nothing))
     counts = {
@@ -52,12 +49,12 @@ def _wipe_events(connection: Connection, wiped: Sequence[str], now: datetime) ->
     mine = events.c.id.in_(wiped)
     connection.execute(
         update(events)
-        .where(mine, events.c.status.in_(_LEFT_OUT))
-        .values(status="dropped", reason=PERSON_ERASED, settled_at=now, **_NOBODY)
+        .where(mine, events.c.status.in_(UNSENT))
+        .values(status=Status.DROPPED, **_ERASED, settled_at=now, **_NOBODY)
     )
-    ended = update(events).where(mine, events.c.status.in_(("failed", "dropped")))
-    connection.execute(ended.values(reason=PERSON_ERASED, **_NOBODY))
-    connection.execute(update(events).where(mine, events.c.status == "delivered").values(**_NOBODY))
+    ended = update(events).where(mine, events.c.status.in_(ENDED))
+    connection.execute(ended.values(**_ERASED, **_NOBODY))
+    connection.execute(update(events).where(mine, events.c.status == Status.DELIVERED).values(**_NOBODY))
     connection.execute(delete(edits).where(edits.c.event.in_(wiped)))
     connection.execute(update(job_items).where(job_items.c.subject.in_(wiped)).values(before={}, note=None))
 

@@ -18,13 +18,14 @@ from sqlalchemy import func as sql
 
 from gateway.errors import CommandError, LedgerError, LedgerUnavailableError
 from gateway.intake.route import Route
-from gateway.ledger import audit, following, jobs, leases, lines, search, strangers, superseding
+from gateway.ledger import audit, following, jobs, leases, lines, search, strangers, superseding, words
 from gateway.ledger.audit import Deed
 from gateway.ledger.commit import record_group
 from gateway.ledger.database import Ledger
 from gateway.ledger.jobs import CANCELLED, DONE, EVENTS, RUNNING, Item, Job, Order
 from gateway.ledger.listing import Place
 from gateway.ledger.schema import Instant, events, from_microseconds, to_microseconds
+from gateway.ledger.status import Status
 from gateway.ledger.telling import Recorded, Submission
 from gateway.replay import pace, selection
 from gateway.replay.selection import FIRST, Selection
@@ -271,7 +272,7 @@ class Replays:
             for identity, told in again
         ]
         new = [event for one in done for event in one.events]
-        waiting = [row for row in _rows(connection, new) if row["status"] == "waiting"]
+        waiting = [row for row in _rows(connection, new) if row["status"] == Status.WAITING]
         dues = [max(row["due_at"], share.start + number * share.step) for number, row in enumerate(waiting)]
         _postpone(connection, job.destination, list(zip(waiting, dues, strict=True)))
         return made, len(waiting)
@@ -307,7 +308,7 @@ def _moved(job: Job, current: Job) -> bool:
     return (job.cursor, job.done, job.slots_until) != (current.cursor, current.done, current.slots_until)
 
 
-_UNDER_WAY = ("waiting", "delivering")
+_UNDER_WAY = (Status.WAITING, Status.DELIVERING)
 
 
 def _settled(connection: Connection, job: Job) -> list[Item]:
@@ -322,7 +323,7 @@ def _settled(connection: Connection, job: Job) -> list[Item]:
         elif row["status"] in _UNDER_WAY:
             found.append(one)
         else:
-            found.append(replace(one, outcome=row["status"], note=row["reason"]))
+            found.append(replace(one, outcome=row["status"], note=words.of_event(row)))
     return found
 
 
@@ -367,7 +368,7 @@ _WAIT_AGAIN = (
 )
 _LATER = (
     update(events)
-    .where(events.c.id == bindparam("its_id"), events.c.status == "waiting")
+    .where(events.c.id == bindparam("its_id"), events.c.status == Status.WAITING)
     .values(due_at=bindparam("due", type_=Instant))
 )
 
@@ -413,11 +414,12 @@ def _take_back(connection: Connection, job: Job, waiting: Sequence[Item], now: d
     rows = {row["id"]: row for row in _rows(connection, [one.subject for one in waiting])}
     for one in waiting:
         event = rows[one.subject]
-        untouched = event["status"] == "waiting" and event["tries"] == 0 and event["attempt"] == one.before["attempt"]
+        untried = event["tries"] == 0 and event["attempt"] == one.before["attempt"]
+        untouched = event["status"] == Status.WAITING and untried
         if untouched:
             values = {name: _restored(name, one.before[name]) for name in _RELEASED_COLUMNS}
             connection.execute(
-                update(events).where(events.c.id == event["id"], events.c.status == "waiting").values(values)
+                update(events).where(events.c.id == event["id"], events.c.status == Status.WAITING).values(values)
             )
             changed.append((event["lane"], event["subscriber"]))
             back.append(replace(one, outcome=TAKEN_BACK))

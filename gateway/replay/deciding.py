@@ -11,7 +11,8 @@ from gateway.ledger import audit, doubt, incidents, search, superseding
 from gateway.ledger.audit import Deed
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import events
-from gateway.replay.sending import TWICE, as_new, known_event, let_go_on, needless
+from gateway.ledger.status import WITHOUT_REASON, Reason, Status
+from gateway.replay.sending import TWICE, as_new, known_event, let_go_on, needless, stood
 
 
 @dataclass(frozen=True)
@@ -52,19 +53,21 @@ def decide(ledger: Ledger, identity: str, decision: Decision, who: str) -> Decid
         if incident is not None:
             incidents.end(connection, event["group"])
         status = str(changes.get("status", event["status"]))
-        before = {name: event[name] for name in ("status", "reason", "lumail_event_id")} | {"incident": incident}
+        before = stood(event, "lumail_event_id") | {"incident": incident}
         after = {"status": status, "lumail_event_id": decision.lumail_id}
         audit.note(connection, now, Deed(who, f"decide {decision.word}", identity), before, after)
     return Decided(identity, event["status"], status, incident)
 
 
-_BESIDES_HELD = {"recorded": ("delivered",), "send": (), "drop": ("delivered", "waiting")}
+_CANCELLED = {**WITHOUT_REASON, "reason": Reason.CANCELLED}
+
+_BESIDES_HELD = {"recorded": (Status.DELIVERED,), "send": (), "drop": (Status.DELIVERED, Status.WAITING)}
 """Statuses of an event, besides held, of which this can be said where Lumail heard of its fact twice."""
 
 
 def _refuse_decision(connection: Connection, event: search.Row, decision: Decision, incident: str | None) -> None:
     identity, status = event["id"], event["status"]
-    allowed = ("held",) if incident is None else ("held", *_BESIDES_HELD[decision.word])
+    allowed = (Status.HELD,) if incident is None else (Status.HELD, *_BESIDES_HELD[decision.word])
     if status not in allowed:
         raise CommandError(f"{identity} {needless(event)}; there is nothing to decide so")
     if decision.word == "send" and event["subscriber"] is None:
@@ -86,10 +89,10 @@ def _decided(event: search.Row, decision: Decision, now: datetime) -> dict[str, 
     if decision.word == "send":
         return as_new(now)
     if decision.word == "drop":
-        return {**settled, "status": "dropped", "reason": "cancelled"}
-    if event["status"] == "delivered" and event["lumail_event_id"] is not None:
+        return {**settled, "status": Status.DROPPED, **_CANCELLED}
+    if event["status"] == Status.DELIVERED and event["lumail_event_id"] is not None:
         return {}
-    return {**settled, "status": "delivered", "reason": None, "lumail_event_id": decision.lumail_id}
+    return {**settled, "status": Status.DELIVERED, **WITHOUT_REASON, "lumail_event_id": decision.lumail_id}
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Cancelled:
     was: str
 
 
-CANCELLABLE = ("waiting", "held", "failed")
+CANCELLABLE = (Status.WAITING, Status.HELD, Status.FAILED)
 
 
 def cancel_event(ledger: Ledger, identity: str, who: str) -> Cancelled:
@@ -115,13 +118,14 @@ def cancel_event(ledger: Ledger, identity: str, who: str) -> Cancelled:
         if event["status"] not in CANCELLABLE:
             raise CommandError(f"{identity} {_TOO_LATE.get(event['status'], needless(event))}; it can't be cancelled")
         now = ledger.now(connection)
-        changes = {"status": "dropped", "reason": "cancelled", "settled_at": now, "waits_for": None, "candidates": None}
+        changes = {"status": Status.DROPPED, **_CANCELLED, "settled_at": now, "waits_for": None, "candidates": None}
         connection.execute(update(events).where(events.c.id == identity).values(changes))
         let_go_on(connection, event, now)
-        before = {name: event[name] for name in ("status", "reason", "tries")}
+        before = stood(event, "tries")
         deed = Deed(who, "cancel event", identity)
-        audit.note(connection, now, deed, before, {"status": "dropped", "reason": "cancelled"})
+        after = {"status": Status.DROPPED, "reason": Reason.CANCELLED}
+        audit.note(connection, now, deed, before, after)
     return Cancelled(identity, event["status"])
 
 
-_TOO_LATE = {"unknown": "was sent and its answer lost: Lumail may have it, which is being looked up"}
+_TOO_LATE = {Status.UNKNOWN: "was sent and its answer lost: Lumail may have it, which is being looked up"}

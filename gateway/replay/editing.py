@@ -14,9 +14,10 @@ from gateway.ledger.audit import Deed
 from gateway.ledger.database import Ledger
 from gateway.ledger.identity import new_id
 from gateway.ledger.schema import edits, events
-from gateway.replay.sending import as_new, known_event, let_go_on, needless, refusal, refuse
+from gateway.ledger.status import Status
+from gateway.replay.sending import as_new, known_event, let_go_on, needless, refusal, refuse, stood
 
-EDITABLE = ("held", "failed")
+EDITABLE = (Status.HELD, Status.FAILED)
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def edit_event(ledger: Ledger, identity: str, edit: Edit, who: str, *, force: bo
             insert(edits).values(id=new_id("ed"), event=identity, at=now, who=who[:200], before=before, after=after)
         )
         _move(connection, event, lane, after["subscriber"], now)
-        was = {"status": event["status"], "reason": event["reason"], **before}
-        audit.note(connection, now, Deed(who, "edit event", identity), was, {"status": "waiting", **after})
+        was = {**stood(event), **before}
+        audit.note(connection, now, Deed(who, "edit event", identity), was, {"status": Status.WAITING, **after})
     return Edited(identity, event["status"], before, after, now)
 
 

@@ -9,8 +9,9 @@ from gateway.events import Lane
 from gateway.ledger import overview, pauses
 from gateway.ledger.budget import places_taken
 from gateway.ledger.forecast import through
-from gateway.ledger.schema import destinations, events
+from gateway.ledger.schema import destinations, events, status_is
 from gateway.ledger.schema import lines as line_rows
+from gateway.ledger.status import Status
 
 SHARE = 0.5
 """Of the plan, while something else waits."""
@@ -47,7 +48,7 @@ def _others_wait(connection: Connection, destination: str, now: datetime) -> boo
     heads = select(line_rows.c.head).where(line_rows.c.destination == destination, line_rows.c.due_at <= now - OVERDUE)
     bulk = select(events.c.id).where(
         events.c.destination == destination,
-        text("events.status = 'waiting'"),  # written as the partial index has it, so that it is used
+        status_is(Status.WAITING),  # written as the partial index has it, so that it is used
         text("events.lane = 3"),
         events.c.due_at <= now - OVERDUE,
     )

@@ -12,7 +12,8 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.fingerprints import Fingerprint
 from gateway.ledger.identity import fingerprint
 from gateway.ledger.leases import wake
-from gateway.ledger.pauses import COPIED, OTHER_ORGANIZATION, Scope
+from gateway.ledger.pauses import Scope
+from gateway.ledger.status import PauseKind
 
 
 def pause(ledger: Ledger, scope: Scope, who: str, why: str | None = None) -> None:
@@ -22,8 +23,7 @@ def pause(ledger: Ledger, scope: Scope, who: str, why: str | None = None) -> Non
     """
     with ledger.write([scope.destination]) as connection:
         now = ledger.now(connection)
-        reason = f"paused by {who}" + (f": {why}" if why else "")
-        if not pauses.rest(connection, scope, reason, now):
+        if not pauses.rest(connection, scope, {"who": who, **({"why": why} if why else {})}, now):
             raise CommandError(f"{told(scope)} is paused already: `lumail-gateway status` says why")
         after = {"paused": True} | ({"why": why} if why else {})
         audit.note(connection, now, Deed(who, "pause", told(scope)), {"paused": False}, after)
@@ -31,9 +31,10 @@ def pause(ledger: Ledger, scope: Scope, who: str, why: str | None = None) -> Non
 
 @dataclass(frozen=True)
 class Resumed:
-    """Why it rested, and how many events are looked up at Lumail before they are sent."""
+    """Why it rested, in words and codes, and how many events are looked up at Lumail before they are sent."""
 
     reasons: tuple[str, ...]
+    reason_codes: tuple[str, ...]
     looked_up: int
 
 
@@ -48,11 +49,21 @@ def resume(ledger: Ledger, scope: Scope, who: str) -> Resumed:
         ended = pauses.end_all(connection, scope, now)
         if not ended:
             raise CommandError(f"{told(scope)} is not paused")
-        doubted = doubt.doubt_all(connection, scope.destination, now) if COPIED in ended else 0
+        doubted = (
+            doubt.doubt_all(connection, scope.destination, now)
+            if any(one.kind == PauseKind.LEDGER_COPIED for one in ended)
+            else 0
+        )
         wake(connection, scope.destination, now)
         after = {"paused": False, "looked_up": doubted}
-        audit.note(connection, now, Deed(who, "resume", told(scope)), {"paused": True, "reasons": ended}, after)
-    return Resumed(tuple(ended), doubted)
+        audit.note(
+            connection,
+            now,
+            Deed(who, "resume", told(scope)),
+            {"paused": True, "reasons": [one.reason for one in ended]},
+            after,
+        )
+    return Resumed(tuple(one.reason for one in ended), tuple(one.kind for one in ended), doubted)
 
 
 @dataclass(frozen=True)
@@ -74,10 +85,10 @@ def accept(ledger: Ledger, name: str, found: Fingerprint, who: str) -> Accepted:
     with ledger.write([name]) as connection:
         now = ledger.now(connection)
         before, after = fingerprints.accept(connection, name, found)
-        ended = pauses.end_all(connection, Scope("destination", name, name), now, reason=OTHER_ORGANIZATION)
+        ended = pauses.end_all(connection, Scope("destination", name, name), now, kind=PauseKind.OTHER_ORGANIZATION)
         wake(connection, name, now)
         audit.note(connection, now, Deed(who, "accept destination", name), before, after)
-    return Accepted(before, after, tuple(ended))
+    return Accepted(before, after, tuple(one.reason for one in ended))
 
 
 def told(scope: Scope) -> str:

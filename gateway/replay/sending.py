@@ -9,13 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from gateway.errors import CommandError
-from gateway.ledger import audit, following, lines, search, strangers, superseding
+from gateway.ledger import audit, following, lines, search, strangers, superseding, words
 from gateway.ledger.audit import Deed
 from gateway.ledger.database import Ledger
-from gateway.ledger.doubt import ANSWER_LOST
-from gateway.ledger.known import FINAL_REASONS
 from gateway.ledger.leases import wake
 from gateway.ledger.schema import events
+from gateway.ledger.status import WITHOUT_REASON, Reason, Status, is_final
 
 TWICE = "Lumail would count it twice and can't take it back"
 
@@ -71,9 +70,9 @@ def replay_event(ledger: Ledger, identity: str, who: str, *, force: bool = False
         now = ledger.now(connection)
         connection.execute(update(events).where(events.c.id == identity).values(as_new(now)))
         let_go_on(connection, event, now)
-        before = {name: event[name] for name in ("status", "reason", "tries", "lumail_event_id")}
+        before = stood(event, "tries", "lumail_event_id")
         deed = Deed(who, "replay event", identity)
-        audit.note(connection, now, deed, before, {"status": "waiting", "forced": force})
+        audit.note(connection, now, deed, before, {"status": Status.WAITING, "forced": force})
     return ReplayedEvent(identity, event["destination"], event["status"], now)
 
 
@@ -105,9 +104,11 @@ def known_event(connection: Connection, identity: str) -> search.Row:
 
 
 _NEEDLESS = {
-    "waiting": "waits already and will be sent by itself",
-    "delivering": "is on its way to Lumail now",
-    "unknown": "was sent and its answer lost: it is looked up at Lumail and sent again by itself if it is not there",
+    Status.WAITING: "waits already and will be sent by itself",
+    Status.DELIVERING: "is on its way to Lumail now",
+    Status.UNKNOWN: (
+        "was sent and its answer lost: it is looked up at Lumail and sent again by itself if it is not there"
+    ),
 }
 
 
@@ -121,20 +122,20 @@ def refusal(event: search.Row, rivals: Sequence[search.Row]) -> Refusal | None:
     identity, status = event["id"], event["status"]
     if status in _NEEDLESS:
         return Refusal(Cause.MOVES, f"{identity} {needless(event)}")
-    if status == "dropped" and event["reason"] in FINAL_REASONS:
-        return Refusal(Cause.FINAL, f"{identity} was dropped for good ({event['reason']})")
+    if is_final(status, event["reason"], event["former_reason"]):
+        return Refusal(Cause.FINAL, f"{identity} was dropped for good ({words.of_event(event)})")
     if event["subscriber"] is None:
         return Refusal(
             Cause.NOBODYS,
             f"{identity} has no subscriber yet: it is sent by itself once a webhook tells whose it is "
             f"({event['waits_for'] or 'nobody knows which'})",
         )
-    if status == "delivered":
+    if status == Status.DELIVERED:
         return Refusal(
             Cause.DELIVERED,
             f"{identity} is delivered (as {event['lumail_event_id'] or 'an event of unknown id'}). Sent again, {TWICE}",
         )
-    if status == "held" and event["reason"] == ANSWER_LOST:
+    if status == Status.HELD and event["reason"] == Reason.ANSWER_LOST:
         return Refusal(
             Cause.DOUBTFUL,
             f"{identity} was sent and its answer lost: Lumail may have it (see the subscriber's timeline there). "
@@ -164,8 +165,8 @@ def refuse(found: Refusal | None, *, force: bool) -> None:
 def as_new(due_at: datetime) -> dict[str, Any]:
     """The columns of an event that waits as if nobody had tried to send it. It does not expire: somebody wants it."""
     return {
-        "status": "waiting",
-        "reason": None,
+        "status": Status.WAITING,
+        **WITHOUT_REASON,
         "due_at": due_at,
         "tries": 0,
         "waits_for": None,
@@ -179,6 +180,12 @@ def as_new(due_at: datetime) -> dict[str, Any]:
         "candidates": None,
         "found_by_read": False,
     }
+
+
+def stood(event: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Where an event stood and why, in codes, with these of its columns besides: what the audit keeps of it."""
+    more = {name: event[name] for name in ("reason_detail", "former_reason") if event[name] is not None}
+    return {**{name: event[name] for name in ("status", "reason", *names)}, **more}
 
 
 def let_go_on(connection: Connection, event: Mapping[str, Any], now: datetime) -> None:

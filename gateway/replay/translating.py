@@ -11,12 +11,12 @@ from gateway.errors import CommandError
 from gateway.events import decode_data
 from gateway.intake.accept import submission
 from gateway.intake.route import Route
-from gateway.ledger import audit, search
+from gateway.ledger import audit, search, words
 from gateway.ledger.audit import Deed
 from gateway.ledger.commit import record_group
 from gateway.ledger.database import Ledger
-from gateway.ledger.known import FINAL_REASONS, LIVE
 from gateway.ledger.remembering import reader
+from gateway.ledger.status import LIVE, Status, is_final
 from gateway.ledger.telling import Fact, Item, Recorded, Submission
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
@@ -94,6 +94,7 @@ class Foreseen:
     type: str
     verdict: Verdict
     reason: str | None = None
+    reason_code: str | None = None
     event: str | None = None
     lumail_type: str | None = None
     lane: int | None = None
@@ -151,7 +152,7 @@ def _foreseen(
 
 def _merged(one: Foreseen, fact: Fact, known: Sequence[search.Row], before: Mapping[str, search.Row]) -> Foreseen:
     """What becomes of a fact that is known."""
-    final = next((event for event in known if event["status"] == "dropped" and event["reason"] in FINAL_REASONS), None)
+    final = next((one for one in known if is_final(one["status"], one["reason"], one["former_reason"])), None)
     live = next((event for event in known if event["status"] in LIVE), final)
     if live is None:
         return one
@@ -162,8 +163,8 @@ def _merged(one: Foreseen, fact: Fact, known: Sequence[search.Row], before: Mapp
         return replace(one, verdict=Verdict.CHANGED, differences=changed)
     otherwise = _differences(live["subscriber"], live["data"], fact.subscriber or live["subscriber"], fact.data)
     if live is final:
-        return replace(one, verdict=Verdict.NEVER, reason=live["reason"])
-    if live["status"] == "delivered":
+        return replace(one, verdict=Verdict.NEVER)
+    if live["status"] == Status.DELIVERED:
         return replace(one, verdict=Verdict.DELIVERED, differences=otherwise)
     return replace(one, differences=otherwise)
 
@@ -177,7 +178,8 @@ def _about(one: Foreseen, event: search.Row) -> Foreseen:
         subscriber=event["subscriber"],
         data=decode_data(event["data"]),
         status=event["status"],
-        reason=event["reason"],
+        reason=words.of_event(event),
+        reason_code=event["reason"],
     )
 
 

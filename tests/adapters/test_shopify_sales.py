@@ -8,8 +8,8 @@ from itertools import count, permutations
 import pytest
 
 from gateway.ledger.database import Ledger
-from gateway.ledger.following import FOLLOWS
 from gateway.ledger.schema import events, jobs
+from gateway.ledger.status import Reason
 from gateway.translation.registry import adapters, samples
 from tests.adapters.test_at_the_door import Provider
 from tests.making import rows
@@ -106,7 +106,7 @@ def test_a_refund_of_two_transactions_is_one_while_it_waits(tell: Shop, ledger: 
 def test_a_refund_before_its_sale_goes_to_the_same_person_after_it(tell: Shop, ledger: Ledger) -> None:
     tell("refunded_first", "paid")
     assert money(ledger) == [paid("49.00"), refunded("24.00")]
-    assert rows(ledger, events, "status", "reason") == [("held", FOLLOWS), ("waiting", None)]
+    assert rows(ledger, events, "status", "reason") == [("held", Reason.PAYMENT_NOT_LEFT), ("waiting", None)]
 
 
 def test_a_deposit_waits_for_the_rest_unless_each_is_wanted(tell: Shop, ledger: Ledger) -> None:
@@ -126,7 +126,7 @@ def test_a_sale_of_a_customer_who_is_not_known_yet_is_released_and_its_refund_fo
     tell("paid_by_nobody_known", "refunded", "customer_told")
     assert rows(ledger, events, "type", "subscriber", "status", "reason") == [
         ("SUBSCRIBER_PAYMENT", "ana.lopez@example.com", "waiting", None),
-        ("SUBSCRIBER_REFUND", None, "held", FOLLOWS),
+        ("SUBSCRIBER_REFUND", None, "held", Reason.PAYMENT_NOT_LEFT),
     ]
 
 

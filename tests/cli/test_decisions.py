@@ -13,7 +13,7 @@ from tests.making import payment, record_facts
 def held(ledger: Ledger) -> str:
     [identity] = record_facts(ledger, payment("p:1"))
     with ledger.write(["main"]) as connection:
-        connection.execute(update(events).values(status="held", reason="answer lost", candidates=["evt_1", "evt_2"]))
+        connection.execute(update(events).values(status="held", reason="answer_lost", candidates=["evt_1", "evt_2"]))
     return identity
 
 

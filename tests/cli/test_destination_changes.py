@@ -3,20 +3,22 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import Connection, insert, update
 
 from gateway.app import configured, prepare
 from gateway.config import Flags
 from gateway.errors import ConfigError
 from gateway.ledger import aside, leases, turns
+from gateway.ledger import pauses as pauses_of
 from gateway.ledger.database import Ledger
-from gateway.ledger.doubt import RESTORED
-from gateway.ledger.pauses import COPIED, OTHER_ORGANIZATION
-from gateway.ledger.schema import attempts, audit, destinations, events, pauses
+from gateway.ledger.pauses import Pause
+from gateway.ledger.schema import attempts, audit, destinations, events
+from gateway.ledger.status import PauseKind, Reason
 from gateway.ledger.strangers import Fate
 from tests.cli.conftest import NOWHERE, Terminal
 from tests.crash.installation import free_port
@@ -95,6 +97,10 @@ def test_what_there_is_not_can_not_be_paused(terminal: Terminal, words: list[str
     assert terminal.run("destinations", "pause", *words, status=2).stderr == f"{wrong}\n"
 
 
+def pause_all(connection: Connection, kind: PauseKind, details: Mapping[str, str]) -> None:
+    pauses_of.begin(connection, "main", Pause(None, kind, details), datetime.now(UTC))
+
+
 def test_a_restored_ledger_looks_up_what_waits_before_it_is_sent(terminal: Terminal, ledger: Ledger) -> None:
     record_facts(ledger, payment("p:1"), complained("c:1"), opened("o:1"), opened("o:2", subscriber="bo@example.com"))
     with ledger.write(["main"]) as connection:
@@ -102,9 +108,7 @@ def test_a_restored_ledger_looks_up_what_waits_before_it_is_sent(terminal: Termi
         connection.execute(tried.values(first_attempt_at=NOON, status="delivering", attempt="at_1"))
         times = dict.fromkeys(("taken_at", "send_before", "ends_by", "place_until"), NOON)
         connection.execute(insert(attempts).values(id="at_1", destination="main", kind="event", **times))
-        now = datetime.now(UTC)
-        row = {"scope": "destination", "destination": "main", "name": "main", "reason": COPIED, "made_at": now}
-        connection.execute(insert(pauses).values(id="pa_1", **row))
+        pause_all(connection, PauseKind.LEDGER_COPIED, {})
     assert claimed(ledger) == []
     assert terminal.lines("destinations", "resume", "main") == ["main goes on; 3 events are looked up at Lumail first"]
     assert claimed(ledger) == [
@@ -113,9 +117,9 @@ def test_a_restored_ledger_looks_up_what_waits_before_it_is_sent(terminal: Termi
         "read EMAIL_OPENED",
         "read SUBSCRIBER_PAYMENT",
     ]
-    assert rows(ledger, events, "status", "reason") == [("unknown", RESTORED)] * 2 + [
+    assert rows(ledger, events, "status", "reason") == [("unknown", Reason.LEDGER_RESTORED)] * 2 + [
         ("waiting", None),
-        ("unknown", RESTORED),
+        ("unknown", Reason.LEDGER_RESTORED),
     ]
     assert rows(ledger, events, "first_attempt_at")[0] == rows(ledger, events, "created_at")[0]
 
@@ -149,11 +153,11 @@ def test_a_destination_that_moved_is_refused_at_the_start_until_it_is_accepted(l
 
 def test_another_organization_may_be_accepted(terminal: Terminal, ledger: Ledger) -> None:
     with ledger.write(["main"]) as connection:
-        reason = f"{OTHER_ORGANIZATION} (org_b, not org_a), which recorded ev_1"
-        row = {"scope": "destination", "destination": "main", "name": "main", "reason": reason, "made_at": NOON}
-        connection.execute(insert(pauses).values(id="pa_1", **row))
+        details = {"named": "org_b", "known": "org_a", "event": "ev_1"}
+        pause_all(connection, PauseKind.OTHER_ORGANIZATION, details)
         connection.execute(update(destinations).values(organization="org_a", on_trial=True))
     told = terminal.document("destinations", "accept", "main")
+    reason = "the API token is another organization's (org_b, not org_a), which recorded ev_1"
     assert told == {"destination": "main", "base_url": NOWHERE, "ended": [reason]}
     assert rows(ledger, destinations, "organization", "on_trial")[0] == (None, False)
     assert notes(ledger) == [("accept destination", "main")]

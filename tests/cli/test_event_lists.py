@@ -17,7 +17,7 @@ def test_the_newest_come_first_with_the_columns_of_the_ledger(terminal: Terminal
     assert [one["id"] for one in listed["events"]] == [second, first]
     assert listed["after"] is None
     shown = listed["events"][1]
-    assert set(shown) == {column.name for column in events.columns}
+    assert set(shown) == {column.name for column in events.columns} | {"reason_code"}
     assert {name: shown[name] for name in ("type", "subscriber", "data", "occurred_at", "lane", "status")} == {
         "type": "SUBSCRIBER_PAYMENT",
         "subscriber": "ana@example.com",
@@ -72,7 +72,9 @@ def test_each_filter_narrows(terminal: Terminal, ledger: Ledger, narrowed: list[
 def test_people_see_a_line_an_event_and_the_whole_id(terminal: Terminal, ledger: Ledger) -> None:
     (identity,) = record_facts(ledger, payment("p:1"))
     with ledger.write() as connection:
-        connection.execute(update(events).values(created_at=NOON, status="failed", reason="Lumail refused it with 400"))
+        connection.execute(
+            update(events).values(created_at=NOON, status="failed", reason="refused", reason_detail="400")
+        )
     head, _, line = terminal.lines("events", "list")
     assert head.split() == ["event", "made", "status", "type", "subscriber", "source", "reason"]
     assert [cell.strip() for cell in line.split("  ") if cell] == [

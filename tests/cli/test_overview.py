@@ -37,7 +37,8 @@ def requests_made(ledger: Ledger, *ago: float) -> None:
 
 
 def pause(ledger: Ledger, **given: Any) -> None:
-    row = {"id": "pa_1", "scope": "destination", "destination": "main", "name": "main", "reason": "Lumail answered 429"}
+    row: dict[str, Any] = {"id": "pa_1", "scope": "destination", "destination": "main", "name": "main"}
+    row |= {"kind": "rate_limited", "details": {}}
     with ledger.write(["main"]) as connection:
         connection.execute(insert(pauses).values(**row, made_at=datetime.now(UTC), **given))
 
@@ -96,7 +97,8 @@ def test_a_destination_whose_plan_is_used_up_is_paced(terminal: Terminal, ledger
 def test_a_pause_is_told_with_its_end_and_its_reason(terminal: Terminal, ledger: Ledger) -> None:
     pause(ledger, until=datetime(2126, 11, 20, 12, 0, tzinfo=UTC))
     state = state_of_main(terminal)
-    halt = {"reason": "Lumail answered 429", "until": "2126-11-20T12:00:00.000Z"}
+    reason = "Lumail answered 429: too many requests"
+    halt = {"reason": reason, "reason_code": "rate_limited", "until": "2126-11-20T12:00:00.000Z"}
     assert (state["state"], state["halt"]) == ("paused", halt)
     assert "paused until 2126-11-20 12:00:00: Lumail answered 429" in terminal.lines("status")[2]
 
@@ -208,7 +210,7 @@ def test_what_lumail_may_have_or_heard_twice_is_named(terminal: Terminal, ledger
     sent = record_facts(ledger, payment("p:1"), payment("p:2"), payment("p:3"))
     with ledger.write(["main"]) as connection:
         connection.execute(update(events).values(status="delivered", first_attempt_at=datetime.now(UTC)))
-        connection.execute(update(events).where(events.c.id == sent[2]).values(status="held", reason="answer lost"))
+        connection.execute(update(events).where(events.c.id == sent[2]).values(status="held", reason="answer_lost"))
     record(ledger, submission(told(links=(("p:1", "p:2"),))))
     assert terminal.document("status")["needs_a_person"] == {
         "held": 1,

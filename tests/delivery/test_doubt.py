@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.schema import attempts, destinations, events
+from gateway.ledger.status import Reason
 from tests.delivery.conftest import Later, Road
 from tests.making import complained, payment, record_facts, rows
 
@@ -44,7 +44,7 @@ def test_an_event_that_was_not_recorded_is_sent_again_when_the_doubt_ends(
     road.sandbox.fail(kind, count=1)
     road.drain()
     later(seconds=3)
-    assert road.statuses()[1] == ("unknown", ANSWER_LOST)
+    assert road.statuses()[1] == ("unknown", Reason.ANSWER_LOST)
     later(seconds=620)
     assert [status for status, _ in road.statuses()] == ["delivered", "delivered"]
     assert len(road.recorded()) == 2
@@ -68,7 +68,7 @@ def test_an_error_of_a_read_proves_nothing(road: Road, later: Later) -> None:
     road.drain()
     for _ in range(4):
         later(seconds=700)
-    assert road.statuses()[1] == ("unknown", ANSWER_LOST)
+    assert road.statuses()[1] == ("unknown", Reason.ANSWER_LOST)
     assert len(road.recorded()) == 2
 
 
@@ -80,7 +80,7 @@ def test_a_404_for_a_subscriber_whom_lumail_has_answered_for_proves_nothing(road
     road.drain()
     for _ in range(4):
         later(seconds=700)
-    assert road.statuses()[1] == ("unknown", ANSWER_LOST)
+    assert road.statuses()[1] == ("unknown", Reason.ANSWER_LOST)
 
 
 def test_a_read_that_lags_behind_does_not_make_a_payment_double(road: Road, later: Later) -> None:
@@ -150,7 +150,7 @@ def test_a_record_that_may_be_it_is_shown_to_a_person(road: Road, later: Later) 
     )
     later(seconds=3)
     later(seconds=700)
-    assert road.statuses()[1] == ("held", ANSWER_LOST)
+    assert road.statuses()[1] == ("held", Reason.ANSWER_LOST)
     assert len(rows(road.ledger, events, "candidates")[1][0]) == 1
 
 

@@ -9,8 +9,8 @@ from gateway.config import Destination
 from gateway.delivery.drain import Courier, drain
 from gateway.events import decode_data
 from gateway.ledger import pauses
-from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.schema import attempts, destinations, events
+from gateway.ledger.status import Reason
 from tests.delivery.conftest import Road
 from tests.making import NOON, complained, opened, payment, record, record_facts, rows, submission, told
 
@@ -73,7 +73,7 @@ def test_an_answer_that_leaves_doubt_puts_the_event_in_doubt_and_is_not_sent_aga
     record_facts(road.ledger, payment("p:1"))
     road.drain()
     road.drain()
-    assert road.statuses() == [("unknown", ANSWER_LOST)]
+    assert road.statuses() == [("unknown", Reason.ANSWER_LOST)]
     assert len(road.sandbox.requests()) == 1
 
 
@@ -82,7 +82,7 @@ def test_a_402_fails_the_event_alone_with_lumails_words(road: Road) -> None:
     record_facts(road.ledger, payment("p:1"), opened("o:1"))
     road.drain()
     assert road.statuses() == [
-        ("failed", "Lumail refused it with 402: a limit of the plan is reached"),
+        ("failed", "plan_limit_reached"),
         ("delivered", None),
     ]
     assert "message" in str(rows(road.ledger, attempts, "body")[0])

@@ -12,8 +12,8 @@ from gateway.config import Destination
 from gateway.delivery.outcome import View, conclude, conclude_all
 from gateway.events import EventType, Lane
 from gateway.ledger.attempt import Claimed, Kind, Settlement, Stranger
-from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.habits import Habits
+from gateway.ledger.status import Reason
 from gateway.lumail.answer import Answer, RateLimit, TrackedEvent
 from tests.making import NOON
 
@@ -31,7 +31,7 @@ POST = Claimed(
     sent='{"data": {"amount": 49.99, "product": "Course", "gatewayEventId": "ev_1"}}',
 )
 READ = replace(POST, kind=Kind.READ, doubted_at=NOON - 30 * SECOND)
-ASK = replace(POST, kind=Kind.ASK, last_error="Lumail refused it with 400")
+ASK = replace(POST, kind=Kind.ASK, reason_detail="400")
 CREATE = replace(POST, kind=Kind.CREATE)
 ASK_FOR_MANY = Claimed("at_2", Kind.ASK, "ana@example.com", NOON - SECOND)
 PROBE = Claimed("at_3", Kind.PROBE, "probe@example.com", NOON - SECOND)
@@ -186,7 +186,7 @@ def test_questions_that_find_no_answer_are_asked_later_and_later_and_not_for_eve
     assert (later["status"], later["tries"], later["due_at"] > NOON) == ("waiting", 4, True)
     old = replace(claimed, tries=9, first_attempt_at=NOON - timedelta(days=4))
     given_up = conclude(old, answered(500), view("create")).changes or {}
-    assert (given_up["status"], given_up["reason"]) == ("failed", "given up after 3 days")
+    assert (given_up["status"], given_up["reason"], given_up["reason_detail"]) == ("failed", "retries_ended", "3")
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_an_answer_that_can_not_be_read_proves_nothing(answer: Answer) -> None:
 
 def test_what_can_not_be_read_for_a_day_is_a_persons_to_decide() -> None:
     old = replace(READ, doubted_at=NOON - timedelta(hours=25))
-    assert changes(old, answered(500), view()) == {"status": "held", "reason": ANSWER_LOST}
+    assert changes(old, answered(500), view()) == {"status": "held", "reason": Reason.ANSWER_LOST}
 
 
 def test_a_404_for_a_subscriber_says_nothing_was_recorded_unless_lumail_knew_it() -> None:
@@ -293,7 +293,7 @@ def test_a_read_of_several_pages_ends_with_the_last_and_remembers_what_was_near(
     second = replace(old, read_cursor="2", candidates=("lum_7",))
     assert changes(second, page(), view(echo=False)) == {
         "status": "held",
-        "reason": ANSWER_LOST,
+        "reason": Reason.ANSWER_LOST,
         "candidates": ["lum_7"],
     }
     assert conclude(second, page(record("lum_8")), view(echo=False)).lumail_event_id == "lum_8"

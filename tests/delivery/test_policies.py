@@ -12,9 +12,9 @@ from gateway.delivery.drain import Courier
 from gateway.delivery.tick import drop_outdated
 from gateway.events import EventType
 from gateway.ledger.database import Ledger
-from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.expiry import STEP
 from gateway.ledger.schema import events, lines
+from gateway.ledger.status import Reason
 from tests.delivery.conftest import Later, Road
 from tests.making import NOON, complained, fact, opened, payment, record_facts, rows
 
@@ -123,7 +123,7 @@ def test_an_event_in_doubt_does_not_expire(road: Road) -> None:
     with road.ledger.write(["main"]) as connection:
         connection.execute(update(events).values(expires_at=OVER))
     road.drain()
-    assert road.statuses() == [("unknown", ANSWER_LOST)]
+    assert road.statuses() == [("unknown", Reason.ANSWER_LOST)]
 
 
 def test_what_is_held_for_too_long_is_dropped_with_what_it_waited_for(road: Road) -> None:
@@ -134,14 +134,17 @@ def test_what_is_held_for_too_long_is_dropped_with_what_it_waited_for(road: Road
     )
     held_since(road.ledger, timedelta(days=31), "p:1")
     drop_outdated(road.ledger, road.courier.destinations)
-    assert road.statuses() == [("dropped", "held too long: subscriber unknown"), ("held", "subscriber unknown")]
+    assert road.statuses() == [("dropped", "held_too_long"), ("held", "subscriber_unknown")]
+    assert rows(road.ledger, events, "former_reason") == [("subscriber_unknown",), (None,)]
     assert len(record_facts(road.ledger, payment("p:1"))) == 1
 
 
 def test_an_event_that_lumail_may_have_is_not_told_again_after_it_was_held_too_long(road: Road) -> None:
     [event] = record_facts(road.ledger, payment("p:1"))
     with road.ledger.write(["main"]) as connection:
-        connection.execute(update(events).values(status="held", reason=ANSWER_LOST, held_at=OVER - timedelta(days=99)))
+        connection.execute(
+            update(events).values(status="held", reason=Reason.ANSWER_LOST, held_at=OVER - timedelta(days=99))
+        )
     drop_outdated(road.ledger, road.courier.destinations)
     assert record_facts(road.ledger, payment("p:1")) == []
     assert rows(road.ledger, events, "id", "status") == [(event, "dropped")]

@@ -6,9 +6,8 @@ from typing import Any
 from sqlalchemy import update
 
 from gateway.ledger import pauses
-from gateway.ledger.doubt import ANSWER_LOST
-from gateway.ledger.pauses import OTHER_ORGANIZATION
 from gateway.ledger.schema import destinations, events
+from gateway.ledger.status import PauseKind, Reason
 from tests.delivery.conftest import Later, Road
 from tests.making import opened, payment, record_facts, rows
 
@@ -64,7 +63,7 @@ def test_of_many_events_another_organization_gets_one(road: Road) -> None:
     with road.ledger.read() as connection:
         [pause] = pauses.open_pauses(connection, "main", road.ledger.now(connection))
     assert pause.until is None
-    assert pause.reason.startswith(OTHER_ORGANIZATION)
+    assert pause.kind == PauseKind.OTHER_ORGANIZATION
     assert pause.reason.endswith(f"which recorded {made[statuses.index('delivered')]}")
 
 
@@ -76,7 +75,7 @@ def test_while_a_token_is_on_trial_nothing_is_taken_for_not_recorded(road: Road,
     believed(road, on_trial=True)
     for _ in range(4):
         later(seconds=700)
-    assert road.statuses()[1] == ("unknown", ANSWER_LOST)
+    assert road.statuses()[1] == ("unknown", Reason.ANSWER_LOST)
     believed(road, on_trial=False)
     for _ in range(3):
         later(seconds=700)

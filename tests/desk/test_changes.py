@@ -16,7 +16,7 @@ from tests.replay.test_bulk import came_unknown
 
 
 def failed(ledger: Ledger) -> str:
-    [identity] = recorded(ledger, payment("p:1"), status="failed", reason="Lumail refused it with 400")
+    [identity] = recorded(ledger, payment("p:1"), status="failed", reason="refused", reason_detail="400")
     return identity
 
 
@@ -94,7 +94,7 @@ def test_an_event_is_edited_and_faults_stand_beside_their_field(operator: Visito
 
 
 def test_a_person_decides_with_the_candidates_shown(operator: Visitor, ledger: Ledger) -> None:
-    [identity] = recorded(ledger, payment("p:1"), status="held", reason="answer lost", candidates=["evt_7"])
+    [identity] = recorded(ledger, payment("p:1"), status="held", reason="answer_lost", candidates=["evt_7"])
     assert "Lumail has it as evt_7" in operator.page(f"/events/{identity}")
     operator.post(f"/events/{identity}/decide", word="recorded")
     assert rows(ledger, events, "status") == [("held",)]

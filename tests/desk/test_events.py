@@ -88,7 +88,7 @@ def test_an_event_tells_its_whole_story(ledger: Ledger, viewer: Visitor) -> None
     post(ledger, identity, kind="read", sent="/subscribers/ana/events", outcome="found", status=200, duration_ms=12)
     [(group,)] = rows(ledger, events, "group")
     with ledger.write(["main"]) as connection:
-        connection.execute(update(events).values(status="failed", reason="Lumail refused it with 402"))
+        connection.execute(update(events).values(status="failed", reason="refused", reason_detail="402"))
         incidents.note(connection, "main", group, "sent twice")
         audit.note(connection, NOW, Deed("otto", "replay event", identity), {"status": "held"}, {"status": "waiting"})
     page = viewer.page(f"/events/{identity}")

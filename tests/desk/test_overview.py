@@ -9,10 +9,10 @@ from sqlalchemy import insert, update
 from gateway.desk import Desk
 from gateway.ledger import demands, incidents, pauses, refusals
 from gateway.ledger.demands import COPY, ERASE, Demand, Origin, Subject
-from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.pauses import Pause
 from gateway.ledger.refusals import Refused
 from gateway.ledger.schema import events, groups
+from gateway.ledger.status import PauseKind, Reason
 from tests.desk.conftest import Visitor
 from tests.making import complained, payment, record, record_facts, submission, told
 
@@ -37,11 +37,15 @@ def test_what_needs_a_person_is_told_the_worst_first(desk_parts: Desk, viewer: V
     )
     with ledger.write(["main"]) as connection:
         now = ledger.now(connection)
-        for event, status, reason in ((failed, "failed", "no"), (held, "held", "waits"), (lost, "held", ANSWER_LOST)):
+        for event, status, reason in (
+            (failed, "failed", "no"),
+            (held, "held", "waits"),
+            (lost, "held", Reason.ANSWER_LOST),
+        ):
             connection.execute(update(events).where(events.c.id == event).values(status=status, reason=reason))
         incidents.note(connection, "main", "gr_1", "Lumail heard twice of a payment")
         connection.execute(update(events).where(events.c.id == twice).values(group="gr_1"))
-        pauses.begin(connection, "other", Pause(None, "the API token is refused"), now)
+        pauses.begin(connection, "other", Pause(None, PauseKind.TOKEN_REFUSED, {"status": 401}), now)
         refusals.add(
             connection,
             [
@@ -52,7 +56,7 @@ def test_what_needs_a_person_is_told_the_worst_first(desk_parts: Desk, viewer: V
         )
     assert needs(viewer.page("/")) == [
         ("incident", "Lumail heard twice of a payment main"),
-        ("paused", "other sends nothing until somebody resumes it the API token is refused"),
+        ("paused", "other sends nothing until somebody resumes it Lumail answered 401: it refuses the API token"),
         ("undecided", "1 held event may have reached Lumail A person has to look at Lumail and decide."),
         ("failed", "1 event to main failed Given up; each says why."),
         ("rejected", "3 requests to sendgrid rejected in the last 24 hours Mostly a wrong or replaced secret."),
@@ -118,7 +122,7 @@ def test_what_puts_it_right_is_offered_where_it_can_be_done_by_whom_it_may(
     with ledger.write(["main"]) as connection:
         now = ledger.now(connection)
         connection.execute(update(events).where(events.c.id == failed).values(status="failed", reason="no"))
-        pauses.begin(connection, "main", Pause(None, "a rest"), now)
+        pauses.begin(connection, "main", Pause(None, PauseKind.BY_HAND, {"who": "ana"}), now)
     offered = re.compile(r'class="put-right" href="([^"]+)"')
     assert offered.findall(viewer.page("/")) == []
     links = [html.unescape(link) for link in offered.findall(operator.page("/"))]
@@ -143,7 +147,7 @@ def test_text_from_outside_is_shown_as_text(desk_parts: Desk, viewer: Visitor) -
     ledger = desk_parts.ledger
     with ledger.write(["main"]) as connection:
         now = ledger.now(connection)
-        pauses.begin(connection, "main", Pause(now + timedelta(hours=1), HOSTILE), now)
+        pauses.begin(connection, "main", Pause(now + timedelta(hours=1), PauseKind.BY_HAND, {"who": HOSTILE}), now)
         refusals.add(connection, [Refused(None, f"/webhooks/{HOSTILE}", "unknown", HOSTILE, 1)], now)
     page = viewer.page("/")
     assert (page.count("&lt;script&gt;alert(1)"), "<script>alert" in page, "<b x" in page) == (3, False, False)

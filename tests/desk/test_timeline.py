@@ -80,7 +80,7 @@ def test_lumail_is_not_asked_while_it_wants_no_requests(
     operator.get(f"/events/{made}")
     refused, resting = (operator.post(f"/events/{made}/timeline").text for _ in range(2))
     assert ("Lumail answered 429" in refused, "rests because Lumail wants no requests" in resting) == (True, True)
-    assert rows(ledger, pauses, "reason") == [("Lumail answered 429: too many requests",)]
+    assert rows(ledger, pauses, "kind") == [("rate_limited",)]
     assert rows(ledger, attempts, "status") == [(429,)]
 
 

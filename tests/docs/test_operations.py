@@ -11,17 +11,14 @@ import requests
 from gateway.cli import main
 from gateway.config import Destination
 from gateway.delivery.outcome import View, conclude
-from gateway.ledger import doubt, expiry
+from gateway.ledger import words
 from gateway.ledger.attempt import Claimed, Kind
-from gateway.ledger.closures import PERSON_ERASED
-from gateway.ledger.database import Ledger
 from gateway.ledger.habits import Habits
-from gateway.ledger.schema import events
-from gateway.ledger.strangers import NOT_IN_LUMAIL
+from gateway.ledger.status import REASONS, Reason, Status
 from gateway.lumail.answer import Answer
 from tests.cli.tryout import ROOT, Started
 from tests.docs.test_provider_pages import table_under, words_in
-from tests.making import NOON, payment, record, rows, submission, told
+from tests.making import NOON
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 
@@ -93,19 +90,33 @@ def test_the_reasons_of_failed_events_are_those_that_deliveries_give() -> None:
         ),
     ]
     assert {one["status"] for one in found} == {"failed"}
-    assert first_column("| Reason |", section("### Failed")) == {one["reason"] for one in found}
+    assert {one["reason"] for one in found} == REASONS[Status.FAILED] - {Reason.PERSON_ERASED}
 
 
-def test_the_reasons_of_held_events_are_those_of_the_ledger(ledger: Ledger) -> None:
-    record(ledger, submission(told(payment("p:1", subscriber=None, waits_for="stripe:-:customer:1"))))
-    [(status, unknown)] = rows(ledger, events, "status", "reason")
-    assert status == "held"
-    assert first_column("| Reason |", section("### Held")) == {doubt.ANSWER_LOST, unknown, NOT_IN_LUMAIL}
+EXAMPLES = {"refused": "400", "subscriber_refused": "402", "retries_ended": "3"}
+FORMER = "subscriber_unknown"
 
 
-def test_the_reasons_of_dropped_events_are_those_of_the_code() -> None:
-    documented = first_column("| Reason |", section("### Dropped"))
-    assert documented == {"superseded", "cancelled", PERSON_ERASED, expiry.EXPIRED, expiry.HELD_TOO_LONG, NOT_IN_LUMAIL}
+@pytest.mark.parametrize(
+    ("heading", "status"),
+    [
+        ("### Held", Status.HELD),
+        ("### Failed", Status.FAILED),
+        ("### Dropped", Status.DROPPED),
+        ("### In doubt", Status.UNKNOWN),
+    ],
+)
+def test_every_reason_is_explained_under_its_status(heading: str, status: Status) -> None:
+    told = {words.of_reason(reason, EXAMPLES.get(reason), FORMER) for reason in REASONS[status]}
+    assert first_column("| Reason |", section(heading)) == told
+
+
+def test_every_kind_of_pause_is_explained() -> None:
+    table = table_under("| Reason |", section("### A destination is paused"))
+    documented = {words_in(cells[1])[0]: words_in(cells[0])[0] for cells in table}
+    examples = {"status": 401, "run": 5, "who": "…"}
+    parts = {kind: told.partition(" (")[0].format_map(examples) for kind, told in words.PAUSES.items()}
+    assert {kind: told.partition(" (")[0] for kind, told in documented.items()} == parts
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/operations.md", "docs/architecture.md"])

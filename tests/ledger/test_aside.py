@@ -25,12 +25,12 @@ def soon(ledger: Ledger) -> datetime:
 def rest(ledger: Ledger, *scopes: Scope) -> None:
     with ledger.write(["main"]) as connection:
         for scope in scopes:
-            pauses.rest(connection, scope, "by hand", ledger.now(connection))
+            pauses.rest(connection, scope, {"who": "ana"}, ledger.now(connection))
 
 
 def resume(ledger: Ledger, scope: Scope, now: datetime) -> list[str]:
     with ledger.write(["main"]) as connection:
-        return pauses.end_all(connection, scope, now)
+        return [one.reason for one in pauses.end_all(connection, scope, now)]
 
 
 def tell(ledger: Ledger, source: str, number: int) -> None:
@@ -82,10 +82,10 @@ def test_a_source_that_goes_on_sends_all_that_came_meanwhile(ledger: Ledger, soo
     rest(ledger, STRIPE, SHOPIFY)
     tell(ledger, "shopify", 3)
     drained(ledger, soon)
-    assert resume(ledger, STRIPE, soon) == ["by hand"]
+    assert resume(ledger, STRIPE, soon) == ["paused by ana"]
     assert drained(ledger, soon) == {"stripe": 120}
     assert resume(ledger, STRIPE, soon) == []
-    assert resume(ledger, SHOPIFY, soon) == ["by hand"]
+    assert resume(ledger, SHOPIFY, soon) == ["paused by ana"]
     assert drained(ledger, soon) == {"shopify": 9}
 
 

@@ -10,9 +10,9 @@ from gateway.ledger import doubt, leases, turns
 from gateway.ledger.attempt import Claimed, Kind, Settlement
 from gateway.ledger.budget import WINDOW
 from gateway.ledger.database import Ledger
-from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.pauses import Pause
 from gateway.ledger.schema import attempts, destinations, events, lines
+from gateway.ledger.status import PauseKind, Reason
 from gateway.ledger.strangers import Fate
 from gateway.ledger.turns import Turn
 from tests.making import NOON, complained, opened, payment, record_facts, rows
@@ -151,7 +151,7 @@ def test_an_event_whose_sender_died_is_in_doubt_and_keeps_its_line_closed(
     ended = soon + timedelta(seconds=20)
     assert Drain(ledger, "drain-2").claimed(ended) == []
     assert rows(ledger, events, "id", "status", "reason", "doubted_at") == [
-        (lost, "unknown", ANSWER_LOST, ended),
+        (lost, "unknown", Reason.ANSWER_LOST, ended),
         (following, "waiting", None, None),
     ]
     [read] = Drain(ledger, "drain-2").turn(ended + timedelta(seconds=2)).claimed
@@ -186,7 +186,7 @@ def test_a_paused_destination_sends_nothing_until_the_pause_ends(ledger: Ledger,
     record_facts(ledger, payment("p:1"), opened("o:1", "bo@example.com"))
     [one] = drain.claimed(soon, wanted=1)
     until = soon + timedelta(seconds=8)
-    pause = Pause(until, "Lumail answered 429")
+    pause = Pause(until, PauseKind.RATE_LIMITED)
     settled = Settlement(one, "rate_limited", changes={"status": "waiting", "due_at": soon}, pause=pause)
     assert drain.turn(soon, settlements=[settled]).claimed == ()
     assert drain.release(soon) == until

@@ -10,8 +10,8 @@ from gateway.errors import ConfigError
 from gateway.ledger import copies
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import migrate
-from gateway.ledger.pauses import COPIED
 from gateway.ledger.schema import marks, pauses
+from gateway.ledger.status import PauseKind
 from tests.making import add_destinations, rows
 
 
@@ -20,7 +20,7 @@ def recognised(ledger: Ledger, data: Path, *, sandbox: bool = False) -> str | No
 
 
 def paused(ledger: Ledger) -> list[tuple[object, ...]]:
-    return rows(ledger, pauses, "scope", "name", "reason", "until")
+    return rows(ledger, pauses, "scope", "name", "kind", "until")
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_backup_that_is_restored_is_noticed_once_and_stands_still(ledger: Ledg
         connection.execute(delete(marks))
         connection.execute(marks.insert(), [row._asdict() for row in backup])
     assert recognised(ledger, data) == "it is older than what was last seen of it here"
-    assert paused(ledger) == [("destination", name, COPIED, None) for name in ("main", "other")]
+    assert paused(ledger) == [("destination", name, PauseKind.LEDGER_COPIED, None) for name in ("main", "other")]
     assert recognised(ledger, data) is None
     assert len(paused(ledger)) == 2
 

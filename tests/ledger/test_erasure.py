@@ -108,8 +108,8 @@ def test_events_are_counted_still_and_those_that_waited_are_dropped(ledger: Ledg
         with ledger.write(["main"]) as connection:
             connection.execute(update(events).where(events.c.id == event).values(status=status))
     erased(ledger)
-    dropped, kept = ("dropped", "person erased"), ("delivered", None)
-    assert rows(ledger, events, "status", "reason") == [dropped, dropped, kept, ("failed", "person erased")]
+    dropped, kept = ("dropped", "person_erased"), ("delivered", None)
+    assert rows(ledger, events, "status", "reason") == [dropped, dropped, kept, ("failed", "person_erased")]
     assert set(rows(ledger, events, "subscriber", "data")) == {(None, "{}")}
     assert rows(ledger, schema.lines, "subscriber") == []
 

@@ -55,7 +55,7 @@ def an_event(chance: random.Random, number: int) -> dict[str, Any]:
         "occurred_at": NOON,
         "lane": chance.choice(TYPES[kind]),
         "status": status,
-        "reason": "Lumail refused it" if status == "failed" else "not in Lumail" if status == "held" else None,
+        "reason": "refused" if status == "failed" else "not_in_lumail" if status == "held" else None,
         "last_error": "Time-out" if chance.random() < 0.1 else None,
         "due_at": NOON,
         "group": f"gr_{number}",

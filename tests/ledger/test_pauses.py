@@ -11,6 +11,7 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.pauses import Pause
 from gateway.ledger.schema import events
 from gateway.ledger.schema import pauses as pause_rows
+from gateway.ledger.status import PauseKind
 from tests.ledger.test_claims import Drain, delivered
 from tests.making import complained, opened, payment, record_facts, rows
 
@@ -42,7 +43,11 @@ def paused_by(ledger: Ledger, drain: Drain, now: datetime, probe: str | None) ->
     """A payment is refused in a way that pauses the destination for five seconds."""
     record_facts(ledger, payment("p:1"))
     [one] = drain.claimed(now)
-    drain.turn(now, wanted=0, settlements=[back(one, now, Pause(now + 5 * SECOND, "refused", probe))])
+    drain.turn(
+        now,
+        wanted=0,
+        settlements=[back(one, now, Pause(now + 5 * SECOND, PauseKind.TOKEN_REFUSED, {"status": 401}, probe))],
+    )
 
 
 def test_a_pause_without_a_probe_ends_by_itself(ledger: Ledger, drain: Drain, soon: datetime) -> None:
@@ -55,8 +60,11 @@ def test_pauses_that_are_over_are_ended_when_the_next_begins(ledger: Ledger, dra
     paused_by(ledger, drain, soon, None)
     later = soon + 60 * SECOND
     [one] = drain.claimed(later)
-    drain.turn(later, wanted=0, settlements=[back(one, later, Pause(later + SECOND, "again"))])
-    assert rows(ledger, pause_rows, "reason", "ended_at") == [("refused", soon + 5 * SECOND), ("again", None)]
+    drain.turn(later, wanted=0, settlements=[back(one, later, Pause(later + SECOND, PauseKind.RATE_LIMITED))])
+    assert rows(ledger, pause_rows, "kind", "ended_at") == [
+        ("token_refused", soon + 5 * SECOND),
+        ("rate_limited", None),
+    ]
 
 
 def test_two_answers_that_ask_for_a_rest_make_one_pause_that_lasts_for_both(
@@ -64,9 +72,9 @@ def test_two_answers_that_ask_for_a_rest_make_one_pause_that_lasts_for_both(
 ) -> None:
     record_facts(ledger, *(complained(f"c:{who}", who) for who in PEOPLE[:2]))
     one, two = drain.claimed(soon)
-    first, second = Pause(soon + 9 * SECOND, "429"), Pause(soon + 4 * SECOND, "429")
+    first, second = (Pause(soon + seconds * SECOND, PauseKind.RATE_LIMITED) for seconds in (9, 4))
     turned = drain.turn(soon, settlements=[back(one, soon, first), back(two, soon, second)])
-    assert turned.paused_anew == ("429",)
+    assert turned.paused_anew == ("Lumail answered 429: too many requests",)
     assert rows(ledger, pause_rows, "until") == [(soon + 9 * SECOND,)]
 
 
@@ -129,7 +137,7 @@ def test_a_rest_that_a_probe_is_told_to_keep_is_kept(ledger: Ledger, drain: Drai
     paused_by(ledger, drain, soon, "get")
     due = soon + 5 * SECOND
     [probe] = drain.claimed(due)
-    told = Settlement(probe, "rate_limited", http_status=429, pause=Pause(due + 60 * SECOND, "429"))
+    told = Settlement(probe, "rate_limited", http_status=429, pause=Pause(due + 60 * SECOND, PauseKind.RATE_LIMITED))
     drain.turn(due, wanted=0, settlements=[told])
     claimed = [len(drain.claimed(due + seconds * SECOND)) for seconds in (59, 60)]
     assert claimed == [0, 1]
@@ -146,8 +154,8 @@ def test_five_failures_in_a_row_pause_the_destination(
     later = soon + 3600 * SECOND
     settled = [back(one, later, failed=failed[word]) for one, word in zip(claimed, answers, strict=True)]
     drain.turn(soon, wanted=0, settlements=settled)
-    reasons = [reason for (reason,) in rows(ledger, pause_rows, "reason")]
-    assert reasons == (["5 requests in a row failed or were not answered"] if paused else [])
+    begun = rows(ledger, pause_rows, "kind", "details")
+    assert begun == ([("repeated_failures", {"run": 5})] if paused else [])
 
 
 def test_a_pause_without_an_end_lasts_until_somebody_ends_it(ledger: Ledger, drain: Drain, soon: datetime) -> None:
@@ -161,7 +169,13 @@ def rest(ledger: Ledger, now: datetime, scope: str, name: str) -> None:
     with ledger.write(["main"]) as connection:
         connection.execute(
             insert(pause_rows).values(
-                id="pa_1", scope=scope, destination="main", name=name, reason="by hand", made_at=now
+                id="pa_1",
+                scope=scope,
+                destination="main",
+                name=name,
+                kind="by_hand",
+                details={"who": "ana"},
+                made_at=now,
             )
         )
 

@@ -14,6 +14,7 @@ from gateway.ledger.attempt import Settlement, Stranger
 from gateway.ledger.database import Ledger
 from gateway.ledger.overview import overview
 from gateway.ledger.search import Filters
+from gateway.ledger.status import Reason
 from gateway.ledger.tallies import Measure, Span
 from tests.ledger.test_claims import Drain
 from tests.making import complained, opened, payment, record_facts
@@ -124,7 +125,7 @@ def a_drain(ledger: Ledger, soon: datetime) -> None:
     drain.claimed(soon, wanted=30)
     later = soon + timedelta(seconds=22)
     [one, *_] = drain.claimed(later, wanted=5)
-    refused = {"status": "held", "reason": strangers.NOT_IN_LUMAIL}
+    refused = {"status": "held", "reason": Reason.NOT_IN_LUMAIL}
     with ledger.write(["main"]) as connection:
         met = Settlement(one, "refused", changes=refused, stranger=Stranger.MET)
         settling.settle(connection, "main", [met], later)

@@ -141,7 +141,7 @@ def test_a_fact_that_was_cancelled_is_never_told_again(ledger: Ledger) -> None:
 
 def test_an_event_without_subscriber_is_held_until_memory_is_taught(ledger: Ledger) -> None:
     record_facts(ledger, payment("p:1", subscriber=None, waits_for="customer:1"))
-    assert rows(ledger, events, "status", "reason") == [("held", "subscriber unknown")]
+    assert rows(ledger, events, "status", "reason") == [("held", "subscriber_unknown")]
     record(ledger, submission(told(lessons=(Lesson("customer:1", {"email": "bo@example.com"}, NOON),))))
     assert rows(ledger, events, "status", "subscriber", "reason") == [("waiting", "bo@example.com", None)]
     assert rows(ledger, lines, "subscriber") == [("bo@example.com",)]

@@ -118,7 +118,7 @@ def test_a_refund_follows_the_payment_to_its_subscriber_and_product(ledger: Ledg
 def test_a_refund_leaves_after_its_payment(ledger: Ledger) -> None:
     [payment] = record_facts(ledger, sale("in", "50.00", "in", "ch"))
     record_facts(ledger, refund("20.00", "ch"))
-    held = ("REFUND", "held", "its payment has not left yet", 20)
+    held = ("REFUND", "held", "payment_not_left", 20)
     assert shown(ledger) == [("PAYMENT", "waiting", None, 50), held]
     deliver(ledger, payment)
     assert shown(ledger) == [("PAYMENT", "delivered", None, 50), ("REFUND", "waiting", None, 20)]
@@ -128,7 +128,7 @@ def test_a_refund_of_a_payment_that_was_given_up_waits_until_that_is_told_again(
     [payment] = record_facts(ledger, sale("in", "50.00", "in", "ch"))
     record_facts(ledger, refund("20.00", "ch"))
     deliver(ledger, payment, status="failed")
-    assert shown(ledger)[1] == ("REFUND", "held", "payment not delivered", 20)
+    assert shown(ledger)[1] == ("REFUND", "held", "payment_not_delivered", 20)
     [again] = record_facts(ledger, sale("in", "50.00", "in", "ch"))
     deliver(ledger, again)
     assert sorted(shown(ledger), key=str) == [
@@ -140,7 +140,7 @@ def test_a_refund_of_a_payment_that_was_given_up_waits_until_that_is_told_again(
 
 def test_a_refund_that_came_first_waits_for_the_sale_that_a_link_finds(ledger: Ledger) -> None:
     record_facts(ledger, single("20.00", RefundState.SUCCEEDED, "ch", subscriber=None, waits_for="customer:1"))
-    assert shown(ledger) == [("REFUND", "held", "its sale is not known", 20)]
+    assert shown(ledger) == [("REFUND", "held", "sale_unknown", 20)]
     [payment] = record_facts(ledger, sale("in", "50.00"))
     deliver(ledger, payment)
     record(ledger, submission(told(links=(("in", "ch"),))))
@@ -176,7 +176,7 @@ def test_a_refund_that_fails_after_delivery_may_be_returned_as_a_payment(ledger:
 
 def test_a_payment_that_may_be_told_better_waits_and_then_leaves_by_itself(ledger: Ledger) -> None:
     record_facts(ledger, sale("pi", "50.00", column="intent", link_wait=timedelta(days=3)))
-    assert shown(ledger) == [("PAYMENT", "held", "waits for a link", 50)]
+    assert shown(ledger) == [("PAYMENT", "held", "link_missing", 50)]
     with ledger.write(["main"]) as connection:
         now = ledger.now(connection)
         for days in (2, 4):

@@ -220,7 +220,7 @@ def test_a_payment_that_was_given_up_for_want_of_an_address_leaves_once_it_is_to
     sale = invoiced(customer=NOBODY)
     shop.tells(*said(sale, "invoice.paid"))
     shop.goes_on(days=31)
-    assert shop.office.kept() == [("dropped", "held too long: subscriber unknown", None)]
+    assert shop.office.kept() == [("dropped", "held_too_long", None)]
     shop.tells(*said(invoiced(customer=ANA), "invoice.payment_succeeded"))
     assert shop.revenue == {PAID: ["100.00"]}
 

@@ -103,12 +103,12 @@ def test_what_must_not_be_sent_is_refused_one_by_one_and_counted(ledger: Ledger)
         for n, state in enumerate(
             (
                 {"status": "delivered", "lumail_event_id": "evt_1"},
-                {"status": "held", "reason": "answer lost"},
+                {"status": "held", "reason": "answer_lost"},
                 {"status": "dropped", "reason": "cancelled"},
             )
         )
     )
-    held = recorded(ledger, payment("p:9", subscriber="bo@example.com"), status="held", reason="not in Lumail")[0]
+    held = recorded(ledger, payment("p:9", subscriber="bo@example.com"), status="held", reason="not_in_lumail")[0]
     job = begin(ledger, Selection(EVENTS, Filters()))
     work(replays(ledger), job)
     assert dict(rows(ledger, events, "id", "status")) == {

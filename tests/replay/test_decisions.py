@@ -7,8 +7,8 @@ from sqlalchemy import update
 
 from gateway.errors import CommandError
 from gateway.ledger.database import Ledger
-from gateway.ledger.doubt import ANSWER_LOST
 from gateway.ledger.schema import audit, events, groups, lines
+from gateway.ledger.status import Reason
 from gateway.replay.deciding import Decision, decide
 from tests.making import NOON, payment, record, record_facts, rows, submission, told
 
@@ -27,7 +27,7 @@ def held(ledger: Ledger) -> str:
     with ledger.write(["main"]) as connection:
         connection.execute(
             update(events).values(
-                status="held", reason=ANSWER_LOST, candidates=["evt_1"], held_at=NOON, first_attempt_at=NOON
+                status="held", reason=Reason.ANSWER_LOST, candidates=["evt_1"], held_at=NOON, first_attempt_at=NOON
             )
         )
         connection.execute(lines.delete())

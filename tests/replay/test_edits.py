@@ -18,7 +18,7 @@ from tests.replay.standing import ME, recorded
 @pytest.fixture
 def refused(ledger: Ledger) -> str:
     """A payment that Lumail refused."""
-    [identity] = recorded(ledger, payment("p:1"), status="failed", reason="Lumail refused it with 400", tries=1)
+    [identity] = recorded(ledger, payment("p:1"), status="failed", reason="refused", reason_detail="400", tries=1)
     return identity
 
 
@@ -37,7 +37,7 @@ def test_an_edited_event_waits_under_its_identity_and_the_original_is_kept(ledge
             ME,
             "edit event",
             refused,
-            {"status": "failed", "reason": "Lumail refused it with 400", **told},
+            {"status": "failed", "reason": "refused", "reason_detail": "400", **told},
             {"status": "waiting", **written},
         )
     ]
@@ -96,7 +96,7 @@ def test_only_what_is_held_or_failed_can_be_edited(ledger: Ledger, status: str) 
 
 
 def test_what_lumail_may_have_is_sent_otherwise_by_force_only(ledger: Ledger) -> None:
-    [identity] = recorded(ledger, payment("p:1"), status="held", reason="answer lost")
+    [identity] = recorded(ledger, payment("p:1"), status="held", reason="answer_lost")
     with pytest.raises(CountedTwiceError):
         edit_event(ledger, identity, Edit("bo@example.com"), ME)
     edit_event(ledger, identity, Edit("bo@example.com"), ME, force=True)

@@ -111,7 +111,7 @@ def test_a_fact_whose_event_failed_is_told_anew(ledger: Ledger) -> None:
         ({"status": "failed"}, None, False),
         ({"status": "waiting"}, Cause.MOVES, False),
         ({"status": "delivered"}, Cause.DELIVERED, True),
-        ({"status": "held", "reason": "answer lost"}, Cause.DOUBTFUL, True),
+        ({"status": "held", "reason": "answer_lost"}, Cause.DOUBTFUL, True),
         ({"status": "dropped", "reason": "expired"}, Cause.FINAL, False),
     ],
 )

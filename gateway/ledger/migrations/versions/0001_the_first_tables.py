@@ -1,4 +1,4 @@
-"""The first tables."""
+"""All tables, as they are in the first version."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,19 +12,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-
-    op.create_table(
-        "api_tokens",
-        sa.Column("id", sa.String(length=40), nullable=False),
-        sa.Column("user", sa.String(length=40), nullable=False),
-        sa.Column("name", sa.String(length=200), nullable=False),
-        sa.Column("token_hash", sa.String(length=64), nullable=False),
-        sa.Column("made_at", gateway.ledger.schema.Instant(), nullable=False),
-        sa.Column("used_at", gateway.ledger.schema.Instant(), nullable=True),
-        sa.Column("ended_at", gateway.ledger.schema.Instant(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("api_tokens_pk")),
-        sa.UniqueConstraint("token_hash", name=op.f("api_tokens_token_hash_key")),
-    )
     op.create_table(
         "attempts",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -51,17 +38,16 @@ def upgrade() -> None:
         sa.Column("duration_ms", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("attempts_pk")),
     )
-    with op.batch_alter_table("attempts", schema=None) as batch_op:
-        batch_op.create_index("attempts_in_plan", ["destination", "place_until"], unique=False)
-        batch_op.create_index("attempts_of_event", ["event"], unique=False)
-        batch_op.create_index(
-            "attempts_open",
-            ["destination", "ends_by"],
-            unique=False,
-            sqlite_where=sa.text("outcome IS NULL"),
-            postgresql_where=sa.text("outcome IS NULL"),
-        )
-
+    op.create_index("attempts_in_plan", "attempts", ["destination", "place_until"], unique=False)
+    op.create_index("attempts_of_event", "attempts", ["event"], unique=False)
+    op.create_index(
+        "attempts_open",
+        "attempts",
+        ["destination", "ends_by"],
+        unique=False,
+        sqlite_where=sa.text("outcome IS NULL"),
+        postgresql_where=sa.text("outcome IS NULL"),
+    )
     op.create_table(
         "audit",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -73,17 +59,32 @@ def upgrade() -> None:
         sa.Column("after", gateway.ledger.schema.Json(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("audit_pk")),
     )
-    with op.batch_alter_table("audit", schema=None) as batch_op:
-        batch_op.create_index("audit_by_time", ["at", "id"], unique=False)
-
+    op.create_index("audit_by_time", "audit", ["at", "id"], unique=False)
+    op.create_index("audit_of_subject", "audit", ["subject", "at"], unique=False)
+    op.create_table(
+        "counted",
+        sa.Column("name", sa.String(length=20), nullable=False, comment="tallies or levels"),
+        sa.Column("until", gateway.ledger.schema.Instant(), nullable=False, comment="what happened before is counted"),
+        sa.PrimaryKeyConstraint("name", name=op.f("counted_pk")),
+    )
     op.create_table(
         "destinations",
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column(
-            "fingerprint",
-            sa.String(length=64),
-            nullable=True,
-            comment="of base URL and token; a change is noticed at start",
+            "fingerprint", sa.String(length=64), nullable=True, comment="of the API token; a change is noticed at start"
+        ),
+        sa.Column(
+            "base_url", sa.Text(), nullable=True, comment="another is refused at start until somebody accepts it"
+        ),
+        sa.Column(
+            "organization", sa.Text(), nullable=True, comment="Lumail's id of the organization, once an answer named it"
+        ),
+        sa.Column(
+            "on_trial",
+            sa.Boolean(),
+            server_default=sa.false(),
+            nullable=False,
+            comment="the token is new: one event goes alone",
         ),
         sa.Column("lease_owner", sa.String(length=40), nullable=True, comment="the drain that may claim"),
         sa.Column("lease_until", gateway.ledger.schema.Instant(), nullable=True),
@@ -136,6 +137,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("destinations_pk")),
     )
     op.create_table(
+        "edits",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("event", sa.String(length=40), nullable=False),
+        sa.Column("at", gateway.ledger.schema.Instant(), nullable=False),
+        sa.Column("who", sa.String(length=200), nullable=False),
+        sa.Column("before", gateway.ledger.schema.Json(), nullable=False, comment="subscriber and data as they were"),
+        sa.Column("after", gateway.ledger.schema.Json(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("edits_pk")),
+    )
+    op.create_index("edits_of_event", "edits", ["event"], unique=False)
+    op.create_table(
         "events",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("webhook", sa.String(length=40), nullable=False),
@@ -147,7 +159,16 @@ def upgrade() -> None:
         sa.Column("occurred_at", gateway.ledger.schema.Instant(), nullable=False),
         sa.Column("lane", sa.SmallInteger(), nullable=False),
         sa.Column("status", sa.String(length=20), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=True, comment="why held, failed or dropped"),
+        sa.Column(
+            "reason", sa.String(length=40), nullable=True, comment="the code: why in doubt, held, failed or dropped"
+        ),
+        sa.Column("reason_detail", sa.Text(), nullable=True, comment="the number that the words of the reason name"),
+        sa.Column(
+            "former_reason",
+            sa.String(length=40),
+            nullable=True,
+            comment="the code of the reason before, of an event that expired or was held too long",
+        ),
         sa.Column("due_at", gateway.ledger.schema.Instant(), nullable=False),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("first_attempt_at", gateway.ledger.schema.Instant(), nullable=True),
@@ -184,7 +205,44 @@ def upgrade() -> None:
         sa.Column("found_by_read", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("group", sa.String(length=40), nullable=False),
         sa.Column("richness", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("held_at", gateway.ledger.schema.Instant(), nullable=True, comment="since when it is held"),
+        sa.Column(
+            "edited_at",
+            gateway.ledger.schema.Instant(),
+            nullable=True,
+            comment="since when it is what a person wrote; what was before is in edits",
+        ),
+        sa.Column(
+            "expires_at",
+            gateway.ledger.schema.Instant(),
+            nullable=True,
+            comment="from when on it is worth nothing; null: never",
+        ),
         sa.Column("waits_for", sa.Text(), nullable=True, comment="the memory key whose e-mail releases a held event"),
+        sa.Column(
+            "named_by", sa.Text(), nullable=True, comment="the memory key that may teach a better name of the product"
+        ),
+        sa.Column(
+            "book",
+            sa.String(length=20),
+            nullable=True,
+            comment="of its sale's sums: paid, or the charge or order that a refund takes from",
+        ),
+        sa.Column("part", sa.String(length=20), nullable=True, comment="of the book: the object that told it"),
+        sa.Column(
+            "amount",
+            sa.Text(),
+            nullable=True,
+            comment="what it counts in its book, exactly; an edit of what is sent does not change it",
+        ),
+        sa.Column("currency", sa.String(length=3), nullable=True, comment="of `amount`"),
+        sa.Column("after", sa.String(length=40), nullable=True, comment="the payment that has to be delivered first"),
+        sa.Column(
+            "release_at",
+            gateway.ledger.schema.Instant(),
+            nullable=True,
+            comment="when a held event leaves if what it waits for did not come",
+        ),
         sa.Column("lumail_event_id", sa.Text(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("created_at", gateway.ledger.schema.Instant(), nullable=False),
@@ -196,47 +254,170 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("events_pk")),
     )
-    with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.create_index(
-            "events_bulk",
-            ["destination", "due_at", "id"],
-            unique=False,
-            sqlite_where=sa.text("status = 'waiting' AND lane = 3"),
-            postgresql_where=sa.text("status = 'waiting' AND lane = 3"),
-        )
-        batch_op.create_index("events_by_status", ["destination", "status", "lane"], unique=False)
-        batch_op.create_index("events_by_time", ["created_at", "id"], unique=False)
-        batch_op.create_index("events_lumail", ["destination", "lumail_event_id"], unique=True)
-        batch_op.create_index("events_of_group", ["group"], unique=False)
-        batch_op.create_index(
-            "events_of_subscriber",
-            ["destination", "subscriber", "status", "lane", "occurred_at", "id"],
-            unique=False,
-        )
-        batch_op.create_index("events_of_webhook", ["webhook"], unique=False)
-        batch_op.create_index(
-            "events_unknown",
-            ["destination", "due_at"],
-            unique=False,
-            sqlite_where=sa.text("status = 'unknown'"),
-            postgresql_where=sa.text("status = 'unknown'"),
-        )
-        batch_op.create_index(
-            "events_waiting_for_memory",
-            ["destination", "waits_for"],
-            unique=False,
-            sqlite_where=sa.text("waits_for IS NOT NULL"),
-            postgresql_where=sa.text("waits_for IS NOT NULL"),
-        )
-
+    op.create_index(
+        "events_bulk",
+        "events",
+        ["destination", "due_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("status = 'waiting' AND lane = 3"),
+        postgresql_where=sa.text("status = 'waiting' AND lane = 3"),
+    )
+    op.create_index("events_by_status", "events", ["destination", "status", "lane", "created_at"], unique=False)
+    op.create_index("events_by_time", "events", ["created_at", "id"], unique=False)
+    op.create_index(
+        "events_expiring",
+        "events",
+        ["destination", "expires_at"],
+        unique=False,
+        sqlite_where=sa.text("status = 'waiting' AND expires_at IS NOT NULL"),
+        postgresql_where=sa.text("status = 'waiting' AND expires_at IS NOT NULL"),
+    )
+    op.create_index(
+        "events_following",
+        "events",
+        ["after"],
+        unique=False,
+        sqlite_where=sa.text("status = 'held' AND after IS NOT NULL"),
+        postgresql_where=sa.text("status = 'held' AND after IS NOT NULL"),
+    )
+    op.create_index(
+        "events_held",
+        "events",
+        ["destination", "held_at"],
+        unique=False,
+        sqlite_where=sa.text("status = 'held'"),
+        postgresql_where=sa.text("status = 'held'"),
+    )
+    op.create_index("events_lumail", "events", ["destination", "lumail_event_id"], unique=True)
+    op.create_index(
+        "events_named_later",
+        "events",
+        ["destination", "named_by"],
+        unique=False,
+        sqlite_where=sa.text("status IN ('waiting', 'held') AND named_by IS NOT NULL"),
+        postgresql_where=sa.text("status IN ('waiting', 'held') AND named_by IS NOT NULL"),
+    )
+    op.create_index("events_of_group", "events", ["group"], unique=False)
+    op.create_index("events_of_source", "events", ["source", "created_at"], unique=False)
+    op.create_index(
+        "events_of_subscriber",
+        "events",
+        ["destination", "subscriber", "status", "lane", "occurred_at", "id"],
+        unique=False,
+    )
+    op.create_index("events_of_webhook", "events", ["webhook"], unique=False)
+    op.create_index(
+        "events_releasing",
+        "events",
+        ["destination", "release_at"],
+        unique=False,
+        sqlite_where=sa.text("status = 'held' AND release_at IS NOT NULL"),
+        postgresql_where=sa.text("status = 'held' AND release_at IS NOT NULL"),
+    )
+    op.create_index(
+        "events_settled",
+        "events",
+        ["settled_at"],
+        unique=False,
+        sqlite_where=sa.text("settled_at IS NOT NULL"),
+        postgresql_where=sa.text("settled_at IS NOT NULL"),
+    )
+    op.create_index(
+        "events_undecided",
+        "events",
+        ["destination", "held_at"],
+        unique=False,
+        sqlite_where=sa.text("status = 'held' AND reason = 'answer_lost'"),
+        postgresql_where=sa.text("status = 'held' AND reason = 'answer_lost'"),
+    )
+    op.create_index(
+        "events_unknown",
+        "events",
+        ["destination", "due_at"],
+        unique=False,
+        sqlite_where=sa.text("status = 'unknown'"),
+        postgresql_where=sa.text("status = 'unknown'"),
+    )
+    op.create_index(
+        "events_waiting_for_memory",
+        "events",
+        ["destination", "waits_for"],
+        unique=False,
+        sqlite_where=sa.text("waits_for IS NOT NULL"),
+        postgresql_where=sa.text("waits_for IS NOT NULL"),
+    )
+    op.create_index(
+        "events_with_reason",
+        "events",
+        ["created_at"],
+        unique=False,
+        sqlite_where=sa.text("last_error IS NOT NULL OR reason IS NOT NULL"),
+        postgresql_where=sa.text("last_error IS NOT NULL OR reason IS NOT NULL"),
+    )
     op.create_table(
         "groups",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("destination", sa.String(length=100), nullable=False),
-        sa.Column("truth", gateway.ledger.schema.Json(), nullable=True, comment="what is true of the fact, in sums"),
-        sa.Column("emitted", gateway.ledger.schema.Json(), nullable=True, comment="what was told to Lumail, in sums"),
+        sa.Column(
+            "truth", gateway.ledger.schema.Json(), nullable=True, comment="what is true of the sale's money, in sums"
+        ),
+        sa.Column(
+            "emitted",
+            gateway.ledger.schema.Json(),
+            nullable=True,
+            comment="by book: what removed events told Lumail (kept), and the excess that was shown",
+        ),
+        sa.Column(
+            "heard_at",
+            gateway.ledger.schema.Instant(),
+            nullable=True,
+            comment="since when a payment is told, but by no telling that makes one",
+        ),
         sa.Column("incident", sa.Text(), nullable=True, comment="what only a person can put right"),
+        sa.Column(
+            "closed",
+            sa.String(length=10),
+            nullable=True,
+            comment="why nothing of it is told any more: told (its events are purged) or erased",
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("groups_pk")),
+    )
+    op.create_index(
+        "groups_heard",
+        "groups",
+        ["heard_at"],
+        unique=False,
+        sqlite_where=sa.text("heard_at IS NOT NULL"),
+        postgresql_where=sa.text("heard_at IS NOT NULL"),
+    )
+    op.create_index(
+        "groups_with_incident",
+        "groups",
+        ["destination"],
+        unique=False,
+        sqlite_where=sa.text("incident IS NOT NULL"),
+        postgresql_where=sa.text("incident IS NOT NULL"),
+    )
+    op.create_table(
+        "job_items",
+        sa.Column("job", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False, comment="the event or webhook"),
+        sa.Column("at", gateway.ledger.schema.Instant(), nullable=False),
+        sa.Column(
+            "before", gateway.ledger.schema.Json(), nullable=False, comment="the columns that it changed, as they were"
+        ),
+        sa.Column("outcome", sa.String(length=20), nullable=True, comment="null: released and not settled yet"),
+        sa.Column("note", sa.Text(), nullable=True, comment="why"),
+        sa.PrimaryKeyConstraint("job", "subject", name=op.f("job_items_pk")),
+    )
+    op.create_index("job_items_of_subject", "job_items", ["subject"], unique=False)
+    op.create_index(
+        "job_items_open",
+        "job_items",
+        ["job"],
+        unique=False,
+        sqlite_where=sa.text("outcome IS NULL"),
+        postgresql_where=sa.text("outcome IS NULL"),
     )
     op.create_table(
         "jobs",
@@ -250,7 +431,37 @@ def upgrade() -> None:
         sa.Column("made_by", sa.String(length=100), nullable=True),
         sa.Column("made_at", gateway.ledger.schema.Instant(), nullable=False),
         sa.Column("ended_at", gateway.ledger.schema.Instant(), nullable=True),
+        sa.Column(
+            "destination", sa.String(length=100), nullable=True, comment="whose writer lock the steps of bulk work take"
+        ),
+        sa.Column(
+            "looked_through",
+            sa.Boolean(),
+            server_default=sa.false(),
+            nullable=False,
+            comment="nothing is left behind cursor",
+        ),
+        sa.Column(
+            "counts", gateway.ledger.schema.Json(), nullable=True, comment="items by their outcome, and new events"
+        ),
+        sa.Column(
+            "slots_until",
+            gateway.ledger.schema.Instant(),
+            nullable=True,
+            comment="until when its share of the budget is given out",
+        ),
+        sa.Column("next_at", gateway.ledger.schema.Instant(), nullable=True, comment="no step is of use before"),
+        sa.Column("error", sa.Text(), nullable=True, comment="why the newest step failed; null: it did not"),
         sa.PrimaryKeyConstraint("id", name=op.f("jobs_pk")),
+    )
+    op.create_index("jobs_by_time", "jobs", ["made_at", "id"], unique=False)
+    op.create_index(
+        "jobs_running",
+        "jobs",
+        ["next_at"],
+        unique=False,
+        sqlite_where=sa.text("status = 'running'"),
+        postgresql_where=sa.text("status = 'running'"),
     )
     op.create_table(
         "keys",
@@ -259,9 +470,16 @@ def upgrade() -> None:
         sa.Column("group", sa.String(length=40), nullable=False),
         sa.PrimaryKeyConstraint("destination", "key", name=op.f("keys_pk")),
     )
-    with op.batch_alter_table("keys", schema=None) as batch_op:
-        batch_op.create_index("keys_of_group", ["group"], unique=False)
-
+    op.create_index("keys_of_group", "keys", ["group"], unique=False)
+    op.create_table(
+        "levels",
+        sa.Column("destination", sa.String(length=100), nullable=False),
+        sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("lane", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("destination", "status", "lane", name=op.f("levels_pk")),
+        comment="how many events were unsettled when they were last counted",
+    )
     op.create_table(
         "lines",
         sa.Column("destination", sa.String(length=100), nullable=False),
@@ -277,9 +495,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("destination", "lane", "subscriber", name=op.f("lines_pk")),
     )
-    with op.batch_alter_table("lines", schema=None) as batch_op:
-        batch_op.create_index("lines_due", ["destination", "lane", "due_at"], unique=False)
-
+    op.create_index("lines_due", "lines", ["destination", "lane", "due_at"], unique=False)
+    op.create_table(
+        "marks",
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("marks_pk")),
+        comment="by which the ledger knows that it is still the one that it was, and on the machine that it was on",
+    )
     op.create_table(
         "memory",
         sa.Column("destination", sa.String(length=100), nullable=False),
@@ -288,16 +511,17 @@ def upgrade() -> None:
         sa.Column("at", gateway.ledger.schema.Instant(), nullable=False, comment="when the newest of it was said"),
         sa.PrimaryKeyConstraint("destination", "key", name=op.f("memory_pk")),
     )
-    with op.batch_alter_table("memory", schema=None) as batch_op:
-        batch_op.create_index("memory_by_time", ["at"], unique=False)
-
+    op.create_index("memory_by_time", "memory", ["at"], unique=False)
     op.create_table(
         "pauses",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("scope", sa.String(length=20), nullable=False, comment="destination, lane or source"),
         sa.Column("destination", sa.String(length=100), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False, comment="of the destination, lane or source"),
-        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False, comment="the code of why"),
+        sa.Column(
+            "details", gateway.ledger.schema.Json(), nullable=False, comment="what the words of this kind name, by name"
+        ),
         sa.Column(
             "probe",
             sa.String(length=20),
@@ -310,15 +534,14 @@ def upgrade() -> None:
         sa.Column("ended_at", gateway.ledger.schema.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pauses_pk")),
     )
-    with op.batch_alter_table("pauses", schema=None) as batch_op:
-        batch_op.create_index(
-            "pauses_open",
-            ["destination"],
-            unique=False,
-            sqlite_where=sa.text("ended_at IS NULL"),
-            postgresql_where=sa.text("ended_at IS NULL"),
-        )
-
+    op.create_index(
+        "pauses_open",
+        "pauses",
+        ["destination"],
+        unique=False,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
     op.create_table(
         "rejections",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -330,9 +553,61 @@ def upgrade() -> None:
         sa.Column("at", gateway.ledger.schema.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("rejections_pk")),
     )
-    with op.batch_alter_table("rejections", schema=None) as batch_op:
-        batch_op.create_index("rejections_of_source", ["source", "at"], unique=False)
-
+    op.create_index("rejections_of_source", "rejections", ["source", "at"], unique=False)
+    op.create_table(
+        "retellings",
+        sa.Column("webhook", sa.String(length=40), nullable=False),
+        sa.Column("group", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("webhook", "group", name=op.f("retellings_pk")),
+        comment="webhooks that told of a fact without making an event of it",
+    )
+    op.create_index("retellings_of_group", "retellings", ["group"], unique=False)
+    op.create_table(
+        "sessions",
+        sa.Column(
+            "token_hash", sa.String(length=64), nullable=False, comment="of what the browser shows; it is nowhere else"
+        ),
+        sa.Column("user", sa.String(length=40), nullable=False),
+        sa.Column("made_at", gateway.ledger.schema.Instant(), nullable=False),
+        sa.Column(
+            "seen_at",
+            gateway.ledger.schema.Instant(),
+            nullable=False,
+            comment="when a person last asked for something, to the minute",
+        ),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("sessions_pk")),
+    )
+    op.create_index("sessions_by_time", "sessions", ["made_at"], unique=False)
+    op.create_index("sessions_of_user", "sessions", ["user"], unique=False)
+    op.create_table(
+        "shapes",
+        sa.Column("adapter", sa.String(length=100), nullable=False),
+        sa.Column("type", sa.String(length=80), nullable=False, comment="of the source event, in the provider's words"),
+        sa.Column(
+            "shape", sa.String(length=16), nullable=False, comment="fingerprint of the paths; empty: a type not known"
+        ),
+        sa.Column(
+            "paths", gateway.ledger.schema.Json(), nullable=False, comment="keys and kinds of the payload, no values"
+        ),
+        sa.Column("webhook", sa.String(length=40), nullable=False, comment="the newest that held one"),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("first_at", gateway.ledger.schema.Instant(), nullable=False),
+        sa.Column("last_at", gateway.ledger.schema.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("adapter", "type", "shape", name=op.f("shapes_pk")),
+    )
+    op.create_table(
+        "sign_in_tries",
+        sa.Column(
+            "subject",
+            sa.String(length=80),
+            nullable=False,
+            comment="whose: a name, an address, or both, as a fingerprint",
+        ),
+        sa.Column("failed", sa.Integer(), nullable=False, comment="tries that failed or are under way"),
+        sa.Column("until", gateway.ledger.schema.Instant(), nullable=False, comment="when they are forgotten"),
+        sa.PrimaryKeyConstraint("subject", name=op.f("sign_in_tries_pk")),
+    )
+    op.create_index("sign_in_tries_by_time", "sign_in_tries", ["until"], unique=False)
     op.create_table(
         "strangers",
         sa.Column("destination", sa.String(length=100), nullable=False),
@@ -352,9 +627,35 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("destination", "subscriber", name=op.f("strangers_pk")),
     )
-    with op.batch_alter_table("strangers", schema=None) as batch_op:
-        batch_op.create_index("strangers_to_ask", ["destination", "ask_at"], unique=False)
-
+    op.create_index("strangers_to_ask", "strangers", ["destination", "ask_at"], unique=False)
+    op.create_table(
+        "tallies",
+        sa.Column("minutes", sa.SmallInteger(), autoincrement=False, nullable=False, comment="how long it is: 1 or 60"),
+        sa.Column("at", gateway.ledger.schema.Instant(), nullable=False, comment="when the minute or the hour began"),
+        sa.Column("measure", sa.String(length=20), nullable=False, comment="received, rejected or settled"),
+        sa.Column(
+            "name", sa.String(length=100), nullable=False, comment="of the source or destination; empty: no such source"
+        ),
+        sa.Column("word", sa.String(length=40), nullable=False, comment="outcome, cause or status"),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("minutes", "at", "measure", "name", "word", name=op.f("tallies_pk")),
+        comment="how much came and went, for charts",
+    )
+    op.create_table(
+        "tombstones",
+        sa.Column("destination", sa.String(length=100), nullable=False),
+        sa.Column(
+            "name", sa.String(length=64), nullable=False, comment="keyed hash of an e-mail address or a memory key"
+        ),
+        sa.Column(
+            "at",
+            gateway.ledger.schema.Instant(),
+            nullable=False,
+            comment="what happened until then is not told any more",
+        ),
+        sa.PrimaryKeyConstraint("destination", "name", name=op.f("tombstones_pk")),
+        comment="people who were erased",
+    )
     op.create_table(
         "users",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -362,7 +663,6 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.Text(), nullable=False),
         sa.Column("role", sa.String(length=20), nullable=False),
         sa.Column("made_at", gateway.ledger.schema.Instant(), nullable=False),
-        sa.Column("disabled_at", gateway.ledger.schema.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("users_pk")),
         sa.UniqueConstraint("name", name=op.f("users_name_key")),
     )
@@ -399,92 +699,192 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("webhooks_pk")),
     )
-    with op.batch_alter_table("webhooks", schema=None) as batch_op:
-        batch_op.create_index("webhooks_by_source", ["source", "received_at"], unique=False)
-        batch_op.create_index("webhooks_by_time", ["received_at", "id"], unique=False)
-        batch_op.create_index("webhooks_delivery", ["delivery_id", "source"], unique=True)
-        batch_op.create_index(
-            "webhooks_quarantined",
-            ["received_at"],
-            unique=False,
-            sqlite_where=sa.text("quarantined > 0"),
-            postgresql_where=sa.text("quarantined > 0"),
-        )
+    op.create_index("webhooks_by_source", "webhooks", ["source", "received_at"], unique=False)
+    op.create_index("webhooks_by_time", "webhooks", ["received_at", "id"], unique=False)
+    op.create_index("webhooks_delivery", "webhooks", ["delivery_id", "source"], unique=True)
+    op.create_index(
+        "webhooks_in_quarantine",
+        "webhooks",
+        ["source", "received_at"],
+        unique=False,
+        sqlite_where=sa.text("quarantined > 0"),
+        postgresql_where=sa.text("quarantined > 0"),
+    )
+    op.create_index(
+        "webhooks_quarantined",
+        "webhooks",
+        ["received_at"],
+        unique=False,
+        sqlite_where=sa.text("quarantined > 0"),
+        postgresql_where=sa.text("quarantined > 0"),
+    )
+    # ### end Alembic commands ###
 
 
 def downgrade() -> None:
-
-    with op.batch_alter_table("webhooks", schema=None) as batch_op:
-        batch_op.drop_index(
-            "webhooks_quarantined", sqlite_where=sa.text("quarantined > 0"), postgresql_where=sa.text("quarantined > 0")
-        )
-        batch_op.drop_index("webhooks_delivery")
-        batch_op.drop_index("webhooks_by_time")
-        batch_op.drop_index("webhooks_by_source")
-
+    op.drop_index(
+        "webhooks_quarantined",
+        table_name="webhooks",
+        sqlite_where=sa.text("quarantined > 0"),
+        postgresql_where=sa.text("quarantined > 0"),
+    )
+    op.drop_index(
+        "webhooks_in_quarantine",
+        table_name="webhooks",
+        sqlite_where=sa.text("quarantined > 0"),
+        postgresql_where=sa.text("quarantined > 0"),
+    )
+    op.drop_index("webhooks_delivery", table_name="webhooks")
+    op.drop_index("webhooks_by_time", table_name="webhooks")
+    op.drop_index("webhooks_by_source", table_name="webhooks")
     op.drop_table("webhooks")
     op.drop_table("users")
-    with op.batch_alter_table("strangers", schema=None) as batch_op:
-        batch_op.drop_index("strangers_to_ask")
-
+    op.drop_table("tombstones")
+    op.drop_table("tallies")
+    op.drop_index("strangers_to_ask", table_name="strangers")
     op.drop_table("strangers")
-    with op.batch_alter_table("rejections", schema=None) as batch_op:
-        batch_op.drop_index("rejections_of_source")
-
+    op.drop_index("sign_in_tries_by_time", table_name="sign_in_tries")
+    op.drop_table("sign_in_tries")
+    op.drop_table("shapes")
+    op.drop_index("sessions_of_user", table_name="sessions")
+    op.drop_index("sessions_by_time", table_name="sessions")
+    op.drop_table("sessions")
+    op.drop_index("retellings_of_group", table_name="retellings")
+    op.drop_table("retellings")
+    op.drop_index("rejections_of_source", table_name="rejections")
     op.drop_table("rejections")
-    with op.batch_alter_table("pauses", schema=None) as batch_op:
-        batch_op.drop_index(
-            "pauses_open", sqlite_where=sa.text("ended_at IS NULL"), postgresql_where=sa.text("ended_at IS NULL")
-        )
-
+    op.drop_index(
+        "pauses_open",
+        table_name="pauses",
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
     op.drop_table("pauses")
-    with op.batch_alter_table("memory", schema=None) as batch_op:
-        batch_op.drop_index("memory_by_time")
-
+    op.drop_index("memory_by_time", table_name="memory")
     op.drop_table("memory")
-    with op.batch_alter_table("lines", schema=None) as batch_op:
-        batch_op.drop_index("lines_due")
-
+    op.drop_table("marks")
+    op.drop_index("lines_due", table_name="lines")
     op.drop_table("lines")
-    with op.batch_alter_table("keys", schema=None) as batch_op:
-        batch_op.drop_index("keys_of_group")
-
+    op.drop_table("levels")
+    op.drop_index("keys_of_group", table_name="keys")
     op.drop_table("keys")
+    op.drop_index(
+        "jobs_running",
+        table_name="jobs",
+        sqlite_where=sa.text("status = 'running'"),
+        postgresql_where=sa.text("status = 'running'"),
+    )
+    op.drop_index("jobs_by_time", table_name="jobs")
     op.drop_table("jobs")
+    op.drop_index(
+        "job_items_open",
+        table_name="job_items",
+        sqlite_where=sa.text("outcome IS NULL"),
+        postgresql_where=sa.text("outcome IS NULL"),
+    )
+    op.drop_index("job_items_of_subject", table_name="job_items")
+    op.drop_table("job_items")
+    op.drop_index(
+        "groups_with_incident",
+        table_name="groups",
+        sqlite_where=sa.text("incident IS NOT NULL"),
+        postgresql_where=sa.text("incident IS NOT NULL"),
+    )
+    op.drop_index(
+        "groups_heard",
+        table_name="groups",
+        sqlite_where=sa.text("heard_at IS NOT NULL"),
+        postgresql_where=sa.text("heard_at IS NOT NULL"),
+    )
     op.drop_table("groups")
-    with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.drop_index(
-            "events_waiting_for_memory",
-            sqlite_where=sa.text("waits_for IS NOT NULL"),
-            postgresql_where=sa.text("waits_for IS NOT NULL"),
-        )
-        batch_op.drop_index(
-            "events_unknown", sqlite_where=sa.text("status = 'unknown'"), postgresql_where=sa.text("status = 'unknown'")
-        )
-        batch_op.drop_index("events_of_webhook")
-        batch_op.drop_index("events_of_subscriber")
-        batch_op.drop_index("events_of_group")
-        batch_op.drop_index("events_lumail")
-        batch_op.drop_index("events_by_time")
-        batch_op.drop_index("events_by_status")
-        batch_op.drop_index(
-            "events_bulk",
-            sqlite_where=sa.text("status = 'waiting' AND lane = 3"),
-            postgresql_where=sa.text("status = 'waiting' AND lane = 3"),
-        )
-
+    op.drop_index(
+        "events_with_reason",
+        table_name="events",
+        sqlite_where=sa.text("last_error IS NOT NULL OR reason IS NOT NULL"),
+        postgresql_where=sa.text("last_error IS NOT NULL OR reason IS NOT NULL"),
+    )
+    op.drop_index(
+        "events_waiting_for_memory",
+        table_name="events",
+        sqlite_where=sa.text("waits_for IS NOT NULL"),
+        postgresql_where=sa.text("waits_for IS NOT NULL"),
+    )
+    op.drop_index(
+        "events_unknown",
+        table_name="events",
+        sqlite_where=sa.text("status = 'unknown'"),
+        postgresql_where=sa.text("status = 'unknown'"),
+    )
+    op.drop_index(
+        "events_undecided",
+        table_name="events",
+        sqlite_where=sa.text("status = 'held' AND reason = 'answer_lost'"),
+        postgresql_where=sa.text("status = 'held' AND reason = 'answer_lost'"),
+    )
+    op.drop_index(
+        "events_settled",
+        table_name="events",
+        sqlite_where=sa.text("settled_at IS NOT NULL"),
+        postgresql_where=sa.text("settled_at IS NOT NULL"),
+    )
+    op.drop_index(
+        "events_releasing",
+        table_name="events",
+        sqlite_where=sa.text("status = 'held' AND release_at IS NOT NULL"),
+        postgresql_where=sa.text("status = 'held' AND release_at IS NOT NULL"),
+    )
+    op.drop_index("events_of_webhook", table_name="events")
+    op.drop_index("events_of_subscriber", table_name="events")
+    op.drop_index("events_of_source", table_name="events")
+    op.drop_index("events_of_group", table_name="events")
+    op.drop_index(
+        "events_named_later",
+        table_name="events",
+        sqlite_where=sa.text("status IN ('waiting', 'held') AND named_by IS NOT NULL"),
+        postgresql_where=sa.text("status IN ('waiting', 'held') AND named_by IS NOT NULL"),
+    )
+    op.drop_index("events_lumail", table_name="events")
+    op.drop_index(
+        "events_held",
+        table_name="events",
+        sqlite_where=sa.text("status = 'held'"),
+        postgresql_where=sa.text("status = 'held'"),
+    )
+    op.drop_index(
+        "events_following",
+        table_name="events",
+        sqlite_where=sa.text("status = 'held' AND after IS NOT NULL"),
+        postgresql_where=sa.text("status = 'held' AND after IS NOT NULL"),
+    )
+    op.drop_index(
+        "events_expiring",
+        table_name="events",
+        sqlite_where=sa.text("status = 'waiting' AND expires_at IS NOT NULL"),
+        postgresql_where=sa.text("status = 'waiting' AND expires_at IS NOT NULL"),
+    )
+    op.drop_index("events_by_time", table_name="events")
+    op.drop_index("events_by_status", table_name="events")
+    op.drop_index(
+        "events_bulk",
+        table_name="events",
+        sqlite_where=sa.text("status = 'waiting' AND lane = 3"),
+        postgresql_where=sa.text("status = 'waiting' AND lane = 3"),
+    )
     op.drop_table("events")
+    op.drop_index("edits_of_event", table_name="edits")
+    op.drop_table("edits")
     op.drop_table("destinations")
-    with op.batch_alter_table("audit", schema=None) as batch_op:
-        batch_op.drop_index("audit_by_time")
-
+    op.drop_table("counted")
+    op.drop_index("audit_of_subject", table_name="audit")
+    op.drop_index("audit_by_time", table_name="audit")
     op.drop_table("audit")
-    with op.batch_alter_table("attempts", schema=None) as batch_op:
-        batch_op.drop_index(
-            "attempts_open", sqlite_where=sa.text("outcome IS NULL"), postgresql_where=sa.text("outcome IS NULL")
-        )
-        batch_op.drop_index("attempts_of_event")
-        batch_op.drop_index("attempts_in_plan")
-
+    op.drop_index(
+        "attempts_open",
+        table_name="attempts",
+        sqlite_where=sa.text("outcome IS NULL"),
+        postgresql_where=sa.text("outcome IS NULL"),
+    )
+    op.drop_index("attempts_of_event", table_name="attempts")
+    op.drop_index("attempts_in_plan", table_name="attempts")
     op.drop_table("attempts")
-    op.drop_table("api_tokens")
+    # ### end Alembic commands ###
