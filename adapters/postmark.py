@@ -241,7 +241,7 @@ def _of_change(told: Mapping[str, Any]) -> str:
 
 def _richer(translation: Translation) -> Translation:
     """Bounce and complaint tell more (subject, the server's words) than the change of the subscription they cause."""
-    return translated(*(replace(made, richness=1) for made in translation.events))
+    return translated(*(replace(made, detail_rank=1) for made in translation.events))
 
 
 adapter = Adapter(

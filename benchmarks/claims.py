@@ -15,13 +15,14 @@ from sqlalchemy import Connection, text
 from benchmarks.drain import drained
 from benchmarks.stage import KINDS, Stage, lumail
 from gateway.events import Lane
-from gateway.ledger import aside, leases, pauses, settling, strangers, turns
-from gateway.ledger.attempt import Claimed, Settlement
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import migrate
-from gateway.ledger.pauses import Scope
+from gateway.ledger.outbox import cycle, settling, unknown_subscribers
+from gateway.ledger.outbox.unknown_subscribers import UnknownSubscriberPolicy
+from gateway.ledger.scheduling import deferral, leases, pauses
+from gateway.ledger.scheduling.attempt import Claimed, Settlement
+from gateway.ledger.scheduling.pauses import Scope
 from gateway.ledger.schema import to_microseconds
-from gateway.ledger.strangers import Fate
 from tests.making import add_destinations
 
 OWNER = "benchmark"
@@ -108,8 +109,8 @@ def _turn(ledger: Ledger, steps: dict[str, list[float]]) -> None:
     with ledger.write(["main"]) as connection:
         settled = [_recorded(one) for one in claimed]
         _timed(steps, "settle", lambda: settling.settle(connection, "main", settled, now))
-        _timed(steps, "known", lambda: strangers.is_known(connection, "main", RETRYING))
-        _timed(steps, "release", lambda: turns.release(connection, "main", OWNER, now, NO_PLAN))
+        _timed(steps, "known", lambda: unknown_subscribers.is_known(connection, "main", RETRYING))
+        _timed(steps, "release", lambda: cycle.release(connection, "main", OWNER, now, NO_PLAN))
     with ledger.read() as connection:
         _timed(steps, "tick", lambda: leases.due(connection, now))
 
@@ -122,7 +123,7 @@ def _timed(steps: dict[str, list[float]], step: str, work: Callable[[], Any]) ->
 
 
 def _claim(connection: Connection, now: datetime, limit: int) -> Sequence[Claimed]:
-    return turns.turn(
+    return cycle.run(
         connection,
         "main",
         OWNER,
@@ -131,7 +132,7 @@ def _claim(connection: Connection, now: datetime, limit: int) -> Sequence[Claime
         wanted=WANTED,
         limit=limit,
         compose=lambda one: one.data,
-        fate=lambda _: Fate.HELD,
+        unknown_policy=lambda _: UnknownSubscriberPolicy.HELD,
     ).claimed
 
 
@@ -216,7 +217,7 @@ def _let_rest(ledger: Ledger) -> None:
         with ledger.write(["main"]) as connection:
             now = ledger.now(connection)
             pauses.rest(connection, Scope("source", "main", AT_REST), "by hand", now)
-            more = aside.put_right(connection, "main", now)
+            more = deferral.defer_and_restore(connection, "main", now)
 
 
 def _numbers(ledger: Ledger, count: int) -> str:

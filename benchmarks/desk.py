@@ -16,11 +16,12 @@ from sqlalchemy import Connection, Table, insert, text
 from benchmarks.stage import KINDS, Stage, gateway
 from gateway.app import create_app
 from gateway.desk import passwords
-from gateway.ledger import people, tallies
+from gateway.ledger.accounts import users
+from gateway.ledger.accounts.users import Role
 from gateway.ledger.database import Ledger
-from gateway.ledger.listing import Place
-from gateway.ledger.people import Role
+from gateway.ledger.paging import Place
 from gateway.ledger.schema import attempts, destinations, events, keys, to_microseconds, webhooks
+from gateway.ledger.views import counters
 
 AIM = 200
 """Milliseconds that a page may take."""
@@ -60,7 +61,7 @@ def _on_database(on: Stage, kind: str, size: Size) -> dict[str, Any]:
         _fill(ledger, number)
         filled = time.monotonic() - began
         counted = _count(ledger)
-        people.add(ledger, "bench", Role.ADMIN, passwords.hashed(PASSWORD), "benchmark")
+        users.add(ledger, "bench", Role.ADMIN, passwords.hashed(PASSWORD), "benchmark")
         client = create_app(ready.config).test_client()
         _sign_in(client)
         with _awake(ledger):
@@ -271,7 +272,7 @@ def _count(ledger: Ledger) -> dict[str, float]:
     while True:
         before = _until(ledger)
         began = time.perf_counter()
-        tallies.keep(ledger)
+        counters.keep(ledger)
         longest = max(longest, (time.perf_counter() - began) * 1000)
         if _until(ledger) == before:
             break
@@ -279,7 +280,7 @@ def _count(ledger: Ledger) -> dict[str, float]:
         connection.execute(text("UPDATE counted SET until = until - 60000000"))
         connection.execute(text("DELETE FROM tallies WHERE minutes = 1 AND at >= (SELECT min(until) FROM counted)"))
     began = time.perf_counter()
-    tallies.keep(ledger)
+    counters.keep(ledger)
     return {"catching_up": longest, "a_minute": (time.perf_counter() - began) * 1000}
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from benchmarks.stage import KINDS, TOKEN, Stage, lumail
 from gateway.config import Destination
-from gateway.delivery.drain import Courier, drain
+from gateway.delivery.drain import DeliveryPool, drain
 from gateway.ledger.database import Ledger
+from gateway.ledger.facts.submission import SubmittedEvent
 from gateway.ledger.migration import migrate
-from gateway.ledger.telling import Fact
-from gateway.logs import configure_logs
+from gateway.runtime.logs import configure_logs
 from tests.making import add_destinations, opened, payment, record, submission
 from tests.making import told as telling
 
@@ -82,7 +82,7 @@ def _one(url: str, lane: str, base_url: str, series: str, events: int) -> tuple[
         return process.submit(partial(drained, url, base_url, events)).result()
 
 
-def _facts(lane: str, series: str, events: int) -> Sequence[Fact]:
+def _facts(lane: str, series: str, events: int) -> Sequence[SubmittedEvent]:
     make = opened if lane == "bulk" else payment
     return [make(f"{series}:{number}", subscriber=f"s{number}@example.com") for number in range(events)]
 
@@ -92,13 +92,13 @@ def drained(url: str, base_url: str, events: int) -> tuple[float, float]:
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 - each attempt's log line is made, and kept nowhere
     configure_logs()
     ledger = Ledger(url)
-    courier = Courier(ledger, {"main": Destination("main", base_url, TOKEN, requests_per_minute=1_000_000)})
+    delivery_pool = DeliveryPool(ledger, {"main": Destination("main", base_url, TOKEN, requests_per_minute=1_000_000)})
     began, cpu = time.perf_counter(), time.process_time()
     made = 0
     while made < events:  # a slice may end before
-        made += drain(courier, "main")
+        made += drain(delivery_pool, "main")
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    courier.close()
+    delivery_pool.close()
     ledger.close()
     return made / seconds, cpu * 1000 / made
 

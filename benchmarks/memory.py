@@ -45,7 +45,7 @@ def measure(on: Stage) -> dict[str, Any]:
     return {"processes": sizes, "sum": sum(sizes.values())}
 
 
-_MARKS = {"redis": "unixsocket:", "web": "gateway.server", "worker": "worker", "sandbox": "lumail.sandbox"}
+_MARKS = {"redis": "unixsocket:", "web": "gateway.runtime.server", "worker": "worker", "sandbox": "lumail.sandbox"}
 """How a process is known by its command line."""
 
 

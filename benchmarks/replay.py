@@ -13,12 +13,12 @@ import requests
 from sqlalchemy import update
 
 from benchmarks.stage import Stage
-from gateway.ledger import jobs
 from gateway.ledger.database import Ledger
-from gateway.ledger.jobs import EVENTS, RUNNING, Job
-from gateway.ledger.pauses import Scope
+from gateway.ledger.jobs import jobs
+from gateway.ledger.jobs.jobs import EVENTS, RUNNING, Job
+from gateway.ledger.scheduling.pauses import Scope
 from gateway.ledger.schema import events
-from gateway.ledger.search import Filters
+from gateway.ledger.views.search import Filters
 from gateway.replay import bulk, resting
 from gateway.replay.selection import Selection
 from tests.crash.installation import Installation, installation, signed_mail

@@ -16,9 +16,9 @@ import psutil
 import requests
 
 from benchmarks import samples
-from gateway import web
-from gateway.app import METRICS_FOLDER, configured, prepare
 from gateway.config import Config, Flags, child_environ
+from gateway.runtime import web
+from gateway.startup import METRICS_FOLDER, configured, prepare
 from gateway.translation.signature import KeyPair
 from tests.services import Postgres, postgres_server, redis_server
 

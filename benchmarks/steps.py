@@ -13,7 +13,7 @@ from flask import Flask
 
 from gateway import app
 from gateway.intake import accept, endpoints
-from gateway.ledger.commit import Committer
+from gateway.ledger.recording.commit import Committer
 
 FOLDER = "BENCHMARK_STEPS"
 

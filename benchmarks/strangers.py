@@ -69,9 +69,9 @@ def _round(town: Town, number: int, hours: int) -> timedelta:
             facts += [opened(f"o:{hours}:{one}", who), opened(f"r:{hours}:{one}", who)]
         town.tell(*facts)
     [known] = town.tell(payment(f"k:{hours}"))
-    told_at = town.now
-    town.until(told_at + timedelta(minutes=5))
-    return _settled_at(town, known) - told_at
+    reported_at = town.now
+    town.until(reported_at + timedelta(minutes=5))
+    return _settled_at(town, known) - reported_at
 
 
 def _settled_at(town: Town, event: str) -> datetime:

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.stage import Stage
 from gateway.events import MemoryKey
 from gateway.translation.adapter import Adapter, Context, SourceEvent, split, translate
-from gateway.translation.declared import adapter_of
+from gateway.translation.declarative.adapter import adapter_of
 from gateway.translation.registry import adapters, samples
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 from tests.adapters.twins import lemonsqueezy

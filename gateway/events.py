@@ -98,8 +98,8 @@ class Paid:
     """How much was paid for a sale, as one object of the provider says it: in all, and up to now.
 
     A sale may be told in several columns (its invoices, its intents): each column is the whole sale again, so the
-    largest column is what was paid. `part` names the object within its column; of two tellings of one object the
-    larger amount counts.
+    largest column is what was paid. `provider_object` names the object within its column; of two tellings of one object
+    the larger amount counts.
     `presented` is the same money in the currency that the buyer saw: a refund may be told in that one.
     `link_wait` is how long to wait for an object that tells the same sale better before this one is believed.
     `elsewhere`: another object makes this sale. Then this part never counts. `named` says besides that the keys name
@@ -107,7 +107,7 @@ class Paid:
     """
 
     column: str
-    part: str
+    provider_object: str
     amount: Decimal
     currency: str
     presented: tuple[Decimal, str] | None = None
@@ -126,22 +126,22 @@ class RefundState(StrEnum):
 
 @dataclass(frozen=True)
 class Refund:
-    """A single refund, as the provider tells it at `told_at`.
+    """A single refund, as the provider tells it at `reported_at`.
 
-    `book` names the money that it takes from (a charge, an order): refunds of one book add up. Refunds of one `part`
-    are one event as long as that waits. `paid` is what there was to give back, None where that is not told.
-    `alone`: it may leave though nobody told its sale. `returns`: a refund that fails after Lumail heard of it makes
-    a payment of the same amount; otherwise that is only shown.
+    `balance` names the money that it takes from (a charge, an order): refunds of one book add up. Refunds of one
+    `provider_object` are one event as long as that waits. `paid` is what there was to give back, None where that is not
+    told. `alone`: it may leave though nobody told its sale. `returns`: a refund that fails after Lumail heard of it
+    makes a payment of the same amount; otherwise that is only shown.
     """
 
-    book: str
-    part: str
+    balance: str
+    provider_object: str
     id: str
     amount: Decimal
     currency: str
     state: RefundState
     created_at: datetime
-    told_at: datetime
+    reported_at: datetime
     paid: Decimal | None = None
     alone: bool = False
     returns: bool = False
@@ -149,13 +149,15 @@ class Refund:
 
 @dataclass(frozen=True)
 class RefundTotal:
-    """All that went back from one book up to `told_at`, refunds that are pending included. Fields as in `Refund`."""
+    """All that went back from one book up to `reported_at`, refunds that are pending included. Fields as in
+    `Refund`.
+    """
 
-    book: str
-    part: str
+    balance: str
+    provider_object: str
     amount: Decimal
     currency: str
-    told_at: datetime
+    reported_at: datetime
     paid: Decimal | None = None
     alone: bool = True
     returns: bool = False
@@ -174,7 +176,7 @@ class LumailEvent:
     `keys` name the fact, each ``<kind>:<id>``; the gateway puts adapter and account before them. At least one.
     `data` holds the type's own fields; amounts are Decimal in major units.
     `occurred_at` is timezone-aware.
-    `richness` ranks tellings of one fact: of two that nobody has sent yet, the richer data is kept.
+    `detail_rank` ranks tellings of one fact: of two that nobody has sent yet, the richer data is kept.
     `sum` is for money of which one sale has several tellings. Then `keys` name the sale, whether this is a payment or
     a refund; `data` is as if this were all that is told, and the gateway puts the amount that is still to be told.
     `named_by` names the memory whose `name`, taught before the event leaves, is a better name of the product.
@@ -186,7 +188,7 @@ class LumailEvent:
     occurred_at: datetime
     keys: tuple[str, ...]
     waits_for: MemoryKey | None = None
-    richness: int = 0
+    detail_rank: int = 0
     sum: Sum | None = None
     named_by: MemoryKey | None = None
 

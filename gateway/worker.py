@@ -11,15 +11,16 @@ from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from gateway.app import prepare, redis_url
-from gateway.bell import QUEUE, Bell, connect
 from gateway.config import Config
 from gateway.delivery import drain, upkeep
 from gateway.delivery.tick import Chore, Tick, drop_outdated
 from gateway.intake.route import routes
-from gateway.ledger import copies, tallies
 from gateway.ledger.database import Ledger
+from gateway.ledger.outbox import restore_guard
+from gateway.ledger.views import counters
 from gateway.replay import bulk
+from gateway.runtime.wakeups import QUEUE, Wakeups, connect
+from gateway.startup import prepare, redis_url
 from gateway.translation.registry import adapters, beside
 
 _log = structlog.get_logger()
@@ -34,7 +35,7 @@ class DrainWorker(SimpleWorker):
 
     max_connection_wait_time = 1
     log_job_description = False
-    courier: drain.Courier
+    delivery_pool: drain.DeliveryPool
     _draining = False
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -48,7 +49,7 @@ class DrainWorker(SimpleWorker):
         if self._stop_requested:
             return
         self._stop_requested = True
-        self.courier.stopping.set()
+        self.delivery_pool.stopping.set()
         _log.info("worker.stopping", signal=signal.Signals(signum).name, draining=self._draining)
         if not self._draining:
             raise StopRequested
@@ -58,20 +59,20 @@ def work(config: Config) -> None:
     """Deliver until told to stop. Ends early where Redis is away at the start: the supervisor tries again."""
     prepare(config)
     ledger = Ledger(config.database_url)
-    courier = drain.Courier(ledger, config.destinations)
-    drain.install(courier)
+    delivery_pool = drain.DeliveryPool(ledger, config.destinations)
+    drain.install(delivery_pool)
     keeper = upkeep.Upkeep(ledger, config.retention)
     upkeep.install(keeper)
     url = redis_url(config)
-    bell = Bell(url)
+    wakeups = Wakeups(url)
     chores: list[Chore] = [
         partial(drop_outdated, ledger, config.destinations),
-        partial(tallies.keep, ledger),
-        partial(keeper.call_if_due, bell.call_upkeep),
-        partial(copies.recognise, ledger, config.data, config.destinations, sandbox=config.sandbox),
+        partial(counters.keep, ledger),
+        partial(keeper.call_if_due, wakeups.call_upkeep),
+        partial(restore_guard.recognise, ledger, config.data, config.destinations, sandbox=config.sandbox),
     ]
     bulk.install(bulk.Replays(ledger, config.plans, lambda: routes(config, adapters(beside(config.file)))))
-    tick = Tick(ledger, bell.ring, bell.call, chores)
+    tick = Tick(ledger, wakeups.notify, wakeups.call, chores)
     tick.start()
     connection = connect(url)
     try:
@@ -80,12 +81,12 @@ def work(config: Config) -> None:
             connection=connection,
             serializer=JSONSerializer,
         )
-        worker.courier = courier
+        worker.delivery_pool = delivery_pool
         worker.work(logging_level="WARNING")
     except RedisError as error:
         _log.warning("worker.without_redis", error=type(error).__name__)
     finally:
         tick.stop()
         keeper.close()
-        courier.close()
+        delivery_pool.close()
         ledger.close()

@@ -7,46 +7,48 @@ from typing import Any
 from sqlalchemy import Table, insert, select
 
 from gateway.events import EventType, encode_data, lane_of
-from gateway.ledger.commit import record_group
 from gateway.ledger.database import Ledger
+from gateway.ledger.facts.submission import Recorded, Submission, SubmittedEvent, SubmittedMemo, TranslatedItem
 from gateway.ledger.identity import new_id
+from gateway.ledger.recording.commit import record_group
 from gateway.ledger.schema import attempts, destinations
-from gateway.ledger.telling import Fact, Lesson, Recorded, Submission, Telling
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
-def payment(*keys: str, subscriber: str | None = "ana@example.com", **given: Any) -> Fact:
+def payment(*keys: str, subscriber: str | None = "ana@example.com", **given: Any) -> SubmittedEvent:
     """A payment of 49.99 at noon, due at once; `given` replaces fields of the Fact, `amount` and `product` its data."""
     data = {"amount": given.pop("amount", 49.99), "product": given.pop("product", "Course")}
     return fact(EventType.SUBSCRIBER_PAYMENT, data, *keys, subscriber=subscriber, **given)
 
 
-def opened(key: str, subscriber: str = "ana@example.com", **given: Any) -> Fact:
+def opened(key: str, subscriber: str = "ana@example.com", **given: Any) -> SubmittedEvent:
     return fact(EventType.EMAIL_OPENED, {"emailId": key, "subject": ""}, key, subscriber=subscriber, **given)
 
 
-def complained(key: str, subscriber: str = "ana@example.com", **given: Any) -> Fact:
+def complained(key: str, subscriber: str = "ana@example.com", **given: Any) -> SubmittedEvent:
     return fact(EventType.EMAIL_COMPLAINED, {"emailId": key, "subject": ""}, key, subscriber=subscriber, **given)
 
 
-def fact(event_type: EventType, data: Mapping[str, Any], *keys: str, **given: Any) -> Fact:
+def fact(event_type: EventType, data: Mapping[str, Any], *keys: str, **given: Any) -> SubmittedEvent:
     fields: dict[str, Any] = {
         "subscriber": "ana@example.com",
         "occurred_at": NOON,
         "waits_for": None,
-        "richness": 0,
+        "detail_rank": 0,
         "settle": timedelta(0),
         **given,
     }
-    return Fact(type=event_type, data=encode_data(data), lane=lane_of(event_type, data), keys=keys, **fields)
+    return SubmittedEvent(type=event_type, data=encode_data(data), lane=lane_of(event_type, data), keys=keys, **fields)
 
 
-def told(*facts: Fact, links: tuple[tuple[str, ...], ...] = (), lessons: tuple[Lesson, ...] = ()) -> Telling:
-    return Telling("translated" if facts else "taught", "test.event", facts, lessons, links)
+def told(
+    *facts: SubmittedEvent, links: tuple[tuple[str, ...], ...] = (), memos: tuple[SubmittedMemo, ...] = ()
+) -> TranslatedItem:
+    return TranslatedItem("translated" if facts else "taught", "test.event", facts, memos, links)
 
 
-def submission(*tellings: Telling, delivery_id: str | None = None, **given: Any) -> Submission:
+def submission(*translated_items: TranslatedItem, delivery_id: str | None = None, **given: Any) -> Submission:
     fields: dict[str, Any] = {
         "source": "stripe",
         "adapter": "stripe",
@@ -58,7 +60,7 @@ def submission(*tellings: Telling, delivery_id: str | None = None, **given: Any)
         "secret": "0123456789abcdef",
         **given,
     }
-    return Submission(delivery_id=delivery_id, tellings=tellings, **fields)
+    return Submission(delivery_id=delivery_id, translated_items=translated_items, **fields)
 
 
 def record(ledger: Ledger, *submissions: Submission) -> list[Recorded]:
@@ -67,7 +69,7 @@ def record(ledger: Ledger, *submissions: Submission) -> list[Recorded]:
         return record_group(connection, ledger, submissions)
 
 
-def record_facts(ledger: Ledger, *facts: Fact) -> list[str]:
+def record_facts(ledger: Ledger, *facts: SubmittedEvent) -> list[str]:
     """Each fact in a webhook of its own, all in one group; the ids of the new events."""
     return [event for one in record(ledger, *(submission(told(fact)) for fact in facts)) for event in one.events]
 
@@ -92,16 +94,18 @@ def rows(ledger: Ledger, table: Table, *columns: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in connection.execute(query)]
 
 
-def again(telling: Callable[[Mapping[str, Any] | None], Telling], key: str, read: Mapping[str, Any] | None) -> Telling:
+def again(
+    translated_item: Callable[[Mapping[str, Any] | None], TranslatedItem], key: str, read: Mapping[str, Any] | None
+) -> TranslatedItem:
     """A telling that rests on what memory holds under `key`, as far as it was read as `read`."""
-    first = telling(read)
-    return Telling(
+    first = translated_item(read)
+    return TranslatedItem(
         first.word,
         first.type,
-        first.facts,
-        first.lessons,
+        first.events,
+        first.memos,
         first.links,
         first.reason,
         reads={key: read},
-        again=lambda recall: telling(recall(key)),
+        again=lambda recall: translated_item(recall(key)),
     )

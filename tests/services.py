@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from gateway import embedded
+from gateway.runtime import private_redis
 from tests.waiting import eventually
 
 POSTGRES_MISSING = (
@@ -27,9 +27,9 @@ POSTGRES_MISSING = (
 @contextmanager
 def redis_server(data: Path) -> Iterator[str]:
     """The private Redis of this data folder, run; its URL."""
-    process = subprocess.Popen(embedded.command(data))
+    process = subprocess.Popen(private_redis.command(data))
     try:
-        yield eventually(lambda: embedded.running_url(data), what="Redis answers")
+        yield eventually(lambda: private_redis.running_url(data), what="Redis answers")
     finally:
         process.kill()
         process.wait()

@@ -13,10 +13,10 @@ from typing import Any
 
 import psutil
 
-from gateway import supervisor, web
 from gateway.errors import CommandError
-from gateway.logs import configure_logs
-from gateway.supervisor import Child, only_one
+from gateway.runtime import supervisor, web
+from gateway.runtime.logs import configure_logs
+from gateway.runtime.supervisor import Child, only_one
 from tests.waiting import eventually
 
 

@@ -7,8 +7,8 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
-from gateway.health import health
 from gateway.ledger.database import Ledger
+from gateway.runtime.health import health
 from tests.crash.installation import Provider, Setup, installation, payments
 from tests.making import complained, payment, record_facts
 from tests.waiting import eventually

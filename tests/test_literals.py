@@ -21,9 +21,9 @@ WORDS = frozenset(
 OTHER_MEANINGS = {
     ("gateway/delivery/outcome.py", "failed"): "the outcome of an attempt",
     ("gateway/events.py", "failed"): "a word of Lumail's",
-    ("gateway/ledger/attempt.py", "unknown"): "what Lumail says of a subscriber",
-    ("gateway/ledger/jobs.py", "cancelled"): "the status of a job",
-    ("gateway/ledger/places.py", "failed"): "the outcome of an attempt",
+    ("gateway/ledger/scheduling/attempt.py", "unknown"): "what Lumail says of a subscriber",
+    ("gateway/ledger/jobs/jobs.py", "cancelled"): "the status of a job",
+    ("gateway/ledger/scheduling/places.py", "failed"): "the outcome of an attempt",
     ("gateway/ledger/schema.py", "failed"): "a column of sign_in_tries",
     ("gateway/lumail/answer.py", "rate_limited"): "what an answer means",
     ("gateway/lumail/answer.py", "refused"): "what an answer means",

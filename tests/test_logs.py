@@ -7,7 +7,7 @@ from typing import Any
 
 
 def logged(program: str) -> list[dict[str, Any]]:
-    before = "import logging, structlog\nfrom gateway.logs import configure_logs\nconfigure_logs()\n"
+    before = "import logging, structlog\nfrom gateway.runtime.logs import configure_logs\nconfigure_logs()\n"
     done = subprocess.run([sys.executable, "-c", before + program], stderr=subprocess.PIPE, text=True, check=True)
     return [json.loads(line) for line in done.stderr.splitlines()]
 
@@ -62,7 +62,7 @@ try:
 except ZeroDivisionError:
     structlog.get_logger().exception('failed')
 """
-    before = "import structlog\nfrom gateway.logs import configure_logs\n"
+    before = "import structlog\nfrom gateway.runtime.logs import configure_logs\n"
     done = subprocess.run([sys.executable, "-c", before + program], stderr=subprocess.PIPE, text=True, check=True)
     assert "ZeroDivisionError" in done.stderr
     assert "ana@example.com" not in done.stderr

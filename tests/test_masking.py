@@ -2,7 +2,7 @@
 
 import json
 
-from gateway.masking import LONGEST_SHOWN, MASK, masked, masked_url, readable
+from gateway.formats.masking import LONGEST_SHOWN, MASK, masked, masked_url, readable
 
 
 def test_texts_are_masked_by_their_names_however_deep() -> None:

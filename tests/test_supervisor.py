@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from gateway.errors import CommandError
-from gateway.supervisor import only_one
+from gateway.runtime.supervisor import only_one
 from tests.supervised import Supervised, supervised
 from tests.waiting import eventually
 

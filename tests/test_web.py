@@ -12,8 +12,8 @@ from threading import Thread
 import psutil
 import pytest
 
-from gateway import web
 from gateway.errors import CommandError
+from gateway.runtime import web
 from tests.supervised import Supervised, supervised
 from tests.waiting import eventually
 

@@ -9,15 +9,17 @@ from time import monotonic
 from sqlalchemy import select
 
 from gateway.config import Destination
-from gateway.delivery.drain import habits_of, view
+from gateway.delivery.drain import conclude_context, observed_of
 from gateway.delivery.message import compose, question
-from gateway.delivery.outcome import conclude_all, fate
-from gateway.ledger import leases, recording, turns
-from gateway.ledger.attempt import Claimed, Kind
+from gateway.delivery.outcome import conclude_all, unknown_policy
 from gateway.ledger.database import Ledger
+from gateway.ledger.facts.submission import SubmittedEvent
+from gateway.ledger.outbox import cycle
+from gateway.ledger.outbox.cycle import DrainCycle
+from gateway.ledger.recording import recording
+from gateway.ledger.scheduling import leases
+from gateway.ledger.scheduling.attempt import Claimed, Kind
 from gateway.ledger.schema import attempts, destinations, events
-from gateway.ledger.telling import Fact
-from gateway.ledger.turns import Turn
 from gateway.lumail.answer import Answer
 from gateway.lumail.sandbox import Sandbox
 from gateway.lumail.transport import Transport
@@ -36,7 +38,7 @@ class Town:
     destination: Destination
     now: datetime = NOON
 
-    def tell(self, *facts: Fact) -> list[str]:
+    def tell(self, *facts: SubmittedEvent) -> list[str]:
         with self.ledger.write(["main"]) as connection:
             found = recording.record(connection, [submission(told(fact)) for fact in facts], self.now)
         return [event for one in found for event in one.events]
@@ -52,7 +54,7 @@ class Town:
                 turned = self._turn([(one, self._send(one)) for one in turned.claimed])
             with self.ledger.write(["main"]) as connection:
                 limit = self.destination.requests_per_minute
-                turns.release(connection, "main", "town", self.now, limit)
+                cycle.release(connection, "main", "town", self.now, limit)
         self.now = end
 
     def _wake_at(self) -> datetime | None:
@@ -60,18 +62,18 @@ class Town:
             at: datetime | None = connection.execute(_WAKE_AT).scalar_one()
         return at
 
-    def _turn(self, answers: list[tuple[Claimed, Answer]]) -> Turn:
+    def _turn(self, answers: list[tuple[Claimed, Answer]]) -> DrainCycle:
         with self.ledger.write(["main"]) as connection:
-            return turns.turn(
+            return cycle.run(
                 connection,
                 "main",
                 "town",
                 self.now,
-                settlements=conclude_all(answers, view(connection, self.destination, self.now)),
+                settlements=conclude_all(answers, conclude_context(connection, self.destination, self.now)),
                 wanted=32,
                 limit=self.destination.requests_per_minute,
-                compose=partial(compose, habits_of(connection, "main"), self.destination),
-                fate=partial(fate, self.destination),
+                compose=partial(compose, observed_of(connection, "main"), self.destination),
+                unknown_policy=partial(unknown_policy, self.destination),
             )
 
     def _send(self, one: Claimed) -> Answer:

@@ -113,13 +113,13 @@ def tags_removed(told: Mapping[str, Any], event: SourceEvent, context: Context) 
 @handlers.on("customers/redact", schema=payloads.RedactedCustomerSchema)
 def customer_redacted(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
     people, memories, keys = _everything_of(told, context)
-    return erased(people=people, memories=memories, keys=keys)
+    return erased(addresses=people, memories=memories, keys=keys)
 
 
 @handlers.on("customers/data_request", schema=payloads.DataRequestSchema)
 def data_requested(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
     people, memories, keys = _everything_of(told, context)
-    return requested(people=people, memories=memories, keys=keys, reference=told["data_request"]["id"])
+    return requested(addresses=people, memories=memories, keys=keys, reference=told["data_request"]["id"])
 
 
 @handlers.on("shop/redact", schema=payloads.ShopSchema)

@@ -16,7 +16,7 @@ handlers = Handlers()
 def order_told(order: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
     status = order["financial_status"] or ("paid" if event.type == "orders/paid" else "pending")
     takings = taken(order, status, context.options)
-    told_at = max(known.time(order["updated_at"], event.occurred_at), event.occurred_at)
+    reported_at = max(known.time(order["updated_at"], event.occurred_at), event.occurred_at)
     emails = (*_own_emails(order), order["customer"]["email"])
     subscriber, waits_for = known.whose_order(context.memory, order["id"], order["customer"]["id"], emails)
     before = known.recalled(context.memory, "order", order["id"])
@@ -31,11 +31,11 @@ def order_told(order: Mapping[str, Any], event: SourceEvent, context: Context) -
         uncounted=takings.uncounted or uncounted_before,
     )
     events, sums = [], []
-    memos = [*_lessons(order, sale, told_at, context)]
+    memos = [*_memos(order, sale, reported_at, context)]
     if takings.amount > 0:
         events.append(_payment(sale, takings, _paid_at(order, event)))
     for refund in () if sale.uncounted else order["refunds"] or ():
-        told = refunds.of_refund(refund, sale, told_at)
+        told = refunds.of_refund(refund, sale, reported_at)
         events += told.events
         sums += told.sums
         memos += told.memos
@@ -61,12 +61,12 @@ def _payment(sale: refunds.Sale, takings: Takings, at: Any) -> LumailEvent:
         occurred_at=at,
         keys=(key,),
         waits_for=None if sale.subscriber else sale.waits_for,
-        richness=1 if sale.product else 0,
-        sum=Paid(column=key, part=key, amount=takings.amount, currency=currency, presented=presented),
+        detail_rank=1 if sale.product else 0,
+        sum=Paid(column=key, provider_object=key, amount=takings.amount, currency=currency, presented=presented),
     )
 
 
-def _lessons(order: Mapping[str, Any], sale: refunds.Sale, at: Any, context: Context) -> list[Memo]:
+def _memos(order: Mapping[str, Any], sale: refunds.Sale, at: Any, context: Context) -> list[Memo]:
     """What a refund, which names nothing but the order, will have to know."""
     customer = order["customer"]
     told = {

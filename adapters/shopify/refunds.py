@@ -95,19 +95,19 @@ def transaction_told(transaction: Mapping[str, Any], event: SourceEvent, context
     return Translation(events=(made,)) if done else Translation(sums=(made,))
 
 
-def of_refund(refund: Mapping[str, Any], sale: Sale, told_at: datetime) -> Told:
+def of_refund(refund: Mapping[str, Any], sale: Sale, reported_at: datetime) -> Told:
     """Raises PayloadError."""
     told = Told()
     for one in refund["transactions"] or ():
         if one["kind"] != "refund":
             continue
-        made = _event(one, refund["id"], sale, told_at)
+        made = _event(one, refund["id"], sale, reported_at)
         if made is None:
             continue
         state = _state(one)
         (told.events if state is RefundState.SUCCEEDED else told.sums).append(made)
         if state is RefundState.PENDING:  # its end is told without the refund's name
-            told.memos.append(Memo(MemoryKey("transaction", one["id"]), {"refund": refund["id"]}, told_at))
+            told.memos.append(Memo(MemoryKey("transaction", one["id"]), {"refund": refund["id"]}, reported_at))
     return told
 
 
@@ -133,7 +133,7 @@ def _state(transaction: Mapping[str, Any]) -> RefundState:
     return _STATES[transaction["status"]]
 
 
-def _event(transaction: Mapping[str, Any], refund: str | None, sale: Sale, told_at: datetime) -> LumailEvent | None:
+def _event(transaction: Mapping[str, Any], refund: str | None, sale: Sale, reported_at: datetime) -> LumailEvent | None:
     """What one transaction says; None where that is nothing.
 
     Amounts are in the currency of the transaction, which on an order in several currencies is the buyer's.
@@ -144,25 +144,25 @@ def _event(transaction: Mapping[str, Any], refund: str | None, sale: Sale, told_
     if not transaction["currency"] and not sale.currency:
         raise PayloadError("a transaction without a currency, of an order that nobody told yet")
     currency = money.currency_code(transaction["currency"] or sale.currency)
-    created = known.time(transaction["created_at"], told_at)
-    book, id_ = f"order:{sale.order}", f"transaction:{transaction['id']}"
+    created = known.time(transaction["created_at"], reported_at)
+    balance, id_ = f"order:{sale.order}", f"transaction:{transaction['id']}"
     return LumailEvent(
         type=EventType.SUBSCRIBER_REFUND,
         subscriber=sale.subscriber,
         data={"product": sale.product or goods.FALLBACK, "amount": amount, "currency": currency},
         occurred_at=known.time(transaction["processed_at"], created),
-        keys=(book,),
+        keys=(balance,),
         waits_for=None if sale.subscriber else sale.waits_for,
-        richness=1 if sale.product else 0,
+        detail_rank=1 if sale.product else 0,
         sum=Refund(
-            book=book,
-            part=f"refund:{refund}" if refund else id_,
+            balance=balance,
+            provider_object=f"refund:{refund}" if refund else id_,
             id=id_,
             amount=amount,
             currency=currency,
             state=_state(transaction),
             created_at=created,
-            told_at=told_at,
+            reported_at=reported_at,
             paid=sale.paid.get(currency),
         ),
     )

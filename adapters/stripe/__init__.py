@@ -15,8 +15,8 @@ from marshmallow import Schema, fields, validate
 
 from adapters.stripe import facts
 from adapters.stripe.payloads import EnvelopeSchema
-from gateway.durations import Duration
 from gateway.errors import PayloadError
+from gateway.formats.durations import Duration
 from gateway.translation import json_body, payload, schemes
 from gateway.translation.adapter import Adapter, Context, Docs, Handler, SourceEvent, Translation
 from gateway.translation.webhook import VerifiedWebhook

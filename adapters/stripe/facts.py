@@ -73,7 +73,7 @@ def session_paid(session: Mapping[str, Any], event: SourceEvent, context: Contex
     waits = bool(session["invoice_creation"]["enabled"]) and not ids["invoice"]
     paid = Paid(
         column=INVOICES if ids["invoice"] else SESSIONS,
-        part=f"invoice:{ids['invoice']}" if ids["invoice"] else f"session:{ids['payment']}",
+        provider_object=f"invoice:{ids['invoice']}" if ids["invoice"] else f"session:{ids['payment']}",
         amount=amounts["amount"],
         currency=amounts["currency"],
         presented=presented,
@@ -198,13 +198,13 @@ def refunded(charge: Mapping[str, Any], event: SourceEvent, context: Context) ->
         amounts=_amounts(total, charge["currency"]),
         name=_name_of(charge, sale),
     )
-    book = _book(ids)
+    balance = _book(ids)
     said = RefundTotal(
-        book=book,
-        part=book,
+        balance=balance,
+        provider_object=balance,
         amount=told.amounts["amount"],
         currency=told.amounts["currency"],
-        told_at=event.occurred_at,
+        reported_at=event.occurred_at,
         paid=money.major_units(captured, charge["currency"]),
         alone=context.options["unknown_sale_refunds"] == "send",
         returns=_returns(context),
@@ -241,16 +241,16 @@ def refund_told(refund: Mapping[str, Any], event: SourceEvent, context: Context)
         amounts=_amounts(refund["amount"], refund["currency"]),
         name=_name_of(refund, sale),
     )
-    book = _book(ids)
+    balance = _book(ids)
     said = Refund(
-        book=book,
-        part=book,
+        balance=balance,
+        provider_object=balance,
         id=refund["id"],
         amount=told.amounts["amount"],
         currency=told.amounts["currency"],
         state=state,
         created_at=refund["created"] or event.occurred_at,
-        told_at=event.occurred_at,
+        reported_at=event.occurred_at,
         returns=_returns(context),
     )
     made = _event(EventType.SUBSCRIBER_REFUND, told, said, event, context)
@@ -285,7 +285,7 @@ def _cash_moved(told: Told, part: str, event: SourceEvent, context: Context, *, 
     named = bool(told.ids["invoice"])
     paid = Paid(
         column=PAYMENTS,
-        part=part,
+        provider_object=part,
         amount=told.amounts["amount"],
         currency=told.amounts["currency"],
         link_wait=_link_wait(context) if mode == BOTH and not named else None,
@@ -312,7 +312,7 @@ def _event(kind: EventType, told: Told, said: Sum, event: SourceEvent, context: 
         occurred_at=event.occurred_at,
         keys=_keys(told.ids),
         waits_for=None if subscriber else waits_for,
-        richness=told.name.rank,
+        detail_rank=told.name.rank,
         sum=said,
         named_by=told.name.learn_from,
     )

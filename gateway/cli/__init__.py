@@ -10,7 +10,7 @@ from gateway.cli.destination_lists import destinations
 from gateway.cli.drift import show_drift
 from gateway.cli.event_lists import events
 from gateway.cli.overview import status
-from gateway.cli.people import export, forget
+from gateway.cli.privacy import export, forget
 from gateway.cli.replays import replay
 from gateway.cli.sending import send
 from gateway.cli.services import sandbox, up, web, worker

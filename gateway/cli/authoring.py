@@ -13,14 +13,14 @@ from gateway.cli.display import printable, show_document
 from gateway.cli.settings import Said, installation_options, json_option, own_adapters
 from gateway.cli.trials import adapters, chosen
 from gateway.errors import AdapterError, CommandError, PayloadError
+from gateway.formats.wording import counted
 from gateway.translation import json_body
-from gateway.translation.declared import adapter_of
-from gateway.translation.editor_schema import json_schema
+from gateway.translation.declarative.adapter import adapter_of
+from gateway.translation.declarative.editor_schema import json_schema
+from gateway.translation.declarative.skeleton import drafted
 from gateway.translation.registry import SHIPPED, samples, yaml_files
 from gateway.translation.registry import adapters as found_adapters
-from gateway.translation.skeleton import drafted
 from gateway.translation.trial import faults, unseen
-from gateway.wording import counted
 
 FAULTS_FOUND = 1
 

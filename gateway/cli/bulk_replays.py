@@ -15,16 +15,16 @@ from gateway.cli.replays import replay
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger, who
 from gateway.config import Config
 from gateway.errors import CommandError
+from gateway.formats.wording import as_plain, counted, span
 from gateway.intake.route import routes
-from gateway.ledger import jobs
 from gateway.ledger.database import Ledger
-from gateway.ledger.jobs import EVENTS, RUNNING, WEBHOOKS, Job
-from gateway.ledger.search import QUARANTINED, Filters
+from gateway.ledger.jobs import jobs
+from gateway.ledger.jobs.jobs import EVENTS, RUNNING, WEBHOOKS, Job
 from gateway.ledger.status import Status
+from gateway.ledger.views.search import QUARANTINED, Filters
 from gateway.replay import bulk, selection
 from gateway.replay.selection import Preview, Selection
 from gateway.translation.registry import adapters, beside
-from gateway.wording import as_plain, counted, span
 
 EVERY = 0.5
 """Seconds between two looks at a job that somebody follows."""

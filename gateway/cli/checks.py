@@ -8,8 +8,6 @@ from pathlib import Path
 import click
 import redis
 
-from gateway import embedded
-from gateway.bell import connect
 from gateway.cli.display import printable, show_document
 from gateway.cli.settings import (
     Said,
@@ -22,12 +20,14 @@ from gateway.cli.settings import (
 )
 from gateway.config import Config, Destination
 from gateway.errors import CommandError, ConfigError, GatewayError, LedgerError, LumailError
-from gateway.ledger import places
+from gateway.formats.wording import as_plain, counted
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import require_current
+from gateway.ledger.scheduling import places
 from gateway.lumail.client import Lumail, LumailResponseError, Timeouts
+from gateway.runtime import private_redis
+from gateway.runtime.wakeups import connect
 from gateway.translation.registry import adapters, samples
-from gateway.wording import as_plain, counted
 
 FAULTS_FOUND = 1
 
@@ -134,9 +134,9 @@ def _redis(config: Config) -> str:
                 f"REDIS_URL: no answer ({type(error).__name__}); webhooks are taken all the same"
             ) from error
         return "answers"
-    if embedded.running_url(config.data) is not None:
+    if private_redis.running_url(config.data) is not None:
         return "the private one of this data folder runs"
-    return f"a private one, which `lumail-gateway up` starts with {embedded.binary()}"
+    return f"a private one, which `lumail-gateway up` starts with {private_redis.binary()}"
 
 
 def _lumail(config: Config, destination: Destination) -> str:

@@ -10,9 +10,9 @@ from gateway.cli.settings import Said, installation, installation_options, json_
 from gateway.config import Config
 from gateway.errors import CommandError
 from gateway.events import Lane
-from gateway.ledger.pauses import Scope
+from gateway.formats.wording import counted
+from gateway.ledger.scheduling.pauses import Scope
 from gateway.replay import resting
-from gateway.wording import counted
 
 _lane = click.option("--lane", type=click.Choice([lane.word for lane in Lane]), help="Only this lane of it.")
 _source = click.option("--source", help="Only what came to this source.")
@@ -113,4 +113,4 @@ def _tell(scope: Scope, text: str, document: Mapping[str, object], *, as_json: b
     if as_json:
         show_document({"destination": scope.destination, "scope": scope.kind, "name": scope.name, **document})
         return
-    click.echo(f"{resting.told(scope)} {text}")
+    click.echo(f"{resting.described(scope)} {text}")

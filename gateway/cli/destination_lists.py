@@ -7,8 +7,8 @@ import click
 from gateway.cli.display import Column, show_document, show_table
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.events import Lane
-from gateway.ledger import search
-from gateway.ledger.overview import destinations_now
+from gateway.ledger.views import search
+from gateway.ledger.views.overview import destinations_now
 
 
 @click.group()

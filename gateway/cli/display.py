@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.wording import as_plain, distance
+from gateway.formats.wording import as_plain, distance
 
 WIDE = 200
 """Characters a line where the output goes to no terminal."""

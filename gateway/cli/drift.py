@@ -6,11 +6,11 @@ import click
 
 from gateway.cli.display import Column, local, show_document, show_table
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
-from gateway.ledger.drift import Drift, drifts, everything
+from gateway.ledger.views.payload_drift import Drift, drifts, everything
 from gateway.translation.adapter import covers
 from gateway.translation.registry import adapters
 
-MOST_TOLD = 4
+MOST_SHOWN = 4
 """Paths that are named in the table; --json has all."""
 
 
@@ -76,8 +76,8 @@ def _told(one: Drift) -> str:
 
 
 def _named(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - MOST_TOLD} more" if len(paths) > MOST_TOLD else ""
-    return ", ".join(paths[:MOST_TOLD]) + more
+    more = f" and {len(paths) - MOST_SHOWN} more" if len(paths) > MOST_SHOWN else ""
+    return ", ".join(paths[:MOST_SHOWN]) + more
 
 
 def _described(one: Drift) -> dict[str, object]:

@@ -16,14 +16,17 @@ from gateway.cli.display import (
     show_fields,
     show_table,
 )
-from gateway.cli.filters import filter_options, tell_more
+from gateway.cli.filters import filter_options, hint_more
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.errors import CommandError
 from gateway.events import Lane, decode_data
-from gateway.ledger import aside, incidents, search, words
-from gateway.ledger.search import Filters, Row
+from gateway.formats.wording import counted
+from gateway.ledger import words
+from gateway.ledger.facts import incidents
+from gateway.ledger.scheduling import deferral
 from gateway.ledger.status import Status
-from gateway.wording import counted
+from gateway.ledger.views import search
+from gateway.ledger.views.search import Filters, Row
 
 STATUSES = tuple(status.value for status in Status)
 
@@ -74,7 +77,7 @@ def list_events(said: Said, filters: Filters, limit: int, after: str | None, as_
         ],
         empty="No such event.",
     )
-    tell_more(page.after)
+    hint_more(page.after)
 
 
 @events.command("show")
@@ -152,7 +155,7 @@ def show_event(said: Said, identity: str, as_json: bool) -> None:
 def _due(row: Row, now: datetime) -> str | None:
     if row["status"] != Status.WAITING:
         return None
-    return f"once {row['source']} is resumed" if aside.is_aside(row["due_at"]) else at_length(row["due_at"], now)
+    return f"once {row['source']} is resumed" if deferral.is_deferred(row["due_at"]) else at_length(row["due_at"], now)
 
 
 def _reason(row: Row) -> str | None:

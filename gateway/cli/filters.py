@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gateway.events import EventType, Lane
-from gateway.ledger.search import Filters
+from gateway.ledger.views.search import Filters
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -91,6 +91,6 @@ def narrowing_options(statuses: Sequence[str], usual_status: str | None = None) 
     return add
 
 
-def tell_more(after: str | None) -> None:
+def hint_more(after: str | None) -> None:
     if after is not None:
         click.echo(f"There are more: add --after {after}")

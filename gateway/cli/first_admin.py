@@ -3,9 +3,9 @@
 from gateway.config import Config
 from gateway.config.sandbox import generate_secrets, kept_secrets
 from gateway.desk import passwords
-from gateway.ledger import people
+from gateway.ledger.accounts import users
+from gateway.ledger.accounts.users import Role, User
 from gateway.ledger.database import Ledger
-from gateway.ledger.people import Person, Role
 
 NAME = "admin"
 KEPT_AS = "DESK_PASSWORD"
@@ -21,12 +21,12 @@ def make(config: Config) -> None:
         if not _everybody(ledger):
             password = passwords.generated()
             kept = generate_secrets(config.data, {KEPT_AS: lambda: (password, password)})
-            people.add(ledger, NAME, Role.ADMIN, passwords.hashed(kept[KEPT_AS]), "sandbox")
+            users.add(ledger, NAME, Role.ADMIN, passwords.hashed(kept[KEPT_AS]), "sandbox")
     finally:
         ledger.close()
 
 
-def told(config: Config, url: str, program: str) -> list[str]:
+def sign_in_lines(config: Config, url: str, program: str) -> list[str]:
     """Where the desk is and how to get in, for whoever has just started the gateway."""
     ledger = Ledger(config.database_url)
     try:
@@ -42,6 +42,6 @@ def told(config: Config, url: str, program: str) -> list[str]:
     return [f"{url}/   name {NAME}, password {password}"]
 
 
-def _everybody(ledger: Ledger) -> tuple[Person, ...]:
+def _everybody(ledger: Ledger) -> tuple[User, ...]:
     with ledger.read() as connection:
-        return people.everybody(connection)
+        return users.everybody(connection)

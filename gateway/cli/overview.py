@@ -9,9 +9,9 @@ import click
 from gateway.cli.display import Column, local, printable, show_document, show_table
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.events import Lane
-from gateway.ledger.overview import DestinationState, Halt, Overview, SourceState, overview
+from gateway.formats.wording import as_plain, counted, distance, span
 from gateway.ledger.status import Status
-from gateway.wording import as_plain, counted, distance, span
+from gateway.ledger.views.overview import DestinationState, Halt, Overview, SourceState, overview
 
 
 @click.command()

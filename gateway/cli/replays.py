@@ -7,11 +7,11 @@ import click
 from gateway.cli.display import show_document
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger, who
 from gateway.errors import CommandError
+from gateway.formats.wording import counted
 from gateway.intake.route import routes
 from gateway.replay.sending import CountedTwiceError, replay_event
 from gateway.replay.translating import replay_webhook
 from gateway.translation.registry import adapters, beside
-from gateway.wording import counted
 
 QUARANTINED = 1
 """Exit status of a replay after which something is still not understood."""

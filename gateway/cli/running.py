@@ -12,7 +12,7 @@ from gateway.config import Config, child_environ
 
 NOTE = "up.json"
 LOCK = "up.lock"
-"""Held by `up` and its children, see `gateway.supervisor.only_one`."""
+"""Held by `up` and its children, see `gateway.runtime.supervisor.only_one`."""
 
 STAND_IN = "GATEWAY_SANDBOX_URL"
 """The variable that says where Lumail's stand-in is."""

@@ -16,11 +16,12 @@ from gateway.cli.event_lists import as_document
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.config import Config, signing_secret
 from gateway.errors import CommandError
-from gateway.ledger import search, words
+from gateway.ledger import words
 from gateway.ledger.database import Ledger
-from gateway.ledger.overview import halted
-from gateway.ledger.search import Row
 from gateway.ledger.status import Reason, Status
+from gateway.ledger.views import search
+from gateway.ledger.views.overview import halted
+from gateway.ledger.views.search import Row
 from gateway.translation.adapter import Adapter
 from gateway.translation.registry import adapters, beside, default_sample, samples
 from gateway.translation.rehearsal import made_new

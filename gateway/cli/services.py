@@ -11,18 +11,18 @@ from urllib.parse import urlsplit
 import click
 import requests
 
-from gateway import embedded, supervisor
-from gateway import web as web_processes
-from gateway.app import METRICS_FOLDER, configured, prepare
 from gateway.cli import first_admin, running
 from gateway.cli.running import STAND_IN, noted
 from gateway.cli.settings import SANDBOX, Said, data_folder, installation_options
 from gateway.config import Config, child_environ, local_url, with_dotenv
 from gateway.errors import RedisMissingError
-from gateway.ledger.attempt import ENDS_WITHIN
-from gateway.logs import configure_logs
+from gateway.ledger.scheduling.attempt import ENDS_WITHIN
 from gateway.lumail.sandbox import SandboxSettings, create_sandbox, serve
-from gateway.supervisor import Child, only_one
+from gateway.runtime import private_redis, supervisor
+from gateway.runtime import web as web_processes
+from gateway.runtime.logs import configure_logs
+from gateway.runtime.supervisor import Child, only_one
+from gateway.startup import METRICS_FOLDER, configured, prepare
 from gateway.worker import work
 
 WEB_PROCESSES = 2
@@ -190,8 +190,8 @@ def _first(config: Config, env: Mapping[str, str]) -> list[Child]:
     """What the others need: the private Redis unless one is configured, and the sandbox."""
     children = []
     if config.redis_url is None:
-        argv = embedded.command(config.data)
-        children.append(Child("redis", argv, env, ready=lambda: embedded.running_url(config.data) is not None))
+        argv = private_redis.command(config.data)
+        children.append(Child("redis", argv, env, ready=lambda: private_redis.running_url(config.data) is not None))
     if config.sandbox_url is not None:
         page = f"{config.sandbox_url.removesuffix('/api/v1')}/"
         host, port = _sandbox_listens_at(config.sandbox_url)
@@ -220,7 +220,7 @@ def _sandbox_listens_at(url: str, *, tried: bool = False) -> tuple[str, int]:
 
 
 def _require_redis(config: Config) -> None:
-    if config.redis_url is None and embedded.running_url(config.data) is None:
+    if config.redis_url is None and private_redis.running_url(config.data) is None:
         raise RedisMissingError(
             f"no Redis: set REDIS_URL, or run `lumail-gateway up` on {config.data}, which starts a private one"
         )
@@ -235,7 +235,7 @@ def _greet(config: Config, said: Said, url: str) -> None:
     lines += ["", "Webhooks are taken at"]
     width = max(len(name) for name in (*config.sources, ""))
     lines += [f"  {name:{width}}  {config.public_url.rstrip('/')}/webhooks/{name}" for name in config.sources]
-    lines += ["The desk", *(f"  {line}" for line in first_admin.told(config, url, _program()))]
+    lines += ["The desk", *(f"  {line}" for line in first_admin.sign_in_lines(config, url, _program()))]
     next_line = "status"
     if config.sandbox_url is not None:
         lines += ["What arrives at Lumail's stand-in", f"  {config.sandbox_url.removesuffix('/api/v1')}/"]

@@ -11,13 +11,13 @@ from typing import Any
 import click
 from sqlalchemy import make_url
 
-from gateway.app import configured
 from gateway.cli import running
 from gateway.cli.running import Running
 from gateway.config import Config, Flags, configuration_file, local_url, with_dotenv
 from gateway.errors import CommandError, ConfigError
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import require_current
+from gateway.startup import configured
 from gateway.translation.registry import beside
 
 USUAL_DATA = "./var"

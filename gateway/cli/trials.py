@@ -12,13 +12,13 @@ import click
 from gateway.cli.display import Column, pretty, printable, show_block, show_document, show_table
 from gateway.cli.settings import Said, installation_options, json_option, own_adapters
 from gateway.errors import CommandError
+from gateway.formats.wording import as_plain
 from gateway.translation import sample
 from gateway.translation.adapter import Adapter
-from gateway.translation.declared import adapter_of
+from gateway.translation.declarative.adapter import adapter_of
 from gateway.translation.registry import adapters as found_adapters
 from gateway.translation.registry import samples
 from gateway.translation.rehearsal import Tried, tried_out, usual_options
-from gateway.wording import as_plain
 
 QUARANTINED = 1
 """Exit status where something is not understood."""
@@ -154,8 +154,8 @@ def _show_tried(one: Tried) -> None:
         shown = {name: event[name] for name in ("eventType", "subscriber", "data")}
         show_block(f"  would be sent{_but(event)}", pretty(shown))
         click.echo(f"  lane {event['lane']}, told by {', '.join(map(printable, event['keys']))}")
-    for lesson in one.teaches:
-        click.echo(f"  remembers {printable(json.dumps(as_plain(lesson)))}")
+    for memo in one.teaches:
+        click.echo(f"  remembers {printable(json.dumps(as_plain(memo)))}")
     if one.demand is not None:
         click.echo(f"  demands {printable(json.dumps(one.demand))}")
 

@@ -5,9 +5,9 @@ import click
 from gateway.cli.display import Column, show_document, show_table
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger, who
 from gateway.desk import passwords
-from gateway.ledger import people
-from gateway.ledger.people import Role
-from gateway.wording import iso
+from gateway.formats.wording import iso
+from gateway.ledger.accounts import users as desk_users
+from gateway.ledger.accounts.users import Role
 
 _COLUMNS = (Column("NAME", keeps=True), Column("ROLE", keeps=True), Column("SINCE", keeps=True))
 
@@ -37,7 +37,7 @@ def add(said: Said, name: str, role: str, generate: bool, as_json: bool) -> None
     config = installation(said).config
     with opened_ledger(config) as ledger:
         password = _password(generate)
-        people.add(ledger, name, Role(role), passwords.hashed(password), who())
+        desk_users.add(ledger, name, Role(role), passwords.hashed(password), who())
     _tell(f"{name} may sign in as {role}", password if generate else None, name, as_json=as_json)
 
 
@@ -52,7 +52,7 @@ def show_all(said: Said, as_json: bool) -> None:
       lumail-gateway users list
     """
     with opened_ledger(installation(said).config) as ledger, ledger.read() as connection:
-        found = people.everybody(connection)
+        found = desk_users.everybody(connection)
     if as_json:
         show_document([{"name": one.name, "role": one.role, "made_at": one.made_at} for one in found])
         return
@@ -73,7 +73,7 @@ def change_role(said: Said, name: str, role: str, as_json: bool) -> None:
       lumail-gateway users role ben viewer
     """
     with opened_ledger(installation(said).config) as ledger:
-        people.change_role(ledger, name, Role(role), who())
+        desk_users.change_role(ledger, name, Role(role), who())
     _tell(f"{name} is {role}", None, name, as_json=as_json)
 
 
@@ -91,7 +91,7 @@ def change_password(said: Said, name: str, generate: bool, as_json: bool) -> Non
     """
     with opened_ledger(installation(said).config) as ledger:
         password = _password(generate)
-        people.change_password(ledger, name, passwords.hashed(password), who())
+        desk_users.change_password(ledger, name, passwords.hashed(password), who())
     _tell(f"{name} has a new password", password if generate else None, name, as_json=as_json)
 
 
@@ -107,7 +107,7 @@ def remove(said: Said, name: str, as_json: bool) -> None:
       lumail-gateway users remove ben
     """
     with opened_ledger(installation(said).config) as ledger:
-        people.remove(ledger, name, who())
+        desk_users.remove(ledger, name, who())
     _tell(f"{name} may sign in no more", None, name, as_json=as_json)
 
 

@@ -8,13 +8,13 @@ import click
 
 from gateway.cli.display import Column, at_length, local, pretty, show_block, show_document, show_fields, show_table
 from gateway.cli.event_lists import as_document
-from gateway.cli.filters import filter_options, tell_more
+from gateway.cli.filters import filter_options, hint_more
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.errors import CommandError
-from gateway.ledger import search
-from gateway.ledger.search import Filters
-from gateway.masking import masked
-from gateway.wording import as_plain, counted
+from gateway.formats.masking import masked
+from gateway.formats.wording import as_plain, counted
+from gateway.ledger.views import search
+from gateway.ledger.views.search import Filters
 
 OUTCOMES = ("translated", "merged", "taught", "ignored", "quarantined")
 
@@ -63,7 +63,7 @@ def list_webhooks(said: Said, filters: Filters, limit: int, after: str | None, a
         ],
         empty="No such webhook.",
     )
-    tell_more(page.after)
+    hint_more(page.after)
 
 
 @webhooks.command("show")

@@ -21,7 +21,7 @@ from gateway.config.values import (
     Whole,
     Word,
 )
-from gateway.durations import Duration
+from gateway.formats.durations import Duration
 
 PLANS = {"free": 100, "premium": 700, "enterprise": 2000}
 """Requests a minute (https://lumail.io/docs/api-reference/api-limits)."""
@@ -111,12 +111,12 @@ class EnvironmentSchema(Schema):
     sandbox_url = Url(data_key="GATEWAY_SANDBOX_URL")
 
 
-def judge(schema: Schema, raw: Mapping[str, Any], path: Path, tell: Callable[[Path, str], None]) -> dict[str, Any]:
-    """What of `raw` fits, defaults filled in; `tell` hears what does not."""
+def judge(schema: Schema, raw: Mapping[str, Any], path: Path, report: Callable[[Path, str], None]) -> dict[str, Any]:
+    """What of `raw` fits, defaults filled in; `report` hears what does not."""
     try:
         loaded = schema.load(raw, unknown=RAISE)
     except ValidationError as error:
-        _tell_messages(schema, error.messages_dict, path, tell)
+        _report_messages(schema, error.messages_dict, path, report)
         loaded = error.valid_data
     return dict(loaded) if isinstance(loaded, Mapping) else {}
 
@@ -132,18 +132,18 @@ _WORDS = {
 }
 
 
-def _tell_messages(schema: Schema | None, messages: Any, path: Path, tell: Callable[[Path, str], None]) -> None:
+def _report_messages(schema: Schema | None, messages: Any, path: Path, report: Callable[[Path, str], None]) -> None:
     if isinstance(messages, Mapping):
         for key, inner in messages.items():
             if key == "_schema":
-                _tell_messages(None, inner, path, tell)
+                _report_messages(None, inner, path, report)
             elif schema is not None and key not in keys_of(schema):
-                tell((*path, key), unknown_key((*path, key), keys_of(schema)))
+                report((*path, key), unknown_key((*path, key), keys_of(schema)))
             else:
-                _tell_messages(_schema_below(schema, key), inner, (*path, key), tell)
+                _report_messages(_schema_below(schema, key), inner, (*path, key), report)
         return
     for text in messages if isinstance(messages, list) else [messages]:
-        tell(path, _WORDS.get(text, str(text)))
+        report(path, _WORDS.get(text, str(text)))
 
 
 def unknown_key(path: Path, allowed: Iterable[str]) -> str:

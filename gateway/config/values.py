@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from marshmallow import ValidationError, fields, validate
 
 from gateway.config.faults import listed, nearest
-from gateway.durations import Duration
 from gateway.events import DATA_FIELDS, WRITABLE_TYPES, EventType
+from gateway.formats.durations import Duration
 
 
 class Whole(fields.Integer):

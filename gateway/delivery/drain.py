@@ -16,12 +16,13 @@ from sqlalchemy import Connection
 
 from gateway.config import Destination
 from gateway.delivery.message import compose, question, track_event
-from gateway.delivery.outcome import View, conclude_all, fate, outcome_of
+from gateway.delivery.outcome import ConcludeContext, conclude_all, outcome_of, unknown_policy
 from gateway.errors import LedgerError, LedgerUnavailableError
-from gateway.ledger import doubt, habits, leases, strangers, turns
-from gateway.ledger.attempt import ENDS_WITHIN, SEND_WITHIN, Claimed, Kind, Settlement, sent_for
 from gateway.ledger.database import Ledger
-from gateway.ledger.habits import Habits
+from gateway.ledger.outbox import cycle, observed, uncertain, unknown_subscribers
+from gateway.ledger.outbox.observed import Observed
+from gateway.ledger.scheduling import leases
+from gateway.ledger.scheduling.attempt import ENDS_WITHIN, SEND_WITHIN, Claimed, Kind, Settlement, sent_for
 from gateway.lumail.answer import Answer
 from gateway.lumail.transport import Transport
 
@@ -58,7 +59,7 @@ ATTEMPT_SECONDS = Histogram(
 )
 
 
-class Courier:
+class DeliveryPool:
     """What a worker process delivers with: the ledger, a transport for each destination, and threads to wait on them.
 
     Several destinations are drained at once, so that one which does not answer keeps nobody else waiting; the threads
@@ -126,21 +127,21 @@ class _Answered:
     answer: Answer
 
 
-def drain(courier: Courier, name: str) -> int:
+def drain(delivery_pool: DeliveryPool, name: str) -> int:
     """Drain one destination; returns how many requests were made. Ends at once where another drain is at it."""
-    destination = courier.destinations.get(name)
+    destination = delivery_pool.destinations.get(name)
     if destination is None:
         return 0  # the job is older than the configuration
     owner = secrets.token_hex(16)
-    with courier.ledger.write([name]) as connection:
-        now = courier.ledger.now(connection)
+    with delivery_pool.ledger.write([name]) as connection:
+        now = delivery_pool.ledger.now(connection)
         others = len(leases.due(connection, now)) - 1
         if not leases.take(connection, name, owner, now):
             return 0
-    return _Drain(courier, destination, owner, _slice(others)).run()
+    return _Drain(delivery_pool, destination, owner, _slice(others)).run()
 
 
-def view(connection: Connection, destination: Destination, now: datetime) -> View:
+def conclude_context(connection: Connection, destination: Destination, now: datetime) -> ConcludeContext:
     """What the ledger knows that answers of this destination are judged by."""
     name = destination.name
 
@@ -149,19 +150,19 @@ def view(connection: Connection, destination: Destination, now: datetime) -> Vie
         sent = sent_for(connection, claimed.event) if claimed.event is not None else []
         return sent or [track_event(claimed, destination)]
 
-    return View(
+    return ConcludeContext(
         destination=destination,
         now=now,
-        habits=habits_of(connection, name),
-        is_known=partial(strangers.is_known, connection, name),
+        observed=observed_of(connection, name),
+        is_known=partial(unknown_subscribers.is_known, connection, name),
         sent=posted,
-        owners=partial(doubt.owners, connection, name),
+        owners=partial(uncertain.owners, connection, name),
     )
 
 
-def habits_of(connection: Connection, destination: str) -> Callable[[], Habits]:
+def observed_of(connection: Connection, destination: str) -> Callable[[], Observed]:
     """What was seen of the destination's Lumail, looked up once where it is asked for."""
-    return cache(lambda: habits.known(connection, destination))
+    return cache(lambda: observed.read(connection, destination))
 
 
 def _slice(others: int) -> float:
@@ -170,8 +171,8 @@ def _slice(others: int) -> float:
 
 
 class _Drain:
-    def __init__(self, courier: Courier, destination: Destination, owner: str, seconds: float) -> None:
-        self._courier = courier
+    def __init__(self, delivery_pool: DeliveryPool, destination: Destination, owner: str, seconds: float) -> None:
+        self._delivery_pool = delivery_pool
         self._destination = destination
         self._owner = owner
         self._ends = time.monotonic() + seconds
@@ -183,9 +184,9 @@ class _Drain:
     def run(self) -> int:
         unsettled: list[_Answered] = []
         while True:
-            over = not self._leased or self._courier.stopping.is_set() or self._had_its_turn()
-            room = self._courier.room(self._destination.name, self._under_way)
-            goes_on = self._persistent_turn(unsettled, 0 if over else room)
+            over = not self._leased or self._delivery_pool.stopping.is_set() or self._had_its_turn()
+            room = self._delivery_pool.room(self._destination.name, self._under_way)
+            goes_on = self._persistent_cycle(unsettled, 0 if over else room)
             if not self._under_way and (over or not goes_on):
                 break
             unsettled = self._await_answers()
@@ -195,14 +196,14 @@ class _Drain:
 
     def _had_its_turn(self) -> bool:
         """Ending for nobody's sake would only wait for the slowest request under way."""
-        return time.monotonic() > self._ends and self._courier.has_others_waiting()
+        return time.monotonic() > self._ends and self._delivery_pool.has_others_waiting()
 
-    def _persistent_turn(self, unsettled: Sequence[_Answered], wanted: int) -> bool:
+    def _persistent_cycle(self, unsettled: Sequence[_Answered], wanted: int) -> bool:
         """A turn, tried until the ledger takes it: what Lumail answered is known nowhere else."""
         gives_up = time.monotonic() + REMEMBER_ANSWERS
         while True:
             try:
-                return self._turn(unsettled, wanted)
+                return self._cycle(unsettled, wanted)
             except LedgerUnavailableError as error:
                 if not (unsettled or self._under_way) or time.monotonic() > gives_up:
                     raise
@@ -210,16 +211,16 @@ class _Drain:
                 wanted = 0
                 time.sleep(0.2)
 
-    def _turn(self, unsettled: Sequence[_Answered], wanted: int) -> bool:
+    def _cycle(self, unsettled: Sequence[_Answered], wanted: int) -> bool:
         """One transaction: write down the answers, renew the lease, claim more and send it off.
 
         Whether another turn may bring more.
         """
-        ledger, name = self._courier.ledger, self._destination.name
+        ledger, name = self._delivery_pool.ledger, self._destination.name
         with ledger.write([name]) as connection:
             started = time.monotonic()
             now = ledger.now(connection)
-            turn = turns.turn(
+            done = cycle.run(
                 connection,
                 name,
                 self._owner,
@@ -227,25 +228,25 @@ class _Drain:
                 settlements=self._conclude(connection, now, unsettled),
                 wanted=wanted,
                 limit=self._destination.requests_per_minute,
-                compose=partial(compose, habits_of(connection, name), self._destination),
-                fate=partial(fate, self._destination),
+                compose=partial(compose, observed_of(connection, name), self._destination),
+                unknown_policy=partial(unknown_policy, self._destination),
             )
-        self._leased = turn.leased
-        for reason in turn.paused_anew:
+        self._leased = done.leased
+        for reason in done.paused_anew:
             _log.error("destination.paused", destination=name, reason=reason)
-        for one in turn.claimed:
+        for one in done.claimed:
             self._under_way += 1
             self._made += 1
-            self._courier.pool.submit(self._send, one, started)
-        return bool(turn.claimed) or turn.again
+            self._delivery_pool.pool.submit(self._send, one, started)
+        return bool(done.claimed) or done.again
 
     def _conclude(self, connection: Connection, now: datetime, unsettled: Sequence[_Answered]) -> list[Settlement]:
-        seen = view(connection, self._destination, now)
+        seen = conclude_context(connection, self._destination, now)
         return conclude_all([(one.claimed, one.answer) for one in unsettled], seen)
 
     def _send(self, claimed: Claimed, claimed_at: float) -> None:
         began = time.monotonic()
-        transport = self._courier.transport(self._destination.name)
+        transport = self._delivery_pool.transport(self._destination.name)
         send_before = claimed_at + SEND_WITHIN.total_seconds()
         ends_by = claimed_at + ENDS_WITHIN.total_seconds()
         try:
@@ -299,23 +300,23 @@ class _Drain:
         )
 
     def _release(self) -> None:
-        ledger, name = self._courier.ledger, self._destination.name
+        ledger, name = self._delivery_pool.ledger, self._destination.name
         with ledger.write([name]) as connection:
             limit = self._destination.requests_per_minute
-            turns.release(connection, name, self._owner, ledger.now(connection), limit)
+            cycle.release(connection, name, self._owner, ledger.now(connection), limit)
 
 
-_courier: Courier | None = None
+_delivery_pool: DeliveryPool | None = None
 
 
-def install(courier: Courier) -> None:
+def install(delivery_pool: DeliveryPool) -> None:
     """Name the courier that jobs of this process deliver with."""
-    global _courier  # RQ calls `run` by its name, with nothing but JSON arguments
-    _courier = courier
+    global _delivery_pool  # RQ calls `run` by its name, with nothing but JSON arguments
+    _delivery_pool = delivery_pool
 
 
 def run(destination: str) -> None:
     """RQ's unit of work: see to it that the destination is drained."""
-    if _courier is None:
+    if _delivery_pool is None:
         raise LedgerError("this process was not set up to deliver: run it as `lumail-gateway worker`")
-    _courier.start(destination)
+    _delivery_pool.start(destination)

@@ -8,17 +8,17 @@ from typing import Any
 from gateway.config import Destination
 from gateway.delivery import readback
 from gateway.events import DATA_FIELDS, EventType, decode_data, encode_data
-from gateway.ledger.attempt import Claimed, Kind
-from gateway.ledger.habits import Habits
+from gateway.ledger.outbox.observed import Observed
+from gateway.ledger.scheduling.attempt import Claimed, Kind
 from gateway.lumail.client import subscriber_path
 
 
-def compose(habits: Callable[[], Habits], destination: Destination, claimed: Claimed) -> str:
+def compose(observed: Callable[[], Observed], destination: Destination, claimed: Claimed) -> str:
     """What goes out for a claim: for a POST the body of *Track Event*, for a question the path that is asked."""
     if claimed.kind is Kind.POST:
         return track_event(claimed, destination)
     if claimed.kind is Kind.READ:
-        return readback.path(claimed, habits())
+        return readback.path(claimed, observed())
     return subscriber_path(claimed.subscriber)
 
 

@@ -10,13 +10,13 @@ from gateway.config import Destination
 from gateway.delivery import readback
 from gateway.errors import LumailError
 from gateway.events import MONEY_TYPES, EventType
-from gateway.ledger.attempt import ENDS_WITHIN, Claimed, Kind, Settlement, Stranger
-from gateway.ledger.budget import Learned
-from gateway.ledger.doubt import FIRST_READ_AFTER
-from gateway.ledger.habits import Habits
-from gateway.ledger.pauses import FIRST_WAIT, Pause
+from gateway.ledger.outbox.observed import Observed
+from gateway.ledger.outbox.uncertain import FIRST_READ_AFTER
+from gateway.ledger.outbox.unknown_subscribers import UnknownSubscriberPolicy
+from gateway.ledger.scheduling.attempt import ENDS_WITHIN, Claimed, Kind, Settlement, SubscriberAnswer
+from gateway.ledger.scheduling.budget import Learned
+from gateway.ledger.scheduling.pauses import FIRST_WAIT, Pause
 from gateway.ledger.status import PauseKind, Reason, Status
-from gateway.ledger.strangers import Fate
 from gateway.lumail.answer import Answer, Verdict, judge
 from gateway.lumail.client import read_events_page
 
@@ -32,13 +32,13 @@ READS_AFTER = tuple(timedelta(seconds=seconds) for seconds in (2, 10, 30, 90))
 READ_AGAIN = timedelta(seconds=10)
 """The wait after a read that failed, or that came so late that the one which confirms it is overdue."""
 
-LONGEST_TURN = timedelta(seconds=30)
+LONGEST_READ = timedelta(seconds=30)
 """How long the next page of a read may wait to be asked for; after that it is begun anew."""
 
 READ_ON_TRIAL = timedelta(minutes=1)
 """The wait after a read that found nothing while nobody knows whether the token is the same organization's."""
 
-DOUBT_ENDS = timedelta(hours=24)
+UNCONFIRMED_ENDS = timedelta(hours=24)
 """How long Lumail is read back before a person is asked."""
 
 CLOCKS_AGREE = timedelta(seconds=5)
@@ -49,7 +49,7 @@ CREATED_FOR = frozenset({EventType.SUBSCRIBED, EventType.SUBSCRIBER_PAYMENT, Eve
 
 
 @dataclass(frozen=True)
-class View:
+class ConcludeContext:
     """What has to be known to conclude, asked under the writer lock only where it matters.
 
     `is_known` says whether Lumail has a subscriber for sure, `sent` what was posted for an event, `owners` which of
@@ -58,26 +58,26 @@ class View:
 
     destination: Destination
     now: datetime
-    habits: Callable[[], Habits]
+    observed: Callable[[], Observed]
     is_known: Callable[[str], bool]
     sent: Callable[[Claimed], Sequence[str]]
     owners: Callable[[Sequence[str]], Mapping[str, str]]
 
 
-def conclude(claimed: Claimed, answer: Answer, view: View) -> Settlement:
+def conclude(claimed: Claimed, answer: Answer, context: ConcludeContext) -> Settlement:
     """What an answer, or its lack, means for what was asked."""
-    told = _told(claimed, answer, view)
+    settlement = _told(claimed, answer, context)
     if answer.too_late or (not answer.sent and answer.status is None and claimed.kind is not Kind.POST):
-        return _not_sent(told, answer, view)
+        return _not_sent(settlement, answer, context)
     if answer.status == 429:
-        return _rate_limited(told, answer, view)
-    return _CONCLUSIONS[claimed.kind](told, answer, view)
+        return _rate_limited(settlement, answer, context)
+    return _CONCLUSIONS[claimed.kind](settlement, answer, context)
 
 
-def conclude_all(answered: Sequence[tuple[Claimed, Answer]], view: View) -> list[Settlement]:
+def conclude_all(answered: Sequence[tuple[Claimed, Answer]], context: ConcludeContext) -> list[Settlement]:
     """What answers that came together mean: a record that one of them names or finds is no other's."""
     taken: dict[str, str] = {}
-    seen = replace(view, owners=lambda ids: {**view.owners(ids), **taken})
+    seen = replace(context, owners=lambda ids: {**context.owners(ids), **taken})
     concluded: list[Settlement] = []
     for claimed, answer in sorted(answered, key=lambda one: one[0].kind is Kind.READ):
         settlement = conclude(claimed, answer, seen)
@@ -87,11 +87,11 @@ def conclude_all(answered: Sequence[tuple[Claimed, Answer]], view: View) -> list
     return concluded
 
 
-def _told(claimed: Claimed, answer: Answer, view: View) -> Settlement:
+def _told(claimed: Claimed, answer: Answer, context: ConcludeContext) -> Settlement:
     limits = answer.rate_limit
     reset = None
     if limits.reset is not None and answer.date is not None:
-        reset = view.now + timedelta(seconds=limits.reset - answer.date.timestamp())
+        reset = context.now + timedelta(seconds=limits.reset - answer.date.timestamp())
     learned = Learned(limits.limit, limits.remaining, reset) if limits.limit is not None else None
     return Settlement(
         claimed=claimed,
@@ -102,7 +102,7 @@ def _told(claimed: Claimed, answer: Answer, view: View) -> Settlement:
         duration_ms=round(answer.duration * 1000),
         failed=_failed(answer),
         learned=learned,
-        clock_offset_ms=_clock_offset(answer, view.now),
+        clock_offset_ms=_clock_offset(answer, context.now),
     )
 
 
@@ -119,118 +119,138 @@ def _clock_offset(answer: Answer, now: datetime) -> int | None:
     return round((answer.date - now) / timedelta(milliseconds=1))
 
 
-def _not_sent(told: Settlement, answer: Answer, view: View) -> Settlement:
+def _not_sent(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     """No byte left. The event is not at fault and uses up no try; too many of these pause the destination."""
-    claimed = told.claimed
+    claimed = settlement.claimed
     if claimed.event is None:
-        return replace(told, stranger=Stranger.UNANSWERED if claimed.kind is Kind.ASK else None)
+        return replace(settlement, subscriber_answer=SubscriberAnswer.UNANSWERED if claimed.kind is Kind.ASK else None)
     wait = timedelta(0) if answer.too_late else wait_before_retry(claimed.tries)
-    return replace(told, changes=_back(told, view.now + wait))
+    return replace(settlement, changes=_back(settlement, context.now + wait))
 
 
-def _back(told: Settlement, due_at: datetime, **more: Any) -> dict[str, Any]:
+def _back(settlement: Settlement, due_at: datetime, **more: Any) -> dict[str, Any]:
     """The event's columns when it goes on waiting, or goes on being in doubt."""
-    status = Status.UNKNOWN if told.claimed.kind is Kind.READ else Status.WAITING
+    status = Status.UNKNOWN if settlement.claimed.kind is Kind.READ else Status.WAITING
     return {"status": status, "due_at": due_at, **more}
 
 
 # Posting an event
 
 
-def _posted(told: Settlement, answer: Answer, view: View) -> Settlement:
+def _posted(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     match judge(answer):
         case Verdict.RECORDED:
-            return _recorded(told, answer, view)
-        case Verdict.DOUBTFUL:
-            return _doubtful(told, view)
+            return _recorded(settlement, answer, context)
+        case Verdict.UNCONFIRMED:
+            return _unconfirmed(settlement, context)
         case Verdict.RATE_LIMITED:  # as for every kind of request
-            return _rate_limited(told, answer, view)
+            return _rate_limited(settlement, answer, context)
         case Verdict.UNAUTHORIZED:
-            return _unauthorized(told, answer, view)
+            return _unauthorized(settlement, answer, context)
         case Verdict.PAYMENT_REQUIRED:
-            return _failed_for(told, view, Reason.PLAN_LIMIT_REACHED)
+            return _failed_for(settlement, context, Reason.PLAN_LIMIT_REACHED)
         case Verdict.REFUSED:
-            return _refused(told, answer, view)
+            return _refused(settlement, answer, context)
         case Verdict.NOT_SENT:
-            return _not_sent(told, answer, view)
+            return _not_sent(settlement, answer, context)
 
 
-def _recorded(told: Settlement, answer: Answer, view: View) -> Settlement:
+def _recorded(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     """Lumail has it; the answer also tells which organization the token belongs to."""
-    known, named = view.habits().organization, answer.event.organization_id if answer.event is not None else None
-    told = replace(told, recorded=True, lumail_event_id=answer.event_id, echo=_lost_our_id(told.claimed, answer, view))
+    known, named = context.observed().organization, answer.event.organization_id if answer.event is not None else None
+    settlement = replace(
+        settlement,
+        recorded=True,
+        lumail_event_id=answer.event_id,
+        echo=_lost_our_id(settlement.claimed, answer, context),
+    )
     if None not in (known, named) and named != known:
-        details = {"named": named, "known": known, "event": told.claimed.event}
-        return replace(told, pause=Pause(None, PauseKind.OTHER_ORGANIZATION, details))
-    return replace(told, organization=named if known is None else None, trusted=view.habits().on_trial)
+        details = {"named": named, "known": known, "event": settlement.claimed.event}
+        return replace(settlement, pause=Pause(None, PauseKind.OTHER_ORGANIZATION, details))
+    return replace(settlement, organization=named if known is None else None, trusted=context.observed().on_trial)
 
 
-def _lost_our_id(claimed: Claimed, answer: Answer, view: View) -> bool | None:
+def _lost_our_id(claimed: Claimed, answer: Answer, context: ConcludeContext) -> bool | None:
     """An answer that shows the event without our id says that Lumail drops extra keys; that it keeps them, only a
     read can say."""
-    if not view.destination.annotate or "gatewayEventId" not in claimed.sent:
+    if not context.destination.annotate or "gatewayEventId" not in claimed.sent:
         return None
     data = answer.event.data if answer.event is not None else None
-    return False if data is not None and "gatewayEventId" not in data and view.habits().echo is None else None
+    return False if data is not None and "gatewayEventId" not in data and context.observed().echo is None else None
 
 
-def _doubtful(told: Settlement, view: View) -> Settlement:
+def _unconfirmed(settlement: Settlement, context: ConcludeContext) -> Settlement:
     changes = {
         "status": Status.UNKNOWN,
         "reason": Reason.ANSWER_LOST,
-        "doubted_at": told.claimed.claimed_at + ENDS_WITHIN,
+        "unconfirmed_at": settlement.claimed.claimed_at + ENDS_WITHIN,
         "reads": 0,
         "read_cursor": None,
         "candidates": None,
-        "due_at": view.now + FIRST_READ_AFTER,
-        "last_error": told.error or f"Lumail answered {told.http_status}",
+        "due_at": context.now + FIRST_READ_AFTER,
+        "last_error": settlement.error or f"Lumail answered {settlement.http_status}",
     }
-    return replace(told, changes=changes)
+    return replace(settlement, changes=changes)
 
 
-def _rate_limited(told: Settlement, answer: Answer, view: View) -> Settlement:
+def _rate_limited(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     after = answer.rate_limit.retry_after
     rest = RATE_LIMITED_PAUSE if after is None else timedelta(seconds=max(1.0, min(after, 3600.0)))
-    pause = Pause(view.now + rest, PauseKind.RATE_LIMITED)
-    told = replace(told, pause=pause, failed=None)
-    if told.claimed.event is None:
-        return replace(told, stranger=Stranger.UNANSWERED if told.claimed.kind is Kind.ASK else None)
-    return replace(told, changes=_back(told, view.now))
+    pause = Pause(context.now + rest, PauseKind.RATE_LIMITED)
+    settlement = replace(settlement, pause=pause, failed=None)
+    if settlement.claimed.event is None:
+        return replace(
+            settlement, subscriber_answer=SubscriberAnswer.UNANSWERED if settlement.claimed.kind is Kind.ASK else None
+        )
+    return replace(settlement, changes=_back(settlement, context.now))
 
 
-def _unauthorized(told: Settlement, answer: Answer, view: View) -> Settlement:
+def _unauthorized(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     """401: any request shows whether the token is good again; 403: only a POST does, since permissions differ."""
     probe = "get" if answer.status == 401 else "post"
-    pause = Pause(view.now + FIRST_WAIT, PauseKind.TOKEN_REFUSED, {"status": answer.status}, probe)
-    return replace(told, changes=_back(told, view.now), pause=pause, failed=None)
+    pause = Pause(context.now + FIRST_WAIT, PauseKind.TOKEN_REFUSED, {"status": answer.status}, probe)
+    return replace(settlement, changes=_back(settlement, context.now), pause=pause, failed=None)
 
 
-def _refused(told: Settlement, answer: Answer, view: View) -> Settlement:
+def _refused(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     """400 says that the data is bad or that the subscriber is unknown, and does not say which."""
-    claimed, refused = told.claimed, str(answer.status)
+    claimed, refused = settlement.claimed, str(answer.status)
     if answer.status not in (400, 404):
-        return _failed_for(told, view, Reason.REFUSED, refused)
-    if answer.status == 400 and view.is_known(claimed.subscriber):
-        return _failed_for(told, view, Reason.REFUSED, refused)
-    if fate(view.destination, claimed.type) is Fate.HELD:
+        return _failed_for(settlement, context, Reason.REFUSED, refused)
+    if answer.status == 400 and context.is_known(claimed.subscriber):
+        return _failed_for(settlement, context, Reason.REFUSED, refused)
+    if unknown_policy(context.destination, claimed.type) is UnknownSubscriberPolicy.HELD:
         changes = {"status": Status.HELD, "reason": Reason.NOT_IN_LUMAIL, "last_error": _refusal(answer)}
-        return replace(told, changes=changes, stranger=Stranger.MET)
+        return replace(settlement, changes=changes, subscriber_answer=SubscriberAnswer.MET)
     first = claimed.claimed_at - claimed.waited  # in front of others of the subscriber, which the answer is for too
-    return replace(told, changes=_back(told, first, step="ask", reason_detail=refused, last_error=_refusal(answer)))
+    return replace(
+        settlement, changes=_back(settlement, first, step="ask", reason_detail=refused, last_error=_refusal(answer))
+    )
 
 
-_FATES = {"drop": Fate.DROPPED, "fail": Fate.FAILED, "create": Fate.CREATED, "wait": Fate.HELD}
+_UNKNOWN_POLICIES = {
+    "drop": UnknownSubscriberPolicy.DROPPED,
+    "fail": UnknownSubscriberPolicy.FAILED,
+    "create": UnknownSubscriberPolicy.CREATED,
+    "wait": UnknownSubscriberPolicy.HELD,
+}
 
 
-def fate(destination: Destination, event_type: EventType) -> Fate:
+def unknown_policy(destination: Destination, event_type: EventType) -> UnknownSubscriberPolicy:
     """What the destination wants of an event whose subscriber Lumail does not know."""
     policy = destination.unknown_subscriber
-    return Fate.HELD if policy == "create" and event_type not in CREATED_FOR else _FATES[policy]
+    return (
+        UnknownSubscriberPolicy.HELD
+        if policy == "create" and event_type not in CREATED_FOR
+        else _UNKNOWN_POLICIES[policy]
+    )
 
 
-def _failed_for(told: Settlement, view: View, reason: Reason, detail: str | None = None) -> Settlement:
-    changes = {"status": Status.FAILED, "reason": reason, "reason_detail": detail, "settled_at": view.now}
-    return replace(told, changes=changes)
+def _failed_for(
+    settlement: Settlement, context: ConcludeContext, reason: Reason, detail: str | None = None
+) -> Settlement:
+    changes = {"status": Status.FAILED, "reason": reason, "reason_detail": detail, "settled_at": context.now}
+    return replace(settlement, changes=changes)
 
 
 def _refusal(answer: Answer) -> str:
@@ -240,150 +260,162 @@ def _refusal(answer: Answer) -> str:
 # Asking for a subscriber, for one event or for all that wait for it
 
 
-def _asked(told: Settlement, answer: Answer, view: View) -> Settlement:
-    if told.claimed.event is None:
-        known = {200: Stranger.KNOWN, 404: Stranger.UNKNOWN}
-        return replace(told, stranger=known.get(answer.status or 0, Stranger.UNANSWERED))
+def _asked(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
+    if settlement.claimed.event is None:
+        known = {200: SubscriberAnswer.KNOWN, 404: SubscriberAnswer.UNKNOWN}
+        return replace(settlement, subscriber_answer=known.get(answer.status or 0, SubscriberAnswer.UNANSWERED))
     if answer.status == 200:
-        refused = told.claimed.reason_detail
-        return replace(_failed_for(told, view, Reason.REFUSED, refused), stranger=Stranger.KNOWN)
+        refused = settlement.claimed.reason_detail
+        return replace(
+            _failed_for(settlement, context, Reason.REFUSED, refused), subscriber_answer=SubscriberAnswer.KNOWN
+        )
     if answer.status != 404:
-        return _tried_again(told, view)
-    match fate(view.destination, told.claimed.type):
-        case Fate.CREATED:
-            return replace(told, changes=_back(told, view.now, step="create"))
-        case Fate.HELD:  # the policy was changed meanwhile
-            return replace(told, changes={"status": Status.HELD, "reason": Reason.NOT_IN_LUMAIL}, stranger=Stranger.MET)
+        return _tried_again(settlement, context)
+    match unknown_policy(context.destination, settlement.claimed.type):
+        case UnknownSubscriberPolicy.CREATED:
+            return replace(settlement, changes=_back(settlement, context.now, step="create"))
+        case UnknownSubscriberPolicy.HELD:  # the policy was changed meanwhile
+            return replace(
+                settlement,
+                changes={"status": Status.HELD, "reason": Reason.NOT_IN_LUMAIL},
+                subscriber_answer=SubscriberAnswer.MET,
+            )
         case ends:
             changes = {"status": Status(ends), "reason": Reason.NOT_IN_LUMAIL, "reason_detail": None}
-            return replace(told, changes={**changes, "settled_at": view.now}, stranger=Stranger.LEFT_OUT)
+            return replace(
+                settlement, changes={**changes, "settled_at": context.now}, subscriber_answer=SubscriberAnswer.LEFT_OUT
+            )
 
 
-def _created(told: Settlement, answer: Answer, view: View) -> Settlement:
+def _created(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     """POST /subscribers: whatever it answers concerns this event alone."""
     if answer.status == 200:
-        return replace(_tried_again(told, view, step="post"), stranger=Stranger.KNOWN)
+        return replace(_tried_again(settlement, context, step="post"), subscriber_answer=SubscriberAnswer.KNOWN)
     if answer.status is not None and 400 <= answer.status < 500 and answer.status not in (408, 429):
-        return _failed_for(told, view, Reason.SUBSCRIBER_REFUSED, str(answer.status))
-    return _tried_again(told, view)
+        return _failed_for(settlement, context, Reason.SUBSCRIBER_REFUSED, str(answer.status))
+    return _tried_again(settlement, context)
 
 
-def _tried_again(told: Settlement, view: View, **more: Any) -> Settlement:
+def _tried_again(settlement: Settlement, context: ConcludeContext, **more: Any) -> Settlement:
     """At once the first time, later and later after that, and not for ever."""
-    claimed = told.claimed
+    claimed = settlement.claimed
     first = claimed.first_attempt_at or claimed.claimed_at
-    if claimed.tries and view.now - first > RETRY_FOR:
-        return _failed_for(told, view, Reason.RETRIES_ENDED, str(RETRY_FOR.days))
+    if claimed.tries and context.now - first > RETRY_FOR:
+        return _failed_for(settlement, context, Reason.RETRIES_ENDED, str(RETRY_FOR.days))
     wait = timedelta(0) if claimed.tries == 0 else wait_before_retry(claimed.tries)
-    return replace(told, changes=_back(told, view.now + wait, tries=claimed.tries + 1, **more))
+    return replace(settlement, changes=_back(settlement, context.now + wait, tries=claimed.tries + 1, **more))
 
 
 # Reading back: one page of what Lumail has recorded for the subscriber
 
 
-def _read(told: Settlement, answer: Answer, view: View) -> Settlement:
+def _read(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     """An error proves nothing; a 404 that nothing was recorded, unless Lumail is known to have the subscriber."""
-    claimed = told.claimed
-    if answer.status == 404 and not view.is_known(claimed.subscriber):
-        return _not_found(told, view)
+    claimed = settlement.claimed
+    if answer.status == 404 and not context.is_known(claimed.subscriber):
+        return _not_found(settlement, context)
     try:
         page = read_events_page(answer)
     except LumailError:
-        return _still_in_doubt(told, view, view.now + READ_AGAIN, read_cursor=None)
-    owners = view.owners([record.id for record in page.events])
-    finding = readback.judge(claimed, page.events, owners, view.habits(), view.sent(claimed))
-    told = replace(told, echo=finding.echo)
+        return _still_unconfirmed(settlement, context, context.now + READ_AGAIN, read_cursor=None)
+    owners = context.owners([record.id for record in page.events])
+    finding = readback.judge(claimed, page.events, owners, context.observed(), context.sent(claimed))
+    settlement = replace(settlement, echo=finding.echo)
     if finding.found is not None:
         lag = None
         if claimed.reads:
             # Counted to when the read was due: that a pause let it wait says nothing about Lumail.
-            visible = claimed.claimed_at - claimed.waited - (finding.found.created_at - view.habits().clock_offset)
+            visible = claimed.claimed_at - claimed.waited - (finding.found.created_at - context.observed().clock_offset)
             lag = max(0, round(visible / timedelta(milliseconds=1)))
-        told = replace(told, trusted=finding.is_named and view.habits().on_trial)
-        return replace(told, recorded=True, by_read=True, lumail_event_id=finding.found.id, read_lag_ms=lag)
-    near = [*(claimed.candidates if claimed.read_cursor is not None else ()), *finding.near]
-    if claimed.read_cursor is not None and claimed.waited > LONGEST_TURN:  # what was read before may have changed
-        return _still_in_doubt(told, view, view.now, read_cursor=None)
+        settlement = replace(settlement, trusted=finding.is_named and context.observed().on_trial)
+        return replace(settlement, recorded=True, by_read=True, lumail_event_id=finding.found.id, read_lag_ms=lag)
+    ambiguous = [*(claimed.candidates if claimed.read_cursor is not None else ()), *finding.ambiguous]
+    if claimed.read_cursor is not None and claimed.waited > LONGEST_READ:  # what was read before may have changed
+        return _still_unconfirmed(settlement, context, context.now, read_cursor=None)
     if page.next_cursor is not None:
-        return _still_in_doubt(told, view, view.now, read_cursor=page.next_cursor, candidates=near or None)
-    if near:
-        return _near(told, view, near)
-    return _not_found(told, view)
+        return _still_unconfirmed(
+            settlement, context, context.now, read_cursor=page.next_cursor, candidates=ambiguous or None
+        )
+    if ambiguous:
+        return _ambiguous(settlement, context, ambiguous)
+    return _not_found(settlement, context)
 
 
-def _near(told: Settlement, view: View, near: Sequence[str]) -> Settlement:
+def _ambiguous(settlement: Settlement, context: ConcludeContext, ambiguous: Sequence[str]) -> Settlement:
     """Records that may be it: looked at again until the doubt could end, then a person has to tell."""
-    if told.claimed.claimed_at < _doubt_may_end(told, view):
-        changes = _back(told, _next_read(told, view), read_cursor=None, candidates=list(near))
-        return replace(told, changes=changes)
-    return replace(told, changes={"status": Status.HELD, "reason": Reason.ANSWER_LOST, "candidates": list(near)})
+    if settlement.claimed.claimed_at < _may_end_unconfirmed(settlement, context):
+        changes = _back(settlement, _next_read(settlement, context), read_cursor=None, candidates=list(ambiguous))
+        return replace(settlement, changes=changes)
+    return replace(
+        settlement, changes={"status": Status.HELD, "reason": Reason.ANSWER_LOST, "candidates": list(ambiguous)}
+    )
 
 
-def _not_found(told: Settlement, view: View) -> Settlement:
+def _not_found(settlement: Settlement, context: ConcludeContext) -> Settlement:
     """Sent again only after two complete reads that found nothing, the last of them late enough."""
-    claimed = told.claimed
-    if view.habits().on_trial:  # perhaps another organization was asked
-        return replace(told, changes=_back(told, view.now + READ_ON_TRIAL, read_cursor=None))
+    claimed = settlement.claimed
+    if context.observed().on_trial:  # perhaps another organization was asked
+        return replace(settlement, changes=_back(settlement, context.now + READ_ON_TRIAL, read_cursor=None))
     reads = claimed.reads + 1
-    if reads >= 2 and claimed.claimed_at >= _doubt_may_end(told, view):
+    if reads >= 2 and claimed.claimed_at >= _may_end_unconfirmed(settlement, context):
         first = claimed.first_attempt_at or claimed.claimed_at
-        if claimed.tries and view.now - first > RETRY_FOR:
-            return _failed_for(told, view, Reason.RETRIES_ENDED, str(RETRY_FOR.days))
+        if claimed.tries and context.now - first > RETRY_FOR:
+            return _failed_for(settlement, context, Reason.RETRIES_ENDED, str(RETRY_FOR.days))
         wait = timedelta(0) if claimed.tries == 0 else wait_before_retry(claimed.tries)
         again = {"status": Status.WAITING, "reason": None, "step": "post", "tries": claimed.tries + 1}
         nothing = {"reads": 0, "read_cursor": None, "candidates": None}
-        return replace(told, changes={**again, "due_at": view.now + wait, **nothing})
+        return replace(settlement, changes={**again, "due_at": context.now + wait, **nothing})
     changes = {"reads": reads, "read_cursor": None}
     if reads < 2:  # a second look is worth it however late the first was
-        return replace(told, changes=_back(told, _next_read(told, view), **changes))
-    return _still_in_doubt(told, view, _next_read(told, view), **changes)
+        return replace(settlement, changes=_back(settlement, _next_read(settlement, context), **changes))
+    return _still_unconfirmed(settlement, context, _next_read(settlement, context), **changes)
 
 
-def _still_in_doubt(told: Settlement, view: View, read_at: datetime, **more: Any) -> Settlement:
+def _still_unconfirmed(settlement: Settlement, context: ConcludeContext, read_at: datetime, **more: Any) -> Settlement:
     """Looked for again, until it is a person's turn."""
-    doubted_at = told.claimed.doubted_at
-    if doubted_at is not None and view.now - doubted_at > DOUBT_ENDS:
-        return replace(told, changes={"status": Status.HELD, "reason": Reason.ANSWER_LOST})
-    return replace(told, changes=_back(told, read_at, **more))
+    unconfirmed_at = settlement.claimed.unconfirmed_at
+    if unconfirmed_at is not None and context.now - unconfirmed_at > UNCONFIRMED_ENDS:
+        return replace(settlement, changes={"status": Status.HELD, "reason": Reason.ANSWER_LOST})
+    return replace(settlement, changes=_back(settlement, read_at, **more))
 
 
-def _doubt_may_end(told: Settlement, view: View) -> datetime:
+def _may_end_unconfirmed(settlement: Settlement, context: ConcludeContext) -> datetime:
     """When a read that finds nothing may be believed: the later by what the ledger's clock only leapt."""
-    claimed, destination = told.claimed, view.destination
+    claimed, destination = settlement.claimed, context.destination
     money = claimed.type in MONEY_TYPES
     seconds = destination.doubt_seconds_money if money else destination.doubt_seconds_other
-    doubted_at = claimed.doubted_at or view.now
-    return doubted_at + max(timedelta(seconds=seconds), view.habits().read_lag) + _leapt(told)
+    unconfirmed_at = claimed.unconfirmed_at or context.now
+    return unconfirmed_at + max(timedelta(seconds=seconds), context.observed().read_lag) + _leapt(settlement)
 
 
-def _leapt(told: Settlement) -> timedelta:
+def _leapt(settlement: Settlement) -> timedelta:
     """How far the ledger's clock has leapt ahead of Lumail's since the event was first sent; nothing of that passed."""
-    then, now = told.claimed.clock_offset_ms, told.clock_offset_ms
+    then, now = settlement.claimed.clock_offset_ms, settlement.clock_offset_ms
     if then is None or now is None:
         return timedelta(0)
     leap = timedelta(milliseconds=then - now)
     return leap if leap > CLOCKS_AGREE else timedelta(0)
 
 
-def _next_read(told: Settlement, view: View) -> datetime:
+def _next_read(settlement: Settlement, context: ConcludeContext) -> datetime:
     """The next of the times at which a doubtful event is looked for; soon, where all have passed and a read is owed."""
-    last = _doubt_may_end(told, view)
-    doubted_at = told.claimed.doubted_at or view.now
-    times = [doubted_at + after for after in READS_AFTER if doubted_at + after < last]
-    return next((at for at in [*times, last] if at > view.now), view.now + READ_AGAIN)
+    last = _may_end_unconfirmed(settlement, context)
+    unconfirmed_at = settlement.claimed.unconfirmed_at or context.now
+    times = [unconfirmed_at + after for after in READS_AFTER if unconfirmed_at + after < last]
+    return next((at for at in [*times, last] if at > context.now), context.now + READ_AGAIN)
 
 
 # Probes
 
 
-def _probed(told: Settlement, answer: Answer, view: View) -> Settlement:
+def _probed(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     """Any answer that lets the token pass ends the pause."""
     if answer.status == 401:
-        return replace(told, failed=True)
-    return told
+        return replace(settlement, failed=True)
+    return settlement
 
 
-_CONCLUSIONS: Mapping[Kind, Callable[[Settlement, Answer, View], Settlement]] = {
+_CONCLUSIONS: Mapping[Kind, Callable[[Settlement, Answer, ConcludeContext], Settlement]] = {
     Kind.POST: _posted,
     Kind.READ: _read,
     Kind.ASK: _asked,

@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.events import DATA_FIELDS, MONEY_TYPES, EventType, decode_data
-from gateway.ledger.attempt import Claimed
-from gateway.ledger.habits import Habits
+from gateway.ledger.outbox.observed import Observed
+from gateway.ledger.scheduling.attempt import Claimed
 from gateway.lumail.client import EventsQuery, RecordedEvent, events_path
 
 BEFORE = timedelta(minutes=10)
@@ -26,22 +26,22 @@ PAGE = 50
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What one page says. `found` is our event, `is_named` by our id; `near` are records of which nobody can tell.
+class ReadResult:
+    """What one page says. `found` is our event, `is_named` by our id; `ambiguous` are records of which nobody can tell.
 
     `echo` is what the page shows of Lumail's habit: it keeps our id, it does not, or None: no record of ours was there.
     """
 
     found: RecordedEvent | None = None
     is_named: bool = False
-    near: tuple[str, ...] = ()
+    ambiguous: tuple[str, ...] = ()
     echo: bool | None = None
 
 
-def path(claimed: Claimed, habits: Habits) -> str:
+def path(claimed: Claimed, observed: Observed) -> str:
     """What to ask Lumail for."""
     first = claimed.first_attempt_at or claimed.claimed_at
-    offset = habits.clock_offset
+    offset = observed.clock_offset
     if claimed.clock_offset_ms is None:
         offset = min(offset, timedelta(0)) - CLOCK_NOT_KNOWN
     else:  # a clock may have been set since the first attempt: the earlier start of the two hides nothing
@@ -59,9 +59,9 @@ def judge(
     claimed: Claimed,
     records: Sequence[RecordedEvent],
     owners: Mapping[str, str],
-    habits: Habits,
+    observed: Observed,
     bodies: Sequence[str],
-) -> Finding:
+) -> ReadResult:
     """Look for the event among the records of a page. `bodies` are what attempts posted for it.
 
     `owners` are the records that are events of ours, Lumail's id to ours. One that carries our event's id is it. One
@@ -71,38 +71,38 @@ def judge(
     """
     posted = [decode_data(body)["data"] for body in bodies]
     annotated = all("gatewayEventId" in data for data in posted)
-    echo = _echo(records, owners, habits) if annotated else habits.echo
+    echo = _echo(records, owners, observed) if annotated else observed.echo
     shows_our_id = echo if annotated else False
     sent = [_documented(claimed.type, data) for data in posted]
-    equal, near = [], []
+    equal, ambiguous = [], []
     for record in records:
         if record.type != claimed.type:
             continue
         data = record.data or {}
         named = data.get("gatewayEventId")
         if named == claimed.event:
-            return Finding(found=record, is_named=True, echo=True)
+            return ReadResult(found=record, is_named=True, echo=True)
         if named is not None or owners.get(record.id, claimed.event) != claimed.event:
             continue
         told = _documented(claimed.type, data)
         if told in sent:
             equal.append(record)
         elif claimed.type in MONEY_TYPES and told.get("amount") in [one.get("amount") for one in sent]:
-            near.append(record)
+            ambiguous.append(record)
     if equal and shows_our_id is False:
-        return Finding(found=min(equal, key=lambda record: (record.created_at, record.id)), echo=echo)
+        return ReadResult(found=min(equal, key=lambda record: (record.created_at, record.id)), echo=echo)
     if shows_our_id is True and claimed.type not in MONEY_TYPES:
-        return Finding(echo=echo)
-    return Finding(near=tuple(record.id for record in [*equal, *near]), echo=echo)
+        return ReadResult(echo=echo)
+    return ReadResult(ambiguous=tuple(record.id for record in [*equal, *ambiguous]), echo=echo)
 
 
-def _echo(records: Sequence[RecordedEvent], owners: Mapping[str, str], habits: Habits) -> bool | None:
+def _echo(records: Sequence[RecordedEvent], owners: Mapping[str, str], observed: Observed) -> bool | None:
     """A GET that shows our id is believed for good; one of our records without it says that extra keys are lost."""
     if any((record.data or {}).get("gatewayEventId") for record in records):
         return True
-    if habits.echo is None and any(record.id in owners for record in records):
+    if observed.echo is None and any(record.id in owners for record in records):
         return False
-    return habits.echo
+    return observed.echo
 
 
 def _documented(event_type: EventType, data: Mapping[str, Any]) -> dict[str, Any]:

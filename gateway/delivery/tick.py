@@ -12,8 +12,10 @@ import structlog
 
 from gateway.config import Destination
 from gateway.errors import LedgerUnavailableError
-from gateway.ledger import expiry, jobs, leases
 from gateway.ledger.database import Ledger
+from gateway.ledger.jobs import jobs
+from gateway.ledger.outbox import expiry
+from gateway.ledger.scheduling import leases
 
 EVERY = 1.0
 
@@ -28,7 +30,7 @@ _log = structlog.get_logger()
 
 
 class Tick:
-    """Calls `ring` with the name of each destination that has something due and that nobody drains.
+    """Calls `notify` with the name of each destination that has something due and that nobody drains.
 
     `call` is called with the id of each job of which a step is of use. `chores` are done once a minute.
     """
@@ -36,14 +38,14 @@ class Tick:
     def __init__(
         self,
         ledger: Ledger,
-        ring: Callable[[str], None],
+        notify: Callable[[str], None],
         call: Callable[[str], None],
         chores: Sequence[Chore] = (),
     ) -> None:
         self._chores = chores
         self._call = call
         self._ledger = ledger
-        self._ring = ring
+        self._notify = notify
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tick", daemon=True)
 
@@ -59,7 +61,7 @@ class Tick:
         with self._ledger.read() as connection:
             now = self._ledger.now(connection)
             for name in leases.due(connection, now):
-                self._ring(name)
+                self._notify(name)
             for job in jobs.to_do(connection, now):
                 self._call(job)
             wakes_at = leases.next_wake(connection, now)

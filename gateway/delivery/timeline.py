@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from gateway.config import Destination
 from gateway.errors import CommandError
-from gateway.ledger import pauses, places
-from gateway.ledger.attempt import ENDS_WITHIN, SEND_WITHIN
 from gateway.ledger.database import Ledger
-from gateway.ledger.pauses import Pause
+from gateway.ledger.scheduling import pauses, places
+from gateway.ledger.scheduling.attempt import ENDS_WITHIN, SEND_WITHIN
+from gateway.ledger.scheduling.pauses import Pause
 from gateway.ledger.status import PauseKind
 from gateway.lumail.answer import Answer
 from gateway.lumail.client import EventsQuery, RecordedEvent, events_path, read_events_page
@@ -26,12 +26,14 @@ RESTS_AFTER_429 = timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class Timeline:
-    """The newest records, the newest first; `more` where Lumail has older ones. `known` False: no such subscriber."""
+    """The newest records, the newest first; `more` where Lumail has older ones. `is_known` False: no such
+    subscriber.
+    """
 
     at: datetime
     records: Sequence[RecordedEvent] = field(repr=False)
     more: bool = False
-    known: bool = True
+    is_known: bool = True
 
 
 def look(ledger: Ledger, destination: Destination, subscriber: str, event: str) -> Timeline:
@@ -59,7 +61,7 @@ def look(ledger: Ledger, destination: Destination, subscriber: str, event: str) 
             rest = RESTS_AFTER_429 if after is None else timedelta(seconds=max(1.0, min(after, 3600.0)))
             pauses.begin(connection, name, Pause(settled + rest, PauseKind.RATE_LIMITED), settled)
     if answer.status == 404:
-        return Timeline(settled, (), known=False)
+        return Timeline(settled, (), is_known=False)
     page = read_events_page(answer)
     return Timeline(settled, page.events, more=page.next_cursor is not None)
 

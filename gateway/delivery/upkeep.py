@@ -13,9 +13,9 @@ from sqlalchemy import Connection, delete, insert, select
 
 from gateway.config import Retention
 from gateway.errors import LedgerError, LedgerUnavailableError
-from gateway.ledger import erasure
 from gateway.ledger.database import Ledger
-from gateway.ledger.purge import purge
+from gateway.ledger.retention import erasure
+from gateway.ledger.retention.purge import purge
 from gateway.ledger.schema import from_microseconds, marks, to_microseconds
 
 PURGE_EVERY = timedelta(hours=1)

@@ -12,10 +12,10 @@ from gateway.desk import (
     destinations,
     events,
     overview,
-    people,
     replays,
     setting,
     sources,
+    users,
     webhooks,
 )
 from gateway.desk.parts import NAME, Desk
@@ -30,7 +30,7 @@ AREAS = (
     sources.pages,
     adapters.pages,
     audit.pages,
-    people.pages,
+    users.pages,
     changes.pages,
     replays.pages,
     destinations.pages,

@@ -12,11 +12,11 @@ from flask_wtf.csrf import CSRFProtect
 
 from gateway.desk import passwords
 from gateway.desk.parts import parts
-from gateway.ledger import audit, people, sessions, throttle
-from gateway.ledger.audit import Deed
-from gateway.ledger.people import Role
-from gateway.ledger.sessions import SignedIn
-from gateway.ledger.throttle import SIGN_INS, Try
+from gateway.ledger.accounts import audit, login_limit, sessions, users
+from gateway.ledger.accounts.audit import Deed
+from gateway.ledger.accounts.login_limit import SIGN_INS, Try
+from gateway.ledger.accounts.sessions import SignedIn
+from gateway.ledger.accounts.users import Role
 
 __all__ = ["Role", "SignedIn", "allowed", "gate", "pages", "signed_in"]
 
@@ -26,19 +26,19 @@ BY_ITSELF = "Desk-Live"
 LARGEST_FORM = 2 * 1024 * 1024
 LARGEST_SIGN_IN = 16 * 1024
 
-View = TypeVar("View", bound=Callable[..., Any])
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 pages = Blueprint("access", __name__)
 
 _log = structlog.get_logger()
 
 
-def allowed(role: Role | None) -> Callable[[View], View]:
+def allowed(role: Role | None) -> Callable[[Endpoint], Endpoint]:
     """Marks a view with the least role that may use it; None: also those who are not signed in."""
 
-    def mark(view: View) -> View:
-        view.allowed = role  # type: ignore[attr-defined]  # a function takes any attribute
-        return view
+    def mark(endpoint: Endpoint) -> Endpoint:
+        endpoint.allowed = role  # type: ignore[attr-defined]  # a function takes any attribute
+        return endpoint
 
     return mark
 
@@ -116,20 +116,20 @@ def take_sign_in() -> ResponseReturnValue:
     ledger = parts().ledger
     name, password = request.form.get("name", "").strip(), request.form.get("password", "")
     tried = Try(name, request.remote_addr or "")
-    wait = throttle.begin(ledger, tried)
+    wait = login_limit.begin(ledger, tried)
     if wait is not None:
         return _refused(f"Too many tries. Try again in {_minutes(wait)}.", 429)
     with ledger.read() as connection:
-        person = people.by_name(connection, name)
+        person = users.by_name(connection, name)
     right = passwords.fits(None if person is None else person.password_hash, password)
     if person is None or not right:
         _log.warning("desk.sign_in_refused", address=tried.address)
         return _refused("Name or password is wrong.", 401)
     with ledger.write(SIGN_INS) as connection:
-        throttle.succeeded(connection, tried)
+        login_limit.succeeded(connection, tried)
         now = ledger.now(connection)
         token = sessions.begin(connection, person.id, now)
-        audit.note(connection, now, Deed(person.name, "sign in", person.name), None, {"from": tried.address})
+        audit.record(connection, now, Deed(person.name, "sign in", person.name), None, {"from": tried.address})
     session.clear()
     session["token"] = token
     return redirect(_local(request.form.get("next")), 303)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from gateway.desk.access import Role, allowed
 from gateway.desk.parts import parts
-from gateway.ledger.drift import Drift, Seen, drifts, everything
+from gateway.ledger.views.payload_drift import Drift, Seen, drifts, everything
 from gateway.translation.adapter import Adapter, covers
 from gateway.translation.registry import beside, samples
 from gateway.translation.rehearsal import tried_out, usual_options
@@ -34,7 +34,7 @@ class Bench:
 
 
 @dataclass(frozen=True)
-class Told:
+class SeenType:
     """How often a source event type came; `count` 0 where it never did."""
 
     type: str
@@ -55,7 +55,7 @@ def page() -> ResponseReturnValue:
 
 @pages.get("/adapters/<name>")
 @allowed(Role.VIEWER)
-def one(name: str) -> ResponseReturnValue:
+def show(name: str) -> ResponseReturnValue:
     adapter = _adapter(name)
     case = _cases(adapter).get(request.args.get("case", ""))
     return _page(adapter, Bench() if case is None else _bench(case), None)
@@ -83,7 +83,7 @@ def _page(adapter: Adapter, bench: Bench, tried: Sequence[Any] | None) -> str:
     return render_template(
         "desk/adapters/one.html",
         adapter=adapter,
-        told=[_told(event_type, seen) for event_type in adapter.handlers],
+        seen_types=[_told(event_type, seen) for event_type in adapter.handlers],
         drifts=drifted,
         most_paths=MOST_PATHS,
         sources=_sources_of(adapter.name),
@@ -127,10 +127,10 @@ def _options(adapter: Adapter, source: str) -> Mapping[str, Any]:
     return usual_options(adapter, _cases(adapter))
 
 
-def _told(event_type: str, seen: Sequence[Seen]) -> Told:
+def _told(event_type: str, seen: Sequence[Seen]) -> SeenType:
     own = [one for one in seen if one.shape and covers(event_type, one.type)]
     newest = max(own, key=lambda one: one.last_at, default=None)
-    return Told(event_type, sum(one.count for one in own), newest)
+    return SeenType(event_type, sum(one.count for one in own), newest)
 
 
 def _drifted(connection: Connection) -> list[Drift]:

@@ -12,7 +12,7 @@ from gateway.desk.access import Role, allowed
 from gateway.desk.navigation import to
 from gateway.desk.parts import parts
 from gateway.ledger import words
-from gateway.ledger.audit import Asked, Done, deeds
+from gateway.ledger.accounts.audit import AuditFilter, Done, deeds
 
 A_PAGE = 50
 
@@ -42,7 +42,7 @@ class Row:
 @allowed(Role.OPERATOR)
 def page() -> ResponseReturnValue:
     said = {name: request.args.get(name, "").strip() for name in ("who", "action", "subject", "since", "until")}
-    asked = Asked(
+    asked = AuditFilter(
         who=said["who"] or None,
         action=said["action"] or None,
         subject=said["subject"] or None,

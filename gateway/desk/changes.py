@@ -12,15 +12,18 @@ from gateway.desk.display import pretty
 from gateway.desk.parts import now, parts
 from gateway.errors import CommandError
 from gateway.events import Lane, decode_data
-from gateway.ledger import incidents, jobs, search, words
-from gateway.ledger.jobs import Item, Job
+from gateway.formats.wording import counted, span
+from gateway.ledger import words
+from gateway.ledger.facts import incidents
+from gateway.ledger.jobs import jobs
+from gateway.ledger.jobs.jobs import Item, Job
 from gateway.ledger.status import ON_THEIR_WAY, Status
+from gateway.ledger.views import search
 from gateway.replay import pace
 from gateway.replay.deciding import CANCELLABLE, Decision, cancel_event, decide
 from gateway.replay.editing import EDITABLE, Edit, EditError, edit_event, edits_of
 from gateway.replay.sending import CountedTwiceError, Outlook, preview_event, replay_event
 from gateway.replay.translating import Foreseen, Verdict, preview_webhook, replay_webhook
-from gateway.wording import counted, span
 
 pages = Blueprint("changes", __name__)
 
@@ -124,7 +127,7 @@ def decide_event(identity: str) -> ResponseReturnValue:
         if word == "recorded" and record is None:
             raise CommandError("say which of Lumail's records it is")
         done = decide(parts().ledger, identity, Decision(word, record if word == "recorded" else None), who)
-        _ring(identity)
+        _notify(identity)
         return _DECIDED[word] + (" The incident is closed." if done.incident else "")
 
     return _done(identity, do)
@@ -153,7 +156,7 @@ def take_edit(identity: str) -> ResponseReturnValue:
         return _editing(event, written, error.faults)
     except CountedTwiceError as error:
         return _editing(event, written, {}, twice=str(error))
-    parts().bell.ring(event["destination"])
+    parts().wakeups.notify(event["destination"])
     flash(f"It is sent as it was edited; it was {done.was}. The original is kept below.", "done")
     return redirect(url_for("events.show", identity=identity, did="edit"), 303)
 
@@ -200,17 +203,17 @@ def translate_again(identity: str) -> ResponseReturnValue:
     with parts().ledger.read() as connection:
         webhook = search.webhook(connection, identity)
     if webhook is not None and one.events:
-        parts().bell.ring(webhook["destination"])
+        parts().wakeups.notify(webhook["destination"])
     return redirect(url_for("webhooks.show", identity=identity), 303)
 
 
 def _sent(destination: str) -> str:
-    parts().bell.ring(destination)
+    parts().wakeups.notify(destination)
     return "It waits again, as the same event, and is due now."
 
 
-def _ring(identity: str) -> None:
-    parts().bell.ring(_event(identity)["destination"])
+def _notify(identity: str) -> None:
+    parts().wakeups.notify(_event(identity)["destination"])
 
 
 def _done(identity: str, do: Callable[[str], str]) -> ResponseReturnValue:

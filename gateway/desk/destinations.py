@@ -9,10 +9,11 @@ from gateway.desk.access import Role, allowed, signed_in
 from gateway.desk.parts import now, parts
 from gateway.errors import CommandError
 from gateway.events import Lane
-from gateway.ledger import overview, pauses, search
-from gateway.ledger.pauses import Scope
+from gateway.formats.wording import counted
+from gateway.ledger.scheduling import pauses
+from gateway.ledger.scheduling.pauses import Scope
+from gateway.ledger.views import overview, search
 from gateway.replay import resting
-from gateway.wording import counted
 
 pages = Blueprint("destinations", __name__)
 
@@ -68,7 +69,7 @@ def pause(name: str) -> ResponseReturnValue:
 def resume(name: str) -> ResponseReturnValue:
     def go_on(scope: Scope) -> str:
         done = resting.resume(parts().ledger, scope, signed_in().name)
-        parts().bell.ring(name)
+        parts().wakeups.notify(name)
         first = counted(done.looked_up, "event is", "events are")
         return f" {first} looked up at Lumail first." if done.looked_up else ""
 
@@ -83,7 +84,7 @@ def accept(name: str) -> ResponseReturnValue:
         abort(404)
     found = resting.fingerprint_of(destination)
     done = resting.accept(parts().ledger, name, found, signed_in().name)
-    parts().bell.ring(name)
+    parts().wakeups.notify(name)
     flash(f"{name} is {found.base_url}, with the token and the organization that it has now.", "done")
     for reason in done.ended:
         flash(f"This pause ended: {reason}", "done")
@@ -99,7 +100,7 @@ def _tell(name: str, do: Callable[[Scope], str | None], words: str) -> ResponseR
     scope = _scope(name)
     try:
         more = do(scope)
-        flash(f"{resting.told(scope)} {words}.{more or ''}", "done")
+        flash(f"{resting.described(scope)} {words}.{more or ''}", "done")
     except CommandError as error:
         flash(str(error), "fault")
     if request.form.get("from") == "source" and scope.kind == "source":

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from gateway.formats.wording import counted, distance, iso, span
 from gateway.ledger import words
-from gateway.wording import counted, distance, iso, span
 
 
 def clock(instant: datetime) -> str:

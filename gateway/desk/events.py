@@ -13,9 +13,12 @@ from gateway.desk.access import Role, allowed
 from gateway.desk.parts import now, parts
 from gateway.errors import CommandError, LumailError
 from gateway.events import Lane, decode_data
-from gateway.ledger import doubt, finding, listing, stories, words
-from gateway.ledger.stories import EventStory
-from gateway.masking import masked_url, readable
+from gateway.formats.masking import masked_url, readable
+from gateway.ledger import words
+from gateway.ledger.outbox import uncertain
+from gateway.ledger.views import detail as details
+from gateway.ledger.views import listing, text_search
+from gateway.ledger.views.detail import EventDetail
 
 pages = Blueprint("events", __name__)
 
@@ -29,7 +32,7 @@ def page() -> ResponseReturnValue:
     with parts().ledger.read() as connection:
         found = listing.events_page(connection, asked, filtering.ask())
         count = listing.counted_by(found, filtering.ask()) or listing.count_events(connection, asked)
-        names = finding.destinations(connection)
+        names = text_search.destinations(connection)
     return render_template(
         "desk/events/page.html",
         found=filtering.listed(found, count, "events.page", "events.news"),
@@ -49,7 +52,7 @@ def news() -> ResponseReturnValue:
     """How many events are newer than the first that is shown."""
     with parts().ledger.read() as connection:
         count = listing.count_events(connection, filtering.filters(), newer=filtering.ask().newer, most=MOST_NEWS)
-    return render_template("desk/events/news.html", count=count, told=filtering.told(), endpoint="events.page")
+    return render_template("desk/events/news.html", count=count, given=filtering.given(), endpoint="events.page")
 
 
 @pages.get("/events/<identity>")
@@ -63,20 +66,20 @@ def show(identity: str) -> ResponseReturnValue:
 def look(identity: str) -> ResponseReturnValue:
     """Ask Lumail what it has of the subscriber."""
     with parts().ledger.read() as connection:
-        story = stories.event_story(connection, identity)
-    if story is None or story.event["subscriber"] is None:
+        detail = details.event_detail(connection, identity)
+    if detail is None or detail.event["subscriber"] is None:
         abort(404)
-    destination = parts().config.destinations.get(story.event["destination"])
+    destination = parts().config.destinations.get(detail.event["destination"])
     if destination is None:
-        raise CommandError(f"{story.event['destination']} is not configured any more, so nobody can be asked")
+        raise CommandError(f"{detail.event['destination']} is not configured any more, so nobody can be asked")
     told: dict[str, Any] = {"timeline": None, "fault": None}
     try:
-        told["timeline"] = timeline.look(parts().ledger, destination, story.event["subscriber"], identity)
+        told["timeline"] = timeline.look(parts().ledger, destination, detail.event["subscriber"], identity)
     except (CommandError, LumailError) as error:
         told["fault"] = str(error)
     told["ours"] = _ours(told["timeline"], destination.name)
     if "HX-Request" in request.headers:
-        return render_template("desk/events/timeline.html", event=story.event, **told)
+        return render_template("desk/events/timeline.html", event=detail.event, **told)
     return _shown(identity, **told)
 
 
@@ -85,34 +88,34 @@ def _ours(found: Timeline | None, destination: str) -> Mapping[str, str]:
     if found is None:
         return {}
     with parts().ledger.read() as connection:
-        return doubt.owners(connection, destination, [record.id for record in found.records])
+        return uncertain.owners(connection, destination, [record.id for record in found.records])
 
 
 def _shown(identity: str, **looked: Any) -> ResponseReturnValue:
     with parts().ledger.read() as connection:
-        story = stories.event_story(connection, identity)
-    if story is None:
+        detail = details.event_detail(connection, identity)
+    if detail is None:
         abort(404)
     return render_template(
         "desk/events/event.html",
-        story=story,
-        event=story.event,
-        lane=Lane(story.event["lane"]).word,
-        data=decode_data(story.event["data"]),
-        why=words.meaning(story.event),
-        incident=story.incident,
-        body=_body(story),
-        url=None if story.webhook is None else masked_url(story.webhook["url"]),
-        sent=[_sent(attempt) for attempt in story.attempts],
+        detail=detail,
+        event=detail.event,
+        lane=Lane(detail.event["lane"]).word,
+        data=decode_data(detail.event["data"]),
+        why=words.meaning(detail.event),
+        incident=detail.incident,
+        body=_body(detail),
+        url=None if detail.webhook is None else masked_url(detail.webhook["url"]),
+        sent=[_sent(attempt) for attempt in detail.attempts],
         at=now(),
         **looked,
     )
 
 
-def _body(story: EventStory) -> str | None:
-    if story.webhook is None or story.webhook["body"] is None:
+def _body(detail: EventDetail) -> str | None:
+    if detail.webhook is None or detail.webhook["body"] is None:
         return None
-    return readable(story.webhook["body"], story.webhook["headers"].get("content-type", ""))
+    return readable(detail.webhook["body"], detail.webhook["headers"].get("content-type", ""))
 
 
 def _sent(attempt: Mapping[str, Any]) -> str:

@@ -6,10 +6,10 @@ from typing import Any
 
 from gateway.desk.parts import Desk
 from gateway.events import Lane, decode_data
-from gateway.intake.accept import tellings
-from gateway.ledger.remembering import reader
-from gateway.ledger.search import Row
-from gateway.ledger.telling import Fact, Telling
+from gateway.intake.accept import translated_items
+from gateway.ledger.facts.memory import reader
+from gateway.ledger.facts.submission import SubmittedEvent, TranslatedItem
+from gateway.ledger.views.search import Row
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
 MOST_EXPLAINED = 100
@@ -25,7 +25,7 @@ class Made:
     waits_for: str | None
     data: Mapping[str, Any]
     keys: Sequence[str]
-    richness: int
+    detail_rank: int
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Explained:
     type: str
     reason: str | None
     makes: Sequence[Made]
-    lessons: Mapping[str, Mapping[str, Any]]
+    memos: Mapping[str, Mapping[str, Any]]
     links: Sequence[Sequence[str]]
 
 
@@ -46,7 +46,7 @@ class Explanation:
     """`fault` says why nothing can be explained; `left_out` counts source events that are not told."""
 
     adapter: str
-    told: Sequence[Explained] = ()
+    explained: Sequence[Explained] = ()
     left_out: int = 0
     fault: str | None = None
 
@@ -62,31 +62,31 @@ def explain(desk: Desk, row: Row, keys: frozenset[str] = frozenset()) -> Explana
     route = replace(route, source=replace(route.source, destination=row["destination"]))
     webhook = Webhook(row["source"], row["url"], Headers(row["headers"]), row["body"], row["received_at"])
     verified = VerifiedWebhook(webhook, secret=None, signed_at=None)
-    found = tellings(route, verified, reader(desk.ledger, row["destination"]))
-    told = [
+    found = translated_items(route, verified, reader(desk.ledger, row["destination"]))
+    explained = [
         _explained(position, one) for position, one in enumerate(found) if not keys or not keys.isdisjoint(_names(one))
     ]
-    return Explanation(route.adapter.name, told[:MOST_EXPLAINED], max(0, len(told) - MOST_EXPLAINED))
+    return Explanation(route.adapter.name, explained[:MOST_EXPLAINED], max(0, len(explained) - MOST_EXPLAINED))
 
 
-def _names(told: Telling) -> set[str]:
-    names = {key for fact in told.facts for key in fact.keys}
-    return names | {key for link in told.links for key in link}
+def _names(item: TranslatedItem) -> set[str]:
+    names = {key for fact in item.events for key in fact.keys}
+    return names | {key for link in item.links for key in link}
 
 
-def _explained(position: int, told: Telling) -> Explained:
+def _explained(position: int, item: TranslatedItem) -> Explained:
     return Explained(
         position,
-        told.word,
-        told.type,
-        told.reason,
-        [_made(fact) for fact in told.facts],
-        {lesson.key: lesson.values for lesson in told.lessons},
-        told.links,
+        item.word,
+        item.type,
+        item.reason,
+        [_made(fact) for fact in item.events],
+        {memo.key: memo.values for memo in item.memos},
+        item.links,
     )
 
 
-def _made(fact: Fact) -> Made:
+def _made(fact: SubmittedEvent) -> Made:
     return Made(
         fact.type.value,
         fact.subscriber,
@@ -94,5 +94,5 @@ def _made(fact: Fact) -> Made:
         fact.waits_for,
         decode_data(fact.data),
         fact.keys,
-        fact.richness,
+        fact.detail_rank,
     )

@@ -10,8 +10,9 @@ from flask import abort, request, url_for
 
 from gateway.desk.parts import now
 from gateway.events import EventType, Lane
-from gateway.ledger.listing import NEWEST, Ask, Count, Page, Place
-from gateway.ledger.search import Filters
+from gateway.ledger.paging import Place
+from gateway.ledger.views.listing import NEWEST, Ask, Count, Page
+from gateway.ledger.views.search import Filters
 
 AGES = (("15m", "15 minutes"), ("1h", "1 hour"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"))
 TYPES: Sequence[str] = tuple(sorted(EventType))
@@ -26,24 +27,24 @@ _NAMES = (
 
 @dataclass(frozen=True)
 class Listed:
-    """A page of a list, and the URLs of its neighbours; `told` is what the form shows again."""
+    """A page of a list, and the URLs of its neighbours; `given` is what the form shows again."""
 
     page: Page
     count: Count
-    told: Mapping[str, str]
+    given: Mapping[str, str]
     older: str | None
     newer: str | None
     news: str | None
 
 
-def told() -> dict[str, str]:
+def given() -> dict[str, str]:
     """What the URL asks for, without what is empty."""
     return {name: value for name in _NAMES if (value := request.args.get(name, "").strip()[:200])}
 
 
 def filters() -> Filters:
     """The same as the ledger understands it; 400 for what makes no sense."""
-    asked = told()
+    asked = given()
     since = _moment(asked.get("since"), "since")
     age = asked.get("age")
     if age is not None:
@@ -73,7 +74,7 @@ def ask() -> Ask:
 
 def listed(page: Page, count: Count, endpoint: str, news: str) -> Listed:
     """The page with the URLs of its neighbours; `news` is the endpoint that counts what is newer."""
-    asked = told()
+    asked = given()
 
     def url(**place: Any) -> str | None:
         return None if None in place.values() else _url(endpoint, {**asked, **place})
@@ -84,7 +85,7 @@ def listed(page: Page, count: Count, endpoint: str, news: str) -> Listed:
     return Listed(
         page=page,
         count=count,
-        told=asked,
+        given=asked,
         older=url(older=page.older),
         newer=url(newer=page.newer),
         news=_url(news, {**asked, "newer": first}) if is_first else None,

@@ -9,11 +9,12 @@ from flask.typing import ResponseReturnValue
 
 from gateway.desk.access import Role, allowed
 from gateway.desk.parts import now, parts
-from gateway.ledger import tallies, words
-from gateway.ledger.overview import DestinationState, Overview, SourceState, overview
+from gateway.formats.wording import counted, distance
+from gateway.ledger import words
 from gateway.ledger.status import Reason, Status
-from gateway.ledger.tallies import Measure, Series, Span
-from gateway.wording import counted, distance
+from gateway.ledger.views import counters
+from gateway.ledger.views.counters import Measure, Series, Span
+from gateway.ledger.views.overview import DestinationState, Overview, SourceState, overview
 
 URGENCY = (
     "incident",
@@ -75,7 +76,7 @@ def page() -> ResponseReturnValue:
     plans = {name: one.requests_per_minute for name, one in config.destinations.items()}
     with parts().ledger.read() as connection:
         found = overview(connection, now(), plans, config.sources)
-        received = tallies.series(connection, Measure.RECEIVED, Span.HOUR, now())
+        received = counters.series(connection, Measure.RECEIVED, Span.HOUR, now())
     return render_template(
         "desk/overview/page.html",
         found=found,
@@ -93,7 +94,7 @@ def charts() -> ResponseReturnValue:
     """The numbers of the overview's charts: by chart, the lines with their names."""
     span = _span()
     with parts().ledger.read() as connection:
-        received, rejected, settled = (tallies.series(connection, measure, span, now()) for measure in Measure)
+        received, rejected, settled = (counters.series(connection, measure, span, now()) for measure in Measure)
     delivered = [(name, settled.of(name, Status.DELIVERED)) for name in settled.counts]
     lines = {
         "in": [("webhooks", received.total()), ("rejected", rejected.total())],

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from flask import current_app, g
 
-from gateway.bell import Bell
 from gateway.config import Config
 from gateway.intake.route import Route
 from gateway.ledger.database import Ledger
+from gateway.runtime.wakeups import Wakeups
 from gateway.translation.adapter import Adapter
 
 NAME = "desk"
@@ -23,7 +23,7 @@ class Desk:
     config: Config
     routes: Mapping[str, Route]
     adapters: Mapping[str, Adapter]
-    bell: Bell
+    wakeups: Wakeups
 
 
 def parts() -> Desk:

@@ -9,12 +9,13 @@ from gateway.desk import filtering
 from gateway.desk.access import Role, allowed, signed_in
 from gateway.desk.parts import now, parts
 from gateway.errors import CommandError
-from gateway.ledger import jobs, listing
-from gateway.ledger.jobs import EVENTS, RUNNING, WEBHOOKS, Job
-from gateway.ledger.listing import Place
+from gateway.formats.wording import span
+from gateway.ledger.jobs import jobs
+from gateway.ledger.jobs.jobs import EVENTS, RUNNING, WEBHOOKS, Job
+from gateway.ledger.paging import Place
+from gateway.ledger.views import listing
 from gateway.replay import bulk, pace, selection
 from gateway.replay.selection import Selection
-from gateway.wording import span
 
 pages = Blueprint("replays", __name__)
 
@@ -45,7 +46,7 @@ def new() -> ResponseReturnValue:
     return render_template(
         "desk/replays/new.html",
         kind=request.args["kind"],
-        told=filtering.told(),
+        given=filtering.given(),
         wanted=wanted,
         previews=[(one, selection.span_of(one)) for one in made],
         nothing=not any(one.total.number or one.total.more for one in made),
@@ -62,7 +63,7 @@ def begin() -> ResponseReturnValue:
     wanted = _wanted(force=request.form.get("force") is not None)
     begun = bulk.begin(parts().ledger, parts().config.plans, wanted, signed_in().name)
     for job in begun:
-        parts().bell.call(job.id)
+        parts().wakeups.call(job.id)
     if len(begun) == 1:
         return redirect(url_for("replays.show", identity=begun[0].id), 303)
     flash(f"{len(begun)} replays have begun, one for each destination.", "done")

@@ -10,16 +10,16 @@ from flask.typing import ResponseReturnValue
 
 from gateway.desk.access import Role, allowed
 from gateway.desk.parts import Desk, now, parts
+from gateway.formats.wording import distance
 from gateway.intake.route import Route
-from gateway.ledger import stories, tallies
-from gateway.ledger.stories import Arrivals, Refusals
-from gateway.ledger.tallies import Measure
+from gateway.ledger.views import counters, detail
+from gateway.ledger.views.counters import Measure
+from gateway.ledger.views.detail import Arrivals, Refusals
 from gateway.translation.schemes import PathToken
-from gateway.wording import distance
 
 pages = Blueprint("sources", __name__)
 
-NEAR = 0.6
+AKIN = 0.6
 """How alike a path has to be to a source's own for a misspelling of it."""
 
 STRAYS_WITHIN = timedelta(minutes=10)
@@ -69,7 +69,7 @@ class Verdict:
     """Whether webhooks arrive: `tone` is good, warn or bad; `advice` says what to do."""
 
     tone: str
-    told: str
+    words: str
     advice: str | None = None
 
 
@@ -89,13 +89,13 @@ def show(name: str) -> ResponseReturnValue:
     desk = parts()
     route = desk.routes.get(name)
     with desk.ledger.read() as connection:
-        found = stories.arrivals(connection, name)
-        unknown = stories.unknown_paths(connection)
-        day = tallies.totals(connection, Measure.RECEIVED, now()).get(name, {})
-        rejected = tallies.totals(connection, Measure.REJECTED, now()).get(name, {})
+        found = detail.arrivals(connection, name)
+        unknown = detail.unknown_paths(connection)
+        day = counters.totals(connection, Measure.RECEIVED, now()).get(name, {})
+        rejected = counters.totals(connection, Measure.REJECTED, now()).get(name, {})
     if route is None and found.last_webhook_at is None and not found.refusals:
         abort(404)
-    near = _nearest(desk, name, unknown)
+    akin = _nearest(desk, name, unknown)
     return render_template(
         "desk/sources/source.html",
         name=name,
@@ -103,8 +103,8 @@ def show(name: str) -> ResponseReturnValue:
         url=None if route is None else _url(desk, route),
         disabled=name in desk.config.disabled_sources,
         found=found,
-        verdict=_verdict(route, found, near, now()),
-        near=near,
+        verdict=_verdict(route, found, akin, now()),
+        akin=akin,
         day=day,
         rejected=rejected,
         causes=CAUSES,
@@ -119,7 +119,7 @@ def _url(desk: Desk, route: Route) -> str:
     return f"{desk.config.public_url.rstrip('/')}/webhooks/{route.source.name}{end}"
 
 
-def _verdict(route: Route | None, found: Arrivals, near: Sequence[Refusals], at: datetime) -> Verdict:
+def _verdict(route: Route | None, found: Arrivals, akin: Sequence[Refusals], at: datetime) -> Verdict:
     if route is None:
         return Verdict("bad", "This source is not configured or not enabled: its URL answers 404.")
     refused, last = found.last_refusal, found.last_webhook_at
@@ -131,9 +131,9 @@ def _verdict(route: Route | None, found: Arrivals, near: Sequence[Refusals], at:
         return Verdict(
             "bad", f"The newest requests are turned away, the last {distance(refused.at, at)}. {told}.", advice
         )
-    if last is None and near:
+    if last is None and akin:
         told = (
-            f"Nothing has come to this URL, but requests came to {near[0].cause}, the last {distance(near[0].at, at)}."
+            f"Nothing has come to this URL, but requests came to {akin[0].cause}, the last {distance(akin[0].at, at)}."
         )
         return Verdict("bad", told, "Compare the URL in the provider's settings with the one below.")
     if last is None:
@@ -148,12 +148,12 @@ def _verdict(route: Route | None, found: Arrivals, near: Sequence[Refusals], at:
 def _nearest(desk: Desk, name: str, unknown: Sequence[Refusals]) -> list[Refusals]:
     """Paths that no source has and that are more like this source's than like any other's."""
     others = [one for one in desk.routes if one != name]
-    near = []
+    akin = []
     for one in unknown:
         likeness = _likeness(one.cause, name)
-        if likeness >= NEAR and all(likeness >= _likeness(one.cause, other) for other in others):
-            near.append((likeness, one))
-    return [one for _, one in sorted(near, key=lambda found: -found[0])][:5]
+        if likeness >= AKIN and all(likeness >= _likeness(one.cause, other) for other in others):
+            akin.append((likeness, one))
+    return [one for _, one in sorted(akin, key=lambda found: -found[0])][:5]
 
 
 def _likeness(path: str, name: str) -> float:

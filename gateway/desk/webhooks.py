@@ -7,8 +7,9 @@ from gateway.desk import filtering
 from gateway.desk.access import Role, allowed
 from gateway.desk.explaining import explain as explained
 from gateway.desk.parts import parts
-from gateway.ledger import finding, listing, search, stories
-from gateway.masking import masked_url, readable
+from gateway.formats.masking import masked_url, readable
+from gateway.ledger.views import detail as details
+from gateway.ledger.views import listing, search, text_search
 
 pages = Blueprint("webhooks", __name__)
 
@@ -22,7 +23,7 @@ def page() -> ResponseReturnValue:
     with parts().ledger.read() as connection:
         found = listing.webhooks_page(connection, asked, filtering.ask())
         count = listing.counted_by(found, filtering.ask()) or listing.count_webhooks(connection, asked)
-        names = finding.destinations(connection)
+        names = text_search.destinations(connection)
     return render_template(
         "desk/webhooks/page.html",
         found=filtering.listed(found, count, "webhooks.page", "webhooks.news"),
@@ -40,21 +41,21 @@ def news() -> ResponseReturnValue:
     """How many webhooks are newer than the first that is shown."""
     with parts().ledger.read() as connection:
         count = listing.count_webhooks(connection, filtering.filters(), newer=filtering.ask().newer, most=MOST_NEWS)
-    return render_template("desk/events/news.html", count=count, told=filtering.told(), endpoint="webhooks.page")
+    return render_template("desk/events/news.html", count=count, given=filtering.given(), endpoint="webhooks.page")
 
 
 @pages.get("/received/<identity>")
 @allowed(Role.VIEWER)
 def show(identity: str) -> ResponseReturnValue:
     with parts().ledger.read() as connection:
-        story = stories.webhook_story(connection, identity)
-    if story is None:
+        detail = details.webhook_detail(connection, identity)
+    if detail is None:
         abort(404)
-    webhook = story.webhook
+    webhook = detail.webhook
     body = webhook["body"]
     return render_template(
         "desk/webhooks/webhook.html",
-        story=story,
+        detail=detail,
         webhook=webhook,
         url=masked_url(webhook["url"]),
         body=None if body is None else readable(body, webhook["headers"].get("content-type", "")),

@@ -12,12 +12,12 @@ import structlog
 from gateway.errors import PayloadError, TranslationFailedError, UnavailableError, is_of_machine, place_of
 from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, Paid, Refund, Sum, encode_data, lane_of
 from gateway.intake.confirming import confirm
-from gateway.intake.guesses import Guesses
+from gateway.intake.memory_cache import MemoryCache
 from gateway.intake.route import Route
-from gateway.ledger import demands
-from gateway.ledger.commit import Committer
-from gateway.ledger.sums import named
-from gateway.ledger.telling import Fact, Lesson, Recall, Recorded, Submission, Telling
+from gateway.ledger.facts.submission import Recall, Recorded, Submission, SubmittedEvent, SubmittedMemo, TranslatedItem
+from gateway.ledger.jobs import privacy_requests
+from gateway.ledger.money.sums import named
+from gateway.ledger.recording.commit import Committer
 from gateway.translation.adapter import Context, Demand, SourceEvent, Translation, Unreadable, split, translate
 from gateway.translation.signature import verify
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
@@ -61,7 +61,7 @@ class Receipt:
         return {**counts, "items": [{"word": item.word, "reason": item.reason} for item in one.items]}
 
 
-def accept(route: Route, webhook: Webhook, committer: Committer, guesses: Guesses) -> Receipt:
+def accept(route: Route, webhook: Webhook, committer: Committer, memory_cache: MemoryCache) -> Receipt:
     """Take one request in.
 
     Raises SignatureError where the request is not proven, LedgerUnavailableError where it could not be made durable
@@ -71,12 +71,14 @@ def accept(route: Route, webhook: Webhook, committer: Committer, guesses: Guesse
     to_visit = route.adapter.confirm(verified)
     if to_visit is not None:
         confirm(to_visit)
-    told = guesses.corrected_by(submission(route, verified, guesses.recall))
-    return Receipt(verified, committer.submit(told, COMMIT_WITHIN), route.adapter.answers_items)
+    item = memory_cache.corrected_by(submission(route, verified, memory_cache.recall))
+    return Receipt(verified, committer.submit(item, COMMIT_WITHIN), route.adapter.answers_items)
 
 
-def submission(route: Route, verified: VerifiedWebhook, recall: Recall, known_as: str | None = None) -> Submission:
-    """What the ledger is to record of a verified webhook; with `known_as`, of one that it holds already.
+def submission(
+    route: Route, verified: VerifiedWebhook, recall: Recall, existing_webhook: str | None = None
+) -> Submission:
+    """What the ledger is to record of a verified webhook; with `existing_webhook`, of one that it holds already.
 
     `recall` tells what memory holds, or what it probably does.
     """
@@ -90,19 +92,19 @@ def submission(route: Route, verified: VerifiedWebhook, recall: Recall, known_as
         url=webhook.url,
         headers=without_secrets(webhook.headers, route.scheme.proof_headers),
         body=webhook.body,
-        secret=None if known_as is not None or verified.secret is None else route.secrets[verified.secret],
-        tellings=tellings(route, verified, recall),
-        known_as=known_as,
+        secret=None if existing_webhook is not None or verified.secret is None else route.secrets[verified.secret],
+        translated_items=translated_items(route, verified, recall),
+        existing_webhook=existing_webhook,
     )
 
 
-def tellings(route: Route, verified: VerifiedWebhook, recall: Recall) -> tuple[Telling, ...]:
+def translated_items(route: Route, verified: VerifiedWebhook, recall: Recall) -> tuple[TranslatedItem, ...]:
     """Every source event of a webhook, each judged alone."""
     try:
         found = split(route.adapter, verified)
     except PayloadError as error:
         found = [Unreadable(_why(error, route))]
-    return tuple(_telling(route, verified.webhook, one, recall) for one in found)
+    return tuple(_translated_item(route, verified.webhook, one, recall) for one in found)
 
 
 def without_secrets(headers: Headers, proof_headers: Sequence[str]) -> dict[str, str]:
@@ -150,35 +152,35 @@ class _NotingMemory:
         return self.reads[name]
 
 
-def _telling(route: Route, webhook: Webhook, event: SourceEvent | Unreadable, recall: Recall) -> Telling:
+def _translated_item(route: Route, webhook: Webhook, event: SourceEvent | Unreadable, recall: Recall) -> TranslatedItem:
     if isinstance(event, Unreadable):
-        return Telling("quarantined", "", reason=event.reason)
+        return TranslatedItem("quarantined", "", reason=event.reason)
     if event.test and not route.source.accept_test_events:
-        return Telling("ignored", event.type, reason="a test event, and accept_test_events is off")
+        return TranslatedItem("ignored", event.type, reason="a test event, and accept_test_events is off")
     prefix = _prefix(route, event)
     memory = _NotingMemory(prefix, recall)
     context = Context(route.source.name, webhook.received_at, memory, route.source.options)
     try:
         translation = translate(route.adapter, event, context)
-        told = _told(route, prefix, event, translation)
+        item = _understood(route, prefix, event, translation)
     except Exception as error:  # noqa: BLE001 - whatever it holds, it is quarantined with its cause
         if memory.fault is not None:
             raise memory.fault from memory.fault.__cause__
-        told = Telling("quarantined", event.type, reason=_why(error, route))
+        item = TranslatedItem("quarantined", event.type, reason=_why(error, route))
     if memory.fault is not None:
         raise memory.fault
     if not memory.reads:
-        return told
-    return Telling(
-        told.word,
-        told.type,
-        told.facts,
-        told.lessons,
-        told.links,
-        told.reason,
+        return item
+    return TranslatedItem(
+        item.word,
+        item.type,
+        item.events,
+        item.memos,
+        item.links,
+        item.reason,
         reads=memory.reads,
-        again=partial(_telling, route, webhook, event),
-        demand=told.demand,
+        again=partial(_translated_item, route, webhook, event),
+        demand=item.demand,
     )
 
 
@@ -198,43 +200,43 @@ def _why(error: Exception, route: Route) -> str:
     return f"what was translated could not be told: {type(error).__name__}"
 
 
-def _told(route: Route, prefix: str, event: SourceEvent, translation: Translation) -> Telling:
+def _understood(route: Route, prefix: str, event: SourceEvent, translation: Translation) -> TranslatedItem:
     if translation.ignored is not None:
-        return Telling("ignored", event.type, reason=translation.ignored)
+        return TranslatedItem("ignored", event.type, reason=translation.ignored)
     if translation.demand is not None:
-        return Telling("taught", event.type, demand=_demand(route, prefix, translation.demand))
+        return TranslatedItem("taught", event.type, demand=_demand(route, prefix, translation.demand))
     facts = tuple(_fact(route, prefix, made) for made in translation.events if made.type in route.source.forward)
     said = tuple(
         replace(_fact(route, prefix, made), makes=False)
         for made in translation.sums
         if made.type in route.source.forward
     )
-    lessons = tuple(Lesson(_memory_name(prefix, memo.key), memo.values, memo.at) for memo in translation.memos)
+    memos = tuple(SubmittedMemo(_memory_name(prefix, memo.key), memo.values, memo.at) for memo in translation.memos)
     links = tuple(tuple(_key(prefix, key) for key in link) for link in translation.links)
     if facts:
-        return Telling("translated", event.type, facts + said, lessons, links)
+        return TranslatedItem("translated", event.type, facts + said, memos, links)
     if translation.events:
         left_out = ", ".join(sorted({made.type.value for made in translation.events}))
         reason = f"{left_out} is not among what this source forwards"
-        return Telling("ignored", event.type, (), lessons, links, reason)
-    return Telling("taught", event.type, said, lessons, links)
+        return TranslatedItem("ignored", event.type, (), memos, links, reason)
+    return TranslatedItem("taught", event.type, said, memos, links)
 
 
-def _demand(route: Route, prefix: str, demand: Demand) -> demands.Demand:
-    subject = demands.Subject(
-        people=tuple(sorted({person.strip().lower() for person in demand.people})),
+def _demand(route: Route, prefix: str, demand: Demand) -> privacy_requests.Demand:
+    subject = privacy_requests.Subject(
+        addresses=tuple(sorted({person.strip().lower() for person in demand.addresses})),
         memories=tuple(_memory_name(prefix, memory) for memory in demand.memories),
         keys=tuple(_key(prefix, key) for key in demand.keys),
         account=prefix if demand.whole_account else None,
         destination=route.source.destination,
     )
-    return demands.Demand(demand.duty.value, subject, demand.reference)
+    return privacy_requests.Demand(demand.duty.value, subject, demand.reference)
 
 
-def _fact(route: Route, prefix: str, made: LumailEvent) -> Fact:
+def _fact(route: Route, prefix: str, made: LumailEvent) -> SubmittedEvent:
     settle = route.source.settle_seconds if made.type in MONEY_TYPES else 0
     worth = route.source.expire_after.get(made.type)
-    return Fact(
+    return SubmittedEvent(
         type=made.type,
         subscriber=made.subscriber,
         data=encode_data(made.data),
@@ -242,7 +244,7 @@ def _fact(route: Route, prefix: str, made: LumailEvent) -> Fact:
         lane=lane_of(made.type, made.data),
         keys=tuple(_key(prefix, key) for key in made.keys),
         waits_for=None if made.waits_for is None else _memory_name(prefix, made.waits_for),
-        richness=made.richness,
+        detail_rank=made.detail_rank,
         settle=timedelta(seconds=settle),
         expires_at=None if worth is None else made.occurred_at + worth,
         once=_once(route, prefix, made),
@@ -251,14 +253,14 @@ def _fact(route: Route, prefix: str, made: LumailEvent) -> Fact:
     )
 
 
-def _sum(prefix: str, told: Sum) -> Sum:
+def _sum(prefix: str, item: Sum) -> Sum:
     """What was said of a sale's money, under names that no other account's can meet."""
-    if isinstance(told, Paid):
-        return replace(told, part=named(prefix + told.part))
-    book, part = named(prefix + told.book), named(prefix + told.part)
-    if isinstance(told, Refund):
-        return replace(told, book=book, part=part, id=named(prefix + told.id))
-    return replace(told, book=book, part=part)
+    if isinstance(item, Paid):
+        return replace(item, provider_object=named(prefix + item.provider_object))
+    balance, part = named(prefix + item.balance), named(prefix + item.provider_object)
+    if isinstance(item, Refund):
+        return replace(item, balance=balance, provider_object=part, id=named(prefix + item.id))
+    return replace(item, balance=balance, provider_object=part)
 
 
 def _once(route: Route, prefix: str, made: LumailEvent) -> str | None:

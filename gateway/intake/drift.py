@@ -13,10 +13,10 @@ from itertools import chain
 import structlog
 
 from gateway.errors import LedgerUnavailableError, PayloadError, place_of
-from gateway.ledger import drift
 from gateway.ledger.database import Ledger
-from gateway.ledger.drift import LONGEST_TYPE, Seen
-from gateway.ledger.telling import Recorded
+from gateway.ledger.facts.submission import Recorded
+from gateway.ledger.views import payload_drift
+from gateway.ledger.views.payload_drift import LONGEST_TYPE, Seen
 from gateway.translation import shape
 from gateway.translation.adapter import Adapter, SourceEvent, covers, split
 from gateway.translation.webhook import VerifiedWebhook
@@ -58,7 +58,7 @@ class DriftWatch:
         self._thread: threading.Thread | None = None
         self._ends = threading.Event()
 
-    def note(self, adapter: Adapter, verified: VerifiedWebhook, recorded: Recorded) -> None:
+    def observe(self, adapter: Adapter, verified: VerifiedWebhook, recorded: Recorded) -> None:
         """Have a look at this webhook some time; costs the caller one step on a queue."""
         if recorded.duplicate or len(verified.body) > LARGEST_BODY:
             return
@@ -77,7 +77,7 @@ class DriftWatch:
                 return
             try:
                 with self._ledger.write() as connection:
-                    drift.add(connection, list(counted.values()))
+                    payload_drift.add(connection, list(counted.values()))
             except LedgerUnavailableError as error:
                 _log.warning("drift.not_written", error=str(error))
             except Exception as error:  # noqa: BLE001 - the thread must outlive what can't be written, and leaves it out

@@ -14,10 +14,10 @@ from gateway.errors import LedgerUnavailableError, SignatureError, UnavailableEr
 from gateway.intake.accept import Receipt, accept
 from gateway.intake.body import BodyTooLargeError, BodyUnreadableError, read_body
 from gateway.intake.drift import DriftWatch
-from gateway.intake.guesses import Guesses
+from gateway.intake.memory_cache import MemoryCache
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import Route
-from gateway.ledger.commit import Committer
+from gateway.ledger.recording.commit import Committer
 from gateway.translation.schemes import PathToken
 from gateway.translation.webhook import Headers, Webhook
 
@@ -40,7 +40,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Door:
+class EndpointServices:
     """What the endpoints work with; one a process."""
 
     routes: Mapping[str, Route]
@@ -51,43 +51,45 @@ class Door:
     max_body_bytes: int
 
 
-def endpoints(door: Door) -> Blueprint:
+def endpoints(services: EndpointServices) -> Blueprint:
     """The blueprint that answers for every source."""
     blueprint = Blueprint("door", __name__)
-    guesses = {route.source.destination: Guesses() for route in door.routes.values()}
+    memory_cache = {route.source.destination: MemoryCache() for route in services.routes.values()}
 
     def route_of(source: str, token: str | None) -> Route | None:
         """A token in the URL makes sense to sources that are proven by it, and to no other."""
-        route = door.routes.get(source)
+        route = services.routes.get(source)
         return None if route is None or (token is not None and not isinstance(route.scheme, PathToken)) else route
 
     @blueprint.route("/webhooks/<source>", methods=["GET", "HEAD"])
     @blueprint.route("/webhooks/<source>/<token>", methods=["GET", "HEAD"])
     def probe(source: str, token: str | None = None) -> ResponseReturnValue:
         """Providers look whether an endpoint is there before they save it."""
-        return _unknown(door, source) if route_of(source, token) is None else Response(status=200)
+        return _unknown(services, source) if route_of(source, token) is None else Response(status=200)
 
     @blueprint.post("/webhooks/<source>")
     @blueprint.post("/webhooks/<source>/<token>")
     def receive(source: str, token: str | None = None) -> ResponseReturnValue:
         route = route_of(source, token)
         if route is None:
-            return _unknown(door, source)
+            return _unknown(services, source)
         started = time.perf_counter()
         try:
             body = read_body(
                 request.stream,  # type: ignore[arg-type]  # werkzeug types it as IO[bytes]
                 request.content_length,
                 request.headers.get("Content-Encoding", ""),
-                door.max_body_bytes,
+                services.max_body_bytes,
             )
         except BodyTooLargeError:
-            return _turned_away(door, route, 413, "too_large", f"larger than {door.max_body_bytes} bytes", started)
+            return _turned_away(
+                services, route, 413, "too_large", f"larger than {services.max_body_bytes} bytes", started
+            )
         except BodyUnreadableError as error:
-            return _turned_away(door, route, 400, "unreadable", str(error), started)
+            return _turned_away(services, route, 400, "unreadable", str(error), started)
         webhook = Webhook(
             source=source,
-            url=_public_url(door),
+            url=_public_url(services),
             headers=Headers(request.headers.items()),
             body=body,
             received_at=datetime.now(UTC),
@@ -97,9 +99,9 @@ def endpoints(door: Door) -> Blueprint:
             _note(route, "probe", started)
             return Response(status=200)
         try:
-            receipt = accept(route, webhook, door.committer, guesses[route.source.destination])
+            receipt = accept(route, webhook, services.committer, memory_cache[route.source.destination])
         except SignatureError as error:
-            answer = _turned_away(door, route, 401, error.cause.value, error.detail, started)
+            answer = _turned_away(services, route, 401, error.cause.value, error.detail, started)
             if "Authorization" in route.scheme.proof_headers:
                 answer.headers["WWW-Authenticate"] = CHALLENGE
             return answer
@@ -109,21 +111,23 @@ def endpoints(door: Door) -> Blueprint:
             _log.error("webhook.failed", source=source, error=type(error).__name__, at=place_of(error))
             return _unavailable(route, f"a fault of the gateway: {type(error).__name__}", started)
         _note_receipt(route, receipt, started)
-        door.drift.note(route.adapter, receipt.verified, receipt.recorded)
+        services.drift.observe(route.adapter, receipt.verified, receipt.recorded)
         return jsonify(receipt.as_json())
 
     return blueprint
 
 
-def _unknown(door: Door, source: str) -> ResponseReturnValue:
-    door.refusals.count(None, _path(), "unknown_source")
+def _unknown(services: EndpointServices, source: str) -> ResponseReturnValue:
+    services.refusals.count(None, _path(), "unknown_source")
     return jsonify(
         error=f"no source named {source[:100]!r}: compare the URL with the sources of the configuration"
     ), 404
 
 
-def _turned_away(door: Door, route: Route, status: int, cause: str, detail: str, started: float) -> Response:
-    door.refusals.count(route.source.name, _path(), cause, detail)
+def _turned_away(
+    services: EndpointServices, route: Route, status: int, cause: str, detail: str, started: float
+) -> Response:
+    services.refusals.count(route.source.name, _path(), cause, detail)
     _note(route, "rejected", started, cause=cause)
     answer = jsonify(error=f"{cause}: {detail}")
     answer.status_code = status
@@ -169,6 +173,6 @@ def _path() -> str:
     return request.path if token is None else f"/webhooks/{source}/{MASKED}"
 
 
-def _public_url(door: Door) -> str:
+def _public_url(services: EndpointServices) -> str:
     query = request.query_string.decode("latin-1")
-    return f"{door.public_url}{_path()}{'?' + query if query else ''}"
+    return f"{services.public_url}{_path()}{'?' + query if query else ''}"

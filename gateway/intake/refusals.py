@@ -6,9 +6,9 @@ from collections import Counter
 import structlog
 
 from gateway.errors import LedgerUnavailableError, place_of
-from gateway.ledger import refusals
 from gateway.ledger.database import Ledger
-from gateway.ledger.refusals import Refused
+from gateway.ledger.views import rejections
+from gateway.ledger.views.rejections import Refused
 
 FLUSH_EVERY = 3.0
 MOST_KINDS = 500
@@ -47,7 +47,7 @@ class Refusals:
             return
         try:
             with self._ledger.write() as connection:
-                refusals.add(
+                rejections.add(
                     connection,
                     [Refused(*kind, count) for kind, count in counts.items()],
                     self._ledger.now(connection),

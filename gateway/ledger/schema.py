@@ -203,20 +203,20 @@ events = Table(
     Column("clock_offset_ms", BigInteger, comment="how far Lumail's clock was ahead at the first attempt"),
     Column("attempt", String(40), comment="the newest attempt to post it"),
     Column("step", String(10), nullable=False, server_default="post", comment="the next request: post, ask or create"),
-    Column("doubted_at", Instant, comment="by when the doubtful attempt was surely over"),
+    Column("unconfirmed_at", Instant, comment="by when the doubtful attempt was surely over"),
     Column("reads", Integer, nullable=False, server_default="0", comment="complete reads that did not find it"),
     Column("read_cursor", Text, comment="where a read of several pages goes on"),
     Column("candidates", Json, comment="records at Lumail that may be it: only a person can tell"),
     Column("found_by_read", Boolean, nullable=False, server_default=false()),
     Column("group", String(40), nullable=False),
-    Column("richness", Integer, nullable=False, server_default="0"),
+    Column("detail_rank", Integer, nullable=False, server_default="0"),
     Column("held_at", Instant, comment="since when it is held"),
     Column("edited_at", Instant, comment="since when it is what a person wrote; what was before is in edits"),
     Column("expires_at", Instant, comment="from when on it is worth nothing; null: never"),
     Column("waits_for", Text, comment="the memory key whose e-mail releases a held event"),
     Column("named_by", Text, comment="the memory key that may teach a better name of the product"),
-    Column("book", String(20), comment="of its sale's sums: paid, or the charge or order that a refund takes from"),
-    Column("part", String(20), comment="of the book: the object that told it"),
+    Column("balance", String(20), comment="of its sale's sums: paid, or the charge or order that a refund takes from"),
+    Column("provider_object", String(20), comment="of the book: the object that told it"),
     Column("amount", Text, comment="what it counts in its book, exactly; an edit of what is sent does not change it"),
     Column("currency", String(3), comment="of `amount`"),
     Column("after", String(40), comment="the payment that has to be delivered first"),
@@ -299,13 +299,13 @@ groups = Table(
     ),
 )
 
-retellings = Table(
-    "retellings",
+repeats = Table(
+    "repeats",
     metadata,
     Column("webhook", String(40), nullable=False),
     Column("group", String(40), nullable=False),
     PrimaryKeyConstraint("webhook", "group"),
-    Index("retellings_of_group", "group"),
+    Index("repeats_of_group", "group"),
     comment="webhooks that told of a fact without making an event of it",
 )
 
@@ -351,16 +351,16 @@ attempts = Table(
     ),
 )
 
-strangers = Table(
-    "strangers",
+unknown_subscribers = Table(
+    "unknown_subscribers",
     metadata,
     Column("destination", String(100), nullable=False),
     Column("subscriber", Text, nullable=False),
     Column("since", Instant, nullable=False, comment="when Lumail first did not know the subscriber"),
-    Column("asked", Integer, nullable=False, comment="how often it was asked again"),
+    Column("times_asked", Integer, nullable=False, comment="how often it was asked again"),
     Column("ask_at", Instant, comment="when it is asked next; null: Lumail knows the subscriber by now"),
     PrimaryKeyConstraint("destination", "subscriber"),
-    Index("strangers_to_ask", "destination", "ask_at"),
+    Index("unknown_subscribers_to_ask", "destination", "ask_at"),
 )
 
 memory = Table(
@@ -397,8 +397,8 @@ rejections = Table(
     Index("rejections_of_source", "source", "at"),
 )
 
-tallies = Table(
-    "tallies",
+counters = Table(
+    "counters",
     metadata,
     Column("minutes", SmallInteger, primary_key=True, autoincrement=False, comment="how long it is: 1 or 60"),
     Column("at", Instant, primary_key=True, comment="when the minute or the hour began"),
@@ -409,8 +409,8 @@ tallies = Table(
     comment="how much came and went, for charts",
 )
 
-levels = Table(
-    "levels",
+gauges = Table(
+    "gauges",
     metadata,
     Column("destination", String(100), primary_key=True),
     Column("status", String(20), primary_key=True),
@@ -422,7 +422,7 @@ levels = Table(
 counted = Table(
     "counted",
     metadata,
-    Column("name", String(20), primary_key=True, comment="tallies or levels"),
+    Column("name", String(20), primary_key=True, comment="counters or gauges"),
     Column("until", Instant, nullable=False, comment="what happened before is counted"),
 )
 
@@ -481,7 +481,7 @@ job_items = Table(
     Column("at", Instant, nullable=False),
     Column("before", Json, nullable=False, comment="the columns that it changed, as they were"),
     Column("outcome", String(20), comment="null: released and not settled yet"),
-    Column("note", Text, comment="why"),
+    Column("explanation", Text, comment="why"),
     PrimaryKeyConstraint("job", "subject"),
     Index("job_items_of_subject", "subject"),
     Index("job_items_open", "job", sqlite_where=_OPEN, postgresql_where=_OPEN),

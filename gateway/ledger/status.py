@@ -56,7 +56,7 @@ class PauseKind(StrEnum):
 class Closed(StrEnum):
     """Why nothing of a fact is told any more."""
 
-    TOLD = "told"  # its events are purged
+    PURGED = "told"  # its events are purged
     ERASED = "erased"  # so is the person to whom it belonged
 
 

@@ -76,14 +76,14 @@ class Verdict(StrEnum):
     UNAUTHORIZED = "unauthorized"
     PAYMENT_REQUIRED = "payment_required"
     REFUSED = "refused"
-    DOUBTFUL = "doubtful"
+    UNCONFIRMED = "doubtful"
 
 
 _BY_STATUS = {
     401: Verdict.UNAUTHORIZED,
     402: Verdict.PAYMENT_REQUIRED,
     403: Verdict.UNAUTHORIZED,
-    408: Verdict.DOUBTFUL,
+    408: Verdict.UNCONFIRMED,
     429: Verdict.RATE_LIMITED,
 }
 
@@ -96,12 +96,12 @@ def judge(answer: Answer) -> Verdict:
     """
     status = answer.status
     if status is None:
-        return Verdict.DOUBTFUL if answer.sent else Verdict.NOT_SENT
+        return Verdict.UNCONFIRMED if answer.sent else Verdict.NOT_SENT
     if status == 200 and answer.event is not None:
         return Verdict.RECORDED
     if 400 <= status < 500:
         return _BY_STATUS.get(status, Verdict.REFUSED)
-    return Verdict.DOUBTFUL
+    return Verdict.UNCONFIRMED
 
 
 def read_tracked_event(body: str) -> TrackedEvent | None:

@@ -18,15 +18,21 @@ from sqlalchemy import func as sql
 
 from gateway.errors import CommandError, LedgerError, LedgerUnavailableError
 from gateway.intake.route import Route
-from gateway.ledger import audit, following, jobs, leases, lines, search, strangers, superseding, words
-from gateway.ledger.audit import Deed
-from gateway.ledger.commit import record_group
+from gateway.ledger import words
+from gateway.ledger.accounts import audit
+from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
-from gateway.ledger.jobs import CANCELLED, DONE, EVENTS, RUNNING, Item, Job, Order
-from gateway.ledger.listing import Place
+from gateway.ledger.facts.submission import Recorded, Submission
+from gateway.ledger.jobs import jobs
+from gateway.ledger.jobs.jobs import CANCELLED, DONE, EVENTS, RUNNING, Item, Job, Order
+from gateway.ledger.money import refund_order
+from gateway.ledger.outbox import duplicates, unknown_subscribers
+from gateway.ledger.paging import Place
+from gateway.ledger.recording.commit import record_group
+from gateway.ledger.scheduling import leases, lines
 from gateway.ledger.schema import Instant, events, from_microseconds, to_microseconds
 from gateway.ledger.status import Status
-from gateway.ledger.telling import Recorded, Submission
+from gateway.ledger.views import search
 from gateway.replay import pace, selection
 from gateway.replay.selection import FIRST, Selection
 from gateway.replay.sending import as_new, refusal, stands
@@ -73,7 +79,7 @@ def begin(ledger: Ledger, plans: Mapping[str, int], wanted: Selection, who: str)
         with ledger.write([name]) as connection:
             order = Order(bounded.kind, name, bounded.as_request(), total, who)
             identity = jobs.begin(connection, order, now)
-            audit.note(connection, now, Deed(who, bounded.kind, identity), None, {**order.request, "total": total})
+            audit.record(connection, now, Deed(who, bounded.kind, identity), None, {**order.request, "total": total})
             job = jobs.find(connection, identity)
             begun += [] if job is None else [job]
     if not begun:
@@ -99,7 +105,7 @@ def cancel(ledger: Ledger, identity: str, who: str) -> Job:
         counts = _counted(job.counts, changed)
         jobs.change(connection, identity, {"status": CANCELLED, "ended_at": now, "counts": counts})
         before = {"status": RUNNING, "done": job.done, "total": job.total}
-        audit.note(connection, now, Deed(who, "cancel replay", identity), before, {"status": CANCELLED, **counts})
+        audit.record(connection, now, Deed(who, "cancel replay", identity), before, {"status": CANCELLED, **counts})
         return jobs.find(connection, identity) or job
 
 
@@ -221,7 +227,7 @@ class Replays:
         crowded = _crowded(connection, found.ids)
         slots = 0
         for event in _rows(connection, found.ids):
-            against = superseding.rivals(connection, event) if event["group"] in crowded else []
+            against = duplicates.duplicates_of(connection, event) if event["group"] in crowded else []
             stood = refusal(event, against)
             if stood is not None and stands(stood, force=wanted.force):
                 made.append(Item(event["id"], {}, REFUSED, stood.cause.value))
@@ -250,7 +256,7 @@ class Replays:
                 )
             except CommandError as error:
                 told = str(error)
-            facts += sum(len(one.facts) for one in told.tellings) if isinstance(told, Submission) else 0
+            facts += sum(len(one.events) for one in told.translated_items) if isinstance(told, Submission) else 0
             if again and facts > most:
                 return again, _Found(found.ids[: len(again)], cursor, False)
             again.append((identity, told))
@@ -323,7 +329,7 @@ def _settled(connection: Connection, job: Job) -> list[Item]:
         elif row["status"] in _UNDER_WAY:
             found.append(one)
         else:
-            found.append(replace(one, outcome=row["status"], note=words.of_event(row)))
+            found.append(replace(one, outcome=row["status"], explanation=words.of_event(row)))
     return found
 
 
@@ -382,9 +388,9 @@ def _wait_again(connection: Connection, destination: str, sent: _Due) -> None:
         return
     rows = [{"its_id": row["id"], "its_status": row["status"], "due": due} for row, due in sent]
     connection.execute(_WAIT_AGAIN, rows)
-    strangers.forget(connection, destination, *sorted({row["subscriber"] for row, _ in sent}))
+    unknown_subscribers.forget(connection, destination, *sorted({row["subscriber"] for row, _ in sent}))
     first = min(due for _, due in sent)
-    following.let_follow(connection, destination, [row["id"] for row, _ in sent], first)
+    refund_order.let_follow(connection, destination, [row["id"] for row, _ in sent], first)
     lines.refresh(connection, destination, [(row["lane"], row["subscriber"]) for row, _ in sent])
     leases.wake(connection, destination, first)
 

@@ -7,11 +7,14 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from gateway.errors import CommandError
-from gateway.ledger import audit, doubt, incidents, search, superseding
-from gateway.ledger.audit import Deed
+from gateway.ledger.accounts import audit
+from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
+from gateway.ledger.facts import incidents
+from gateway.ledger.outbox import duplicates, uncertain
 from gateway.ledger.schema import events
 from gateway.ledger.status import WITHOUT_REASON, Reason, Status
+from gateway.ledger.views import search
 from gateway.replay.sending import TWICE, as_new, known_event, let_go_on, needless, stood
 
 
@@ -55,7 +58,7 @@ def decide(ledger: Ledger, identity: str, decision: Decision, who: str) -> Decid
         status = str(changes.get("status", event["status"]))
         before = stood(event, "lumail_event_id") | {"incident": incident}
         after = {"status": status, "lumail_event_id": decision.lumail_id}
-        audit.note(connection, now, Deed(who, f"decide {decision.word}", identity), before, after)
+        audit.record(connection, now, Deed(who, f"decide {decision.word}", identity), before, after)
     return Decided(identity, event["status"], status, incident)
 
 
@@ -73,11 +76,11 @@ def _refuse_decision(connection: Connection, event: search.Row, decision: Decisi
     if decision.word == "send" and event["subscriber"] is None:
         raise CommandError(f"{identity} has no subscriber yet, so it can't be sent")
     if decision.word == "send":
-        other = next(iter(superseding.rivals(connection, event)), None)
+        other = next(iter(duplicates.duplicates_of(connection, event)), None)
         if other is not None:
             raise CommandError(f"{identity} tells the same fact as {other['id']}, which is {other['status']}. {TWICE}")
     if decision.lumail_id is not None:
-        owners = doubt.owners(connection, event["destination"], [decision.lumail_id])
+        owners = uncertain.owners(connection, event["destination"], [decision.lumail_id])
         holder = owners.get(decision.lumail_id, identity)
         if holder != identity:
             raise CommandError(f"{decision.lumail_id} is what Lumail recorded for {holder}, not for {identity}")
@@ -124,7 +127,7 @@ def cancel_event(ledger: Ledger, identity: str, who: str) -> Cancelled:
         before = stood(event, "tries")
         deed = Deed(who, "cancel event", identity)
         after = {"status": Status.DROPPED, "reason": Reason.CANCELLED}
-        audit.note(connection, now, deed, before, after)
+        audit.record(connection, now, deed, before, after)
     return Cancelled(identity, event["status"])
 
 

@@ -9,12 +9,15 @@ from sqlalchemy import Connection, insert, select, update
 
 from gateway.errors import CommandError
 from gateway.events import DATA_SCHEMAS, EventType, Lane, decode_data, encode_data, lane_of
-from gateway.ledger import audit, lines, search, superseding
-from gateway.ledger.audit import Deed
+from gateway.ledger.accounts import audit
+from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
 from gateway.ledger.identity import new_id
+from gateway.ledger.outbox import duplicates
+from gateway.ledger.scheduling import lines
 from gateway.ledger.schema import edits, events
 from gateway.ledger.status import Status
+from gateway.ledger.views import search
 from gateway.replay.sending import as_new, known_event, let_go_on, needless, refusal, refuse, stood
 
 EDITABLE = (Status.HELD, Status.FAILED)
@@ -62,7 +65,7 @@ def edit_event(ledger: Ledger, identity: str, edit: Edit, who: str, *, force: bo
             raise CommandError(f"{identity} {needless(event)}; only a held or failed event can be edited")
         before = {"subscriber": event["subscriber"], "data": decode_data(event["data"])}
         after = _checked(EventType(event["type"]), edit, before)
-        refuse(refusal({**event, **after}, superseding.rivals(connection, event)), force=force)
+        refuse(refusal({**event, **after}, duplicates.duplicates_of(connection, event)), force=force)
         now = ledger.now(connection)
         lane = int(lane_of(EventType(event["type"]), after["data"]))
         values = {
@@ -81,7 +84,7 @@ def edit_event(ledger: Ledger, identity: str, edit: Edit, who: str, *, force: bo
         )
         _move(connection, event, lane, after["subscriber"], now)
         was = {**stood(event), **before}
-        audit.note(connection, now, Deed(who, "edit event", identity), was, {"status": Status.WAITING, **after})
+        audit.record(connection, now, Deed(who, "edit event", identity), was, {"status": Status.WAITING, **after})
     return Edited(identity, event["status"], before, after, now)
 
 

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, select, text
 
 from gateway.events import Lane
-from gateway.ledger import overview, pauses
-from gateway.ledger.budget import places_taken
-from gateway.ledger.forecast import through
+from gateway.ledger.scheduling import pauses
+from gateway.ledger.scheduling.budget import places_taken
 from gateway.ledger.schema import destinations, events, status_is
 from gateway.ledger.schema import lines as line_rows
 from gateway.ledger.status import Status
+from gateway.ledger.views import overview
+from gateway.ledger.views.forecast import through
 
 SHARE = 0.5
 """Of the plan, while something else waits."""

@@ -6,13 +6,15 @@ from typing import Any
 
 from gateway.config import Destination
 from gateway.errors import CommandError
-from gateway.ledger import audit, doubt, fingerprints, pauses
-from gateway.ledger.audit import Deed
+from gateway.ledger.accounts import audit
+from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
-from gateway.ledger.fingerprints import Fingerprint
 from gateway.ledger.identity import fingerprint
-from gateway.ledger.leases import wake
-from gateway.ledger.pauses import Scope
+from gateway.ledger.outbox import destination_identity, uncertain
+from gateway.ledger.outbox.destination_identity import Fingerprint
+from gateway.ledger.scheduling import pauses
+from gateway.ledger.scheduling.leases import wake
+from gateway.ledger.scheduling.pauses import Scope
 from gateway.ledger.status import PauseKind
 
 
@@ -24,9 +26,9 @@ def pause(ledger: Ledger, scope: Scope, who: str, why: str | None = None) -> Non
     with ledger.write([scope.destination]) as connection:
         now = ledger.now(connection)
         if not pauses.rest(connection, scope, {"who": who, **({"why": why} if why else {})}, now):
-            raise CommandError(f"{told(scope)} is paused already: `lumail-gateway status` says why")
+            raise CommandError(f"{described(scope)} is paused already: `lumail-gateway status` says why")
         after = {"paused": True} | ({"why": why} if why else {})
-        audit.note(connection, now, Deed(who, "pause", told(scope)), {"paused": False}, after)
+        audit.record(connection, now, Deed(who, "pause", described(scope)), {"paused": False}, after)
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,18 @@ def resume(ledger: Ledger, scope: Scope, who: str) -> Resumed:
         now = ledger.now(connection)
         ended = pauses.end_all(connection, scope, now)
         if not ended:
-            raise CommandError(f"{told(scope)} is not paused")
+            raise CommandError(f"{described(scope)} is not paused")
         doubted = (
-            doubt.doubt_all(connection, scope.destination, now)
+            uncertain.mark_all_unconfirmed(connection, scope.destination, now)
             if any(one.kind == PauseKind.LEDGER_COPIED for one in ended)
             else 0
         )
         wake(connection, scope.destination, now)
         after = {"paused": False, "looked_up": doubted}
-        audit.note(
+        audit.record(
             connection,
             now,
-            Deed(who, "resume", told(scope)),
+            Deed(who, "resume", described(scope)),
             {"paused": True, "reasons": [one.reason for one in ended]},
             after,
         )
@@ -84,13 +86,13 @@ def accept(ledger: Ledger, name: str, found: Fingerprint, who: str) -> Accepted:
     """Take a destination's new address or organization for right; `found` is what the configuration says."""
     with ledger.write([name]) as connection:
         now = ledger.now(connection)
-        before, after = fingerprints.accept(connection, name, found)
+        before, after = destination_identity.accept(connection, name, found)
         ended = pauses.end_all(connection, Scope("destination", name, name), now, kind=PauseKind.OTHER_ORGANIZATION)
         wake(connection, name, now)
-        audit.note(connection, now, Deed(who, "accept destination", name), before, after)
+        audit.record(connection, now, Deed(who, "accept destination", name), before, after)
     return Accepted(before, after, tuple(one.reason for one in ended))
 
 
-def told(scope: Scope) -> str:
+def described(scope: Scope) -> str:
     """The scope in words: ``main``, ``main: lane bulk``."""
     return scope.destination if scope.kind == "destination" else f"{scope.destination}: {scope.kind} {scope.name}"

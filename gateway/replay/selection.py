@@ -10,12 +10,14 @@ from sqlalchemy import Connection
 from gateway.errors import CommandError
 from gateway.events import Lane
 from gateway.intake.route import Route
-from gateway.ledger import listing, search, superseding
 from gateway.ledger.database import Ledger
-from gateway.ledger.jobs import EVENTS
-from gateway.ledger.listing import Ask, Count, Place
+from gateway.ledger.jobs.jobs import EVENTS
+from gateway.ledger.outbox import duplicates
+from gateway.ledger.paging import Place
 from gateway.ledger.schema import from_microseconds
-from gateway.ledger.search import Filters, Row
+from gateway.ledger.views import listing, search
+from gateway.ledger.views.listing import Ask, Count
+from gateway.ledger.views.search import Filters, Row
 from gateway.replay import pace
 from gateway.replay.sending import FORCIBLE, Cause, refusal, stands
 from gateway.replay.translating import Verdict, foresee, kept, translated_again
@@ -126,7 +128,7 @@ def _preview_events(ledger: Ledger, selection: Selection, plan: int, routes: Map
             if event is None:
                 continue
             looked_at += 1
-            found = refusal(event, superseding.rivals(connection, event))
+            found = refusal(event, duplicates.duplicates_of(connection, event))
             if stands(found, force=selection.force) and found is not None:
                 _add(refused, found.cause.value)
                 continue
@@ -166,8 +168,8 @@ def effect_of_force(cause: str, number: int) -> str:
     """What force does with so many events of this cause, in words."""
     return {
         Cause.DELIVERED.value: f"{number:,} that Lumail has would be sent once more, and counted twice",
-        Cause.DOUBTFUL.value: f"{number:,} that Lumail may have would be sent once more, and may be counted twice",
-        Cause.TOLD.value: f"{number:,} whose fact another event tells would be sent besides, and counted twice",
+        Cause.UNCONFIRMED.value: f"{number:,} that Lumail may have would be sent once more, and may be counted twice",
+        Cause.REPEATED.value: f"{number:,} whose fact another event tells would be sent besides, and counted twice",
     }[cause]
 
 

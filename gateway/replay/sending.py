@@ -9,12 +9,18 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from gateway.errors import CommandError
-from gateway.ledger import audit, following, lines, search, strangers, superseding, words
-from gateway.ledger.audit import Deed
+from gateway.ledger import words
+from gateway.ledger.accounts import audit
+from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
-from gateway.ledger.leases import wake
+from gateway.ledger.money import refund_order
+from gateway.ledger.outbox import duplicates as duplicates_
+from gateway.ledger.outbox import unknown_subscribers
+from gateway.ledger.scheduling import lines
+from gateway.ledger.scheduling.leases import wake
 from gateway.ledger.schema import events
 from gateway.ledger.status import WITHOUT_REASON, Reason, Status, is_final
+from gateway.ledger.views import search
 
 TWICE = "Lumail would count it twice and can't take it back"
 
@@ -30,11 +36,11 @@ class Cause(StrEnum):
     FINAL = "dropped for good"
     NOBODYS = "no subscriber yet"
     DELIVERED = "delivered already"
-    DOUBTFUL = "Lumail may have it"
-    TOLD = "another event tells the same fact"
+    UNCONFIRMED = "Lumail may have it"
+    REPEATED = "another event tells the same fact"
 
 
-FORCIBLE = frozenset({Cause.DELIVERED, Cause.DOUBTFUL, Cause.TOLD})
+FORCIBLE = frozenset({Cause.DELIVERED, Cause.UNCONFIRMED, Cause.REPEATED})
 """Causes past which an event is sent by force: Lumail then counts its fact twice, or may."""
 
 
@@ -66,13 +72,13 @@ def replay_event(ledger: Ledger, identity: str, who: str, *, force: bool = False
         found = known_event(connection, identity)
     with ledger.write([found["destination"]]) as connection:
         event = known_event(connection, identity)
-        refuse(refusal(event, superseding.rivals(connection, event)), force=force)
+        refuse(refusal(event, duplicates_.duplicates_of(connection, event)), force=force)
         now = ledger.now(connection)
         connection.execute(update(events).where(events.c.id == identity).values(as_new(now)))
         let_go_on(connection, event, now)
         before = stood(event, "tries", "lumail_event_id")
         deed = Deed(who, "replay event", identity)
-        audit.note(connection, now, deed, before, {"status": Status.WAITING, "forced": force})
+        audit.record(connection, now, deed, before, {"status": Status.WAITING, "forced": force})
     return ReplayedEvent(identity, event["destination"], event["status"], now)
 
 
@@ -93,7 +99,7 @@ class Outlook:
 def preview_event(connection: Connection, identity: str) -> Outlook:
     """What `replay_event` would do. Raises CommandError where there is no such event."""
     event = known_event(connection, identity)
-    return Outlook(identity, event["status"], refusal(event, superseding.rivals(connection, event)))
+    return Outlook(identity, event["status"], refusal(event, duplicates_.duplicates_of(connection, event)))
 
 
 def known_event(connection: Connection, identity: str) -> search.Row:
@@ -117,8 +123,8 @@ def needless(event: search.Row) -> str:
     return _NEEDLESS.get(event["status"], f"is {event['status']}")
 
 
-def refusal(event: search.Row, rivals: Sequence[search.Row]) -> Refusal | None:
-    """Why the event must not be sent (again), None where it may. `rivals` tell the same fact, and live."""
+def refusal(event: search.Row, duplicates: Sequence[search.Row]) -> Refusal | None:
+    """Why the event must not be sent (again), None where it may. `duplicates` tell the same fact, and live."""
     identity, status = event["id"], event["status"]
     if status in _NEEDLESS:
         return Refusal(Cause.MOVES, f"{identity} {needless(event)}")
@@ -137,14 +143,14 @@ def refusal(event: search.Row, rivals: Sequence[search.Row]) -> Refusal | None:
         )
     if status == Status.HELD and event["reason"] == Reason.ANSWER_LOST:
         return Refusal(
-            Cause.DOUBTFUL,
+            Cause.UNCONFIRMED,
             f"{identity} was sent and its answer lost: Lumail may have it (see the subscriber's timeline there). "
             f"If it has and it is sent again, {TWICE}",
         )
-    other = next(iter(rivals), None)
+    other = next(iter(duplicates), None)
     if other is not None:
         return Refusal(
-            Cause.TOLD,
+            Cause.REPEATED,
             f"{identity} tells the same fact as {other['id']}, which is {other['status']}. Sent as well, {TWICE}",
         )
     return None
@@ -174,7 +180,7 @@ def as_new(due_at: datetime) -> dict[str, Any]:
         "lumail_event_id": None,
         "settled_at": None,
         "step": "post",
-        "doubted_at": None,
+        "unconfirmed_at": None,
         "reads": 0,
         "read_cursor": None,
         "candidates": None,
@@ -190,8 +196,8 @@ def stood(event: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 def let_go_on(connection: Connection, event: Mapping[str, Any], now: datetime) -> None:
     """The event's line goes on with it, or without it; so do refunds that wait for it."""
-    following.let_follow(connection, event["destination"], [event["id"]], now)
+    refund_order.let_follow(connection, event["destination"], [event["id"]], now)
     if event["subscriber"] is not None:
-        strangers.forget(connection, event["destination"], event["subscriber"])
+        unknown_subscribers.forget(connection, event["destination"], event["subscriber"])
         lines.refresh(connection, event["destination"], [(event["lane"], event["subscriber"])])
         wake(connection, event["destination"], now)

@@ -11,13 +11,15 @@ from gateway.errors import CommandError
 from gateway.events import decode_data
 from gateway.intake.accept import submission
 from gateway.intake.route import Route
-from gateway.ledger import audit, search, words
-from gateway.ledger.audit import Deed
-from gateway.ledger.commit import record_group
+from gateway.ledger import words
+from gateway.ledger.accounts import audit
+from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
-from gateway.ledger.remembering import reader
+from gateway.ledger.facts.memory import reader
+from gateway.ledger.facts.submission import Item, Recorded, Submission, SubmittedEvent
+from gateway.ledger.recording.commit import record_group
 from gateway.ledger.status import LIVE, Status, is_final
-from gateway.ledger.telling import Fact, Item, Recorded, Submission
+from gateway.ledger.views import search
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
 
@@ -40,7 +42,7 @@ def replay_webhook(ledger: Ledger, routes: Mapping[str, Route], identity: str, w
         (recorded,) = record_group(connection, ledger, [again])
         before = {name: row[name] for name in ("outcome", "quarantined")}
         after = {"outcome": recorded.word, "quarantined": recorded.quarantined, "events": list(recorded.events)}
-        audit.note(connection, ledger.now(connection), Deed(who, "replay webhook", identity), before, after)
+        audit.record(connection, ledger.now(connection), Deed(who, "replay webhook", identity), before, after)
     return ReplayedWebhook(row["outcome"], recorded)
 
 
@@ -56,7 +58,7 @@ def translated_again(ledger: Ledger, routes: Mapping[str, Route], row: search.Ro
     if route is None:
         raise CommandError(f"{identity} came to the source {row['source']}, which is not configured or not enabled")
     route = replace(route, source=replace(route.source, destination=row["destination"]))
-    return submission(route, _as_it_came(row), reader(ledger, row["destination"]), known_as=identity)
+    return submission(route, _as_it_came(row), reader(ledger, row["destination"]), existing_webhook=identity)
 
 
 class Verdict(StrEnum):
@@ -114,9 +116,9 @@ def preview_webhook(ledger: Ledger, routes: Mapping[str, Route], identity: str) 
 
 def foresee(ledger: Ledger, again: Submission) -> tuple[Foreseen, ...]:
     """What recording this would do, one entry for each event, or for a source event that makes none."""
-    names = [key for told in again.tellings for fact in told.facts for key in fact.keys]
+    names = [key for told in again.translated_items for fact in told.events for key in fact.keys]
     with ledger.write([again.destination]) as connection:
-        before = _by_id(search.told_under(connection, again.destination, names))
+        before = _by_id(search.events_by_keys(connection, again.destination, names))
         with connection.begin_nested() as trial:
             (recorded,) = record_group(connection, ledger, [again])
             found = [
@@ -138,19 +140,21 @@ _WITHOUT_EVENTS = {
 def _foreseen(
     connection: Connection, again: Submission, position: int, item: Item, before: Mapping[str, search.Row]
 ) -> list[Foreseen]:
-    told = again.tellings[position]
+    told = again.translated_items[position]
     if item.word in _WITHOUT_EVENTS:
         return [Foreseen(position, told.type, _WITHOUT_EVENTS[item.word], item.reason)]
     made = [search.event(connection, identity) for identity in item.events]
     found = [_about(Foreseen(position, told.type, Verdict.NEW), event) for event in made if event is not None]
-    for fact in told.facts:
-        known = search.told_under(connection, again.destination, fact.keys)
+    for fact in told.events:
+        known = search.events_by_keys(connection, again.destination, fact.keys)
         if not any(event["id"] in item.events for event in known):
             found.append(_merged(Foreseen(position, told.type, Verdict.UNCHANGED), fact, known, before))
     return found
 
 
-def _merged(one: Foreseen, fact: Fact, known: Sequence[search.Row], before: Mapping[str, search.Row]) -> Foreseen:
+def _merged(
+    one: Foreseen, fact: SubmittedEvent, known: Sequence[search.Row], before: Mapping[str, search.Row]
+) -> Foreseen:
     """What becomes of a fact that is known."""
     final = next((one for one in known if is_final(one["status"], one["reason"], one["former_reason"])), None)
     live = next((event for event in known if event["status"] in LIVE), final)

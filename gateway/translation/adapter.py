@@ -74,13 +74,13 @@ class Duty(StrEnum):
 class Demand:
     """That a person is to be erased, or that somebody asks for a copy of what is held on a person.
 
-    The person is known by `people` (e-mail addresses), by `memories` (a customer's id), and by `keys`, the facts to
+    The person is known by `addresses` (e-mail addresses), by `memories` (a customer's id), and by `keys`, the facts to
     which it belongs (its orders), named as an event names them. `whole_account` means everything of the account that
     the source event belongs to. `reference` is the provider's name for the demand, shown to the operator.
     """
 
     duty: Duty
-    people: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
     memories: tuple[MemoryKey, ...] = ()
     keys: tuple[str, ...] = ()
     whole_account: bool = False
@@ -88,12 +88,12 @@ class Demand:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.people or self.memories or self.keys or self.whole_account)
+        return not (self.addresses or self.memories or self.keys or self.whole_account)
 
     def as_json(self) -> dict[str, Any]:
         """What it says, and only that, as a case of the adapter's tests has it."""
         said = {
-            "people": list(self.people),
+            "people": list(self.addresses),
             "memories": [f"{memory.kind}:{memory.id}" for memory in self.memories],
             "keys": list(self.keys),
             "whole_account": self.whole_account,
@@ -150,7 +150,7 @@ def ignored(reason: str) -> Translation:
 
 def erased(
     *,
-    people: Sequence[str] = (),
+    addresses: Sequence[str] = (),
     memories: Sequence[MemoryKey] = (),
     keys: Sequence[str] = (),
     whole_account: bool = False,
@@ -160,19 +160,19 @@ def erased(
 
     What is told of these facts later, or is older than the demand, is left out without a word.
     """
-    demand = Demand(Duty.ERASE, tuple(people), tuple(memories), tuple(keys), whole_account, reference)
+    demand = Demand(Duty.ERASE, tuple(addresses), tuple(memories), tuple(keys), whole_account, reference)
     return Translation(demand=demand)
 
 
 def requested(
     *,
-    people: Sequence[str] = (),
+    addresses: Sequence[str] = (),
     memories: Sequence[MemoryKey] = (),
     keys: Sequence[str] = (),
     reference: str | None = None,
 ) -> Translation:
     """Somebody asks for a copy of what is held on the person; it is shown to the operator until that is exported."""
-    return Translation(demand=Demand(Duty.COPY, tuple(people), tuple(memories), tuple(keys), reference=reference))
+    return Translation(demand=Demand(Duty.COPY, tuple(addresses), tuple(memories), tuple(keys), reference=reference))
 
 
 Handler = Callable[[SourceEvent, Context], Translation]

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from marshmallow import ValidationError, fields
 
+from gateway import http_get
 from gateway.errors import RejectionCause, SignatureError, UnavailableError
-from gateway.translation import visit
 from gateway.translation.schemes import reading
 from gateway.translation.signature import KeyPair
 
@@ -85,7 +85,7 @@ class CertificateFile(fields.Field[str]):
 def _content(path: str) -> str:
     try:
         with Path(path).open("rb") as file:
-            return file.read(visit.LARGEST).decode("latin-1")
+            return file.read(http_get.LARGEST).decode("latin-1")
     except (OSError, ValueError) as error:
         raise ValidationError(f"can't be read: {type(error).__name__}") from error
 
@@ -111,7 +111,7 @@ class Certificates:
     def __init__(
         self,
         allowed: re.Pattern[str],
-        get: Callable[[str], visit.Answer] = visit.get,
+        get: Callable[[str], http_get.Answer] = http_get.get,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.allowed = allowed
@@ -144,7 +144,7 @@ class Certificates:
         return None
 
     def _downloaded(self, address: str) -> x509.Certificate:
-        if not self._turn.acquire(timeout=visit.WITHIN):
+        if not self._turn.acquire(timeout=http_get.WITHIN):
             raise UnavailableError("another certificate is being downloaded")
         try:
             kept = self._kept(address)  # by whoever had the turn before

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import gateway
 from gateway.errors import AdapterError
 from gateway.translation.adapter import Adapter, covers
-from gateway.translation.declared import adapter_of
+from gateway.translation.declarative.adapter import adapter_of
 from gateway.translation.sample import Sample, read
 
 ENTRY_POINTS = "lumail_gateway.adapters"

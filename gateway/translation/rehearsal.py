@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.errors import PayloadError
 from gateway.events import DEFAULT_FORWARDED, LumailEvent, MemoryKey, lane_of
+from gateway.formats.wording import as_plain
 from gateway.translation.adapter import (
     Adapter,
     Context,
@@ -20,7 +21,6 @@ from gateway.translation.adapter import (
 )
 from gateway.translation.sample import Sample, freshen
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
-from gateway.wording import as_plain
 
 SHORTEST_NAME = 8
 """Characters. A shorter one may stand in a body where it names nothing."""
@@ -127,7 +127,7 @@ def _tried(
         test=test,
         steps=steps,
         events=tuple(_as_sent(one) for one in became.events),
-        teaches=_lessons(became),
+        teaches=_memos(became),
         demand=None if became.demand is None else became.demand.as_json(),
     )
 
@@ -145,16 +145,16 @@ def _as_sent(event: LumailEvent) -> dict[str, Any]:
     }
 
 
-def _lessons(made: Translation) -> tuple[Mapping[str, Any], ...]:
+def _memos(made: Translation) -> tuple[Mapping[str, Any], ...]:
     memos = [{"key": f"{memo.key.kind}:{memo.key.id}", "values": memo.values} for memo in made.memos]
     return (*memos, *({"same_fact": link} for link in made.links))
 
 
-def usual_options(adapter: Adapter, known: Mapping[str, Sample]) -> Mapping[str, Any]:
+def usual_options(adapter: Adapter, samples: Mapping[str, Sample]) -> Mapping[str, Any]:
     """What holds where no source says anything; what a source has to say is taken from the default of its cases."""
     schema = adapter.options()
     required = [name for name, one in schema.fields.items() if one.required]
-    said = next((one.options for one in known.values() if one.default), {})
+    said = next((one.options for one in samples.values() if one.default), {})
     options: Mapping[str, Any] = schema.load(
         {name: said[name] for name in required if name in said}, partial=tuple(required)
     )

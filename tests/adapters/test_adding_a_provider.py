@@ -12,7 +12,7 @@ import pytest
 
 from gateway.translation import registry, trial
 from gateway.translation.adapter import Adapter
-from gateway.translation.declared import adapter_of
+from gateway.translation.declarative.adapter import adapter_of
 from gateway.translation.sample import Sample, read
 from tests.adapters.cases import NOW, Remembered, keys_of, tell
 from tests.cli.conftest import Terminal

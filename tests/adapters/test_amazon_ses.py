@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from adapters.amazon_ses import Options, adapter, confirm, scheme, sns
+from gateway import http_get
 from gateway.errors import RejectionCause, SignatureError, UnavailableError
-from gateway.translation import certificates, visit
+from gateway.translation import certificates
 from gateway.translation.certificates import Certificates
 from gateway.translation.registry import samples
 from gateway.translation.signature import verify
@@ -49,10 +50,10 @@ def pem(pair: Any) -> bytes:
 class Network:
     """Every host that there is answers with Amazon's certificate, so that only what is asked matters."""
 
-    answer: visit.Answer | None = field(default_factory=lambda: visit.Answer(200, pem(AMAZON)))
+    answer: http_get.Answer | None = field(default_factory=lambda: http_get.Answer(200, pem(AMAZON)))
     asked: list[str] = field(default_factory=list)
 
-    def get(self, address: str) -> visit.Answer:
+    def get(self, address: str) -> http_get.Answer:
         self.asked.append(address)
         if self.answer is None:
             raise UnavailableError("no answer")
@@ -151,8 +152,10 @@ def test_a_certificate_from_elsewhere_is_not_even_asked_for(address: str) -> Non
     assert network.asked == []
 
 
-@pytest.mark.parametrize("answer", [visit.Answer(404, b""), visit.Answer(302, pem(AMAZON)), visit.Answer(200, None)])
-def test_a_certificate_that_is_none_is_asked_for_once(answer: visit.Answer) -> None:
+@pytest.mark.parametrize(
+    "answer", [http_get.Answer(404, b""), http_get.Answer(302, pem(AMAZON)), http_get.Answer(200, None)]
+)
+def test_a_certificate_that_is_none_is_asked_for_once(answer: http_get.Answer) -> None:
     network = Network(answer)
     sns_scheme = network.scheme()
     assert [refusal(sns_scheme, envelope()) for _ in range(3)] == [RejectionCause.WRONG] * 3

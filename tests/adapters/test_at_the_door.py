@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from gateway.config import Source
 from gateway.events import WRITABLE_TYPES, EventType
 from gateway.intake.drift import DriftWatch
-from gateway.intake.endpoints import Door, endpoints
+from gateway.intake.endpoints import EndpointServices, endpoints
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import Route
-from gateway.ledger.commit import Committer
 from gateway.ledger.database import Ledger
 from gateway.ledger.identity import fingerprint
 from gateway.ledger.migration import migrate
+from gateway.ledger.recording.commit import Committer
 from gateway.ledger.schema import events, webhooks
 from gateway.translation.adapter import Adapter
 from gateway.translation.registry import adapters, default_sample, samples
@@ -53,7 +53,9 @@ class Provider:
         route = Route(source, adapter, self.scheme, (fingerprint(self.keys.verifying),))
         self.drift = DriftWatch(ledger)
         routes = {adapter.name: route}
-        door = Door(routes, self.committer, self.refusals, self.drift, "https://hooks.example.com", 10_000_000)
+        door = EndpointServices(
+            routes, self.committer, self.refusals, self.drift, "https://hooks.example.com", 10_000_000
+        )
         app = Flask("test")
         app.register_blueprint(endpoints(door))
         self.client: FlaskClient = app.test_client()

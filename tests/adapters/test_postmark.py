@@ -17,7 +17,7 @@ CASES = samples("postmark")
 def test_what_ends_a_subscription_is_one_fact_with_the_change_that_it_causes(told: str, told_again: str) -> None:
     [first], [second] = (tell(ADAPTER, CASES[case], Remembered()).events for case in (told, told_again))
     assert (first.type, first.subscriber, first.keys) == (second.type, second.subscriber, second.keys)
-    assert first.richness > second.richness
+    assert first.detail_rank > second.detail_rank
 
 
 def test_two_opens_of_one_message_are_two_facts() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.translation.adapter import Adapter
-from gateway.translation.declared import adapter_of
+from gateway.translation.declarative.adapter import adapter_of
 from gateway.translation.registry import adapters, samples
 from gateway.translation.sample import Sample
 from tests.adapters.cases import Told, tell_after, verified

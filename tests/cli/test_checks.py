@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ledger import places
 from gateway.ledger.database import Ledger
+from gateway.ledger.scheduling import places
 from gateway.ledger.schema import attempts
 from gateway.lumail.sandbox import Sandbox, SandboxServer, SandboxSettings, create_sandbox, sandbox_of
 from tests.cli.conftest import NOWHERE, Terminal

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert, update
 
-from gateway.app import configured, prepare
 from gateway.config import Flags
 from gateway.errors import ConfigError
-from gateway.ledger import aside, leases, turns
-from gateway.ledger import pauses as pauses_of
 from gateway.ledger.database import Ledger
-from gateway.ledger.pauses import Pause
+from gateway.ledger.outbox import cycle
+from gateway.ledger.outbox.unknown_subscribers import UnknownSubscriberPolicy
+from gateway.ledger.scheduling import deferral, leases
+from gateway.ledger.scheduling import pauses as pauses_of
+from gateway.ledger.scheduling.pauses import Pause
 from gateway.ledger.schema import attempts, audit, destinations, events
 from gateway.ledger.status import PauseKind, Reason
-from gateway.ledger.strangers import Fate
+from gateway.startup import configured, prepare
 from tests.cli.conftest import NOWHERE, Terminal
 from tests.crash.installation import free_port
 from tests.making import NOON, complained, opened, payment, record, record_facts, rows, submission, told
@@ -30,7 +31,7 @@ def claimed(ledger: Ledger) -> list[str]:
     with ledger.write(["main"]) as connection, connection.begin_nested() as nothing:
         now = ledger.now(connection) + timedelta(seconds=10)
         leases.take(connection, "main", "me", now)
-        turn = turns.turn(
+        turn = cycle.run(
             connection,
             "main",
             "me",
@@ -39,7 +40,7 @@ def claimed(ledger: Ledger) -> list[str]:
             wanted=9,
             limit=99,
             compose=lambda one: one.data,
-            fate=lambda _: Fate.HELD,
+            unknown_policy=lambda _: UnknownSubscriberPolicy.HELD,
         )
         nothing.rollback()
         return sorted(f"{one.kind.value} {one.type}" for one in turn.claimed)
@@ -80,9 +81,9 @@ def test_where_all_that_waits_rests_no_drain_is_called_for(terminal: Terminal, l
     with ledger.write(["main"]) as connection:
         now = ledger.now(connection)
         assert leases.take(connection, "main", "me", now)
-        while aside.put_right(connection, "main", now):
+        while deferral.defer_and_restore(connection, "main", now):
             pass
-        assert turns.release(connection, "main", "me", now, 99) is None
+        assert cycle.release(connection, "main", "me", now, 99) is None
 
 
 @pytest.mark.parametrize(

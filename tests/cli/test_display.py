@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from gateway.cli.display import at_length, local
-from gateway.wording import as_plain, distance, span
+from gateway.formats.wording import as_plain, distance, span
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.ledger.database import Ledger
-from gateway.ledger.drift import Seen, add
+from gateway.ledger.views.payload_drift import Seen, add
 from tests.cli.conftest import Terminal
 
 NEW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import configured, prepare
 from gateway.cli import running
 from gateway.cli.running import NOTE, noted
 from gateway.config import Config, Flags
-from gateway.supervisor import only_one
+from gateway.runtime.supervisor import only_one
+from gateway.startup import configured, prepare
 from tests.cli.conftest import NOWHERE, Terminal
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.desk import passwords
-from gateway.ledger import people
+from gateway.ledger.accounts import users as desk_users
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import audit, users
 from tests.cli.conftest import Terminal
@@ -12,7 +12,7 @@ from tests.making import rows
 
 def hash_of(ledger: Ledger, name: str) -> str:
     with ledger.read() as connection:
-        person = people.by_name(connection, name)
+        person = desk_users.by_name(connection, name)
     assert person is not None
     return person.password_hash
 

@@ -7,16 +7,16 @@ import pytest
 from sqlalchemy import update
 
 from gateway.ledger.database import Ledger
+from gateway.ledger.facts.submission import TranslatedItem
 from gateway.ledger.schema import webhooks
-from gateway.ledger.telling import Telling
 from tests.cli.conftest import Terminal
 from tests.making import complained, opened, payment, record, submission, told
 
-NOT_UNDERSTOOD = Telling("quarantined", "hologram.made", reason="unknown type 'hologram.made'")
+NOT_UNDERSTOOD = TranslatedItem("quarantined", "hologram.made", reason="unknown type 'hologram.made'")
 
 
-def came(ledger: Ledger, *tellings: Telling, **given: Any) -> str:
-    (recorded,) = record(ledger, submission(*tellings, **given))
+def came(ledger: Ledger, *translated_items: TranslatedItem, **given: Any) -> str:
+    (recorded,) = record(ledger, submission(*translated_items, **given))
     return recorded.webhook
 
 

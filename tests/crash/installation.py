@@ -31,7 +31,7 @@ SECRET = "whsec_of_the_crash_test"
 TOKEN = "lum_of_the_crash_test"
 MAIL = adapters()["sendgrid"].scheme({}).generate()
 PARTS = {
-    "web": "gateway.server",
+    "web": "gateway.runtime.server",
     "worker": "gateway.cli worker",
     "redis": "unixsocket:",
 }

@@ -42,12 +42,12 @@ def test_while_a_stranger_locks_the_database_webhooks_get_503_and_nothing_is_hal
     tmp_path: Path, sqlite_url: str
 ) -> None:
     with installation(tmp_path, sqlite_url, Setup(web=1, workers=1)) as running:
-        stranger = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
-        stranger.execute("BEGIN EXCLUSIVE")
+        subscriber_answer = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+        subscriber_answer.execute("BEGIN EXCLUSIVE")
         answer = post(running, "00001")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-        stranger.execute("ROLLBACK")
-        stranger.close()
+        subscriber_answer.execute("ROLLBACK")
+        subscriber_answer.close()
         assert post(running, "00001").json()["duplicate"] is False
         assert nothing_but_one_payment(sqlite_url)
 
@@ -72,8 +72,8 @@ def test_while_a_stranger_locks_a_table_webhooks_get_503_and_are_delivered_after
     tmp_path: Path, postgres: Postgres
 ) -> None:
     with postgres.database() as name, installation(tmp_path, postgres.url(name), Setup(web=1, workers=1)) as running:
-        with psycopg.connect(host=str(postgres.folder), user="postgres", dbname=name) as stranger:
-            stranger.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+        with psycopg.connect(host=str(postgres.folder), user="postgres", dbname=name) as subscriber_answer:
+            subscriber_answer.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
             answer = post(running, "00001")
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
         eventually(lambda: post(running, "00001").ok, within=20)

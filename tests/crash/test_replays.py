@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from gateway.ledger import jobs
 from gateway.ledger.database import Ledger
-from gateway.ledger.jobs import EVENTS, Job
-from gateway.ledger.pauses import Scope
+from gateway.ledger.jobs import jobs
+from gateway.ledger.jobs.jobs import EVENTS, Job
+from gateway.ledger.scheduling.pauses import Scope
 from gateway.ledger.schema import events, job_items
-from gateway.ledger.search import Filters
+from gateway.ledger.views.search import Filters
 from gateway.replay import bulk, resting
 from gateway.replay.selection import Selection
 from tests.crash.installation import installation, killing

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway.config import Destination
-from gateway.delivery.drain import Courier, drain
+from gateway.delivery.drain import DeliveryPool, drain
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import events
 from gateway.lumail.sandbox import Sandbox, SandboxServer, SandboxSettings, create_sandbox, sandbox_of
@@ -24,10 +24,10 @@ class Road:
 
     ledger: Ledger
     sandbox: Sandbox
-    courier: Courier
+    delivery_pool: DeliveryPool
 
     def drain(self) -> int:
-        return drain(self.courier, "main")
+        return drain(self.delivery_pool, "main")
 
     def statuses(self) -> list[tuple[str, str | None]]:
         """Status and reason of every event, in the order in which they were recorded."""
@@ -49,9 +49,9 @@ def sandbox_server() -> Iterator[tuple[Sandbox, str]]:
 def road(ledger: Ledger, sandbox_server: tuple[Sandbox, str]) -> Iterator[Road]:
     sandbox, base_url = sandbox_server
     destination = Destination("main", base_url, TOKEN, requests_per_minute=1000)
-    courier = Courier(ledger, {"main": destination}, threads=8)
-    yield Road(ledger, sandbox, courier)
-    courier.close()
+    delivery_pool = DeliveryPool(ledger, {"main": destination}, threads=8)
+    yield Road(ledger, sandbox, delivery_pool)
+    delivery_pool.close()
 
 
 Later = Callable[..., None]

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from gateway.config import Destination
-from gateway.delivery.drain import Courier, drain
+from gateway.delivery.drain import DeliveryPool, drain
 from gateway.events import decode_data
-from gateway.ledger import pauses
+from gateway.ledger.scheduling import pauses
 from gateway.ledger.schema import attempts, destinations, events
 from gateway.ledger.status import Reason
 from tests.delivery.conftest import Road
@@ -101,7 +101,7 @@ def test_a_refused_destination_rests_and_its_events_use_up_no_try(road: Road, ki
 
 
 def test_a_destination_that_refuses_connections_costs_no_try_but_a_wait(road: Road) -> None:
-    nowhere = Courier(road.ledger, {"main": Destination("main", "http://127.0.0.1:9/api/v1", "lum_x", 1000)})
+    nowhere = DeliveryPool(road.ledger, {"main": Destination("main", "http://127.0.0.1:9/api/v1", "lum_x", 1000)})
     record_facts(road.ledger, payment("p:1"))
     assert drain(nowhere, "main") == 1
     nowhere.close()
@@ -116,7 +116,7 @@ def test_a_stopping_courier_claims_nothing_more_but_finishes_what_is_under_way(r
     running.start()
     while not road.sandbox.requests() and running.is_alive():
         running.join(0.01)
-    road.courier.stopping.set()
+    road.delivery_pool.stopping.set()
     running.join()
     statuses = [status for status, _ in road.statuses()]
     assert set(statuses) == {"delivered", "waiting"}
@@ -131,7 +131,7 @@ def test_amounts_arrive_as_the_numbers_that_they_are(road: Road) -> None:
 
 
 def test_a_job_for_a_destination_that_is_no_more_configured_ends(road: Road) -> None:
-    assert drain(road.courier, "gone") == 0
+    assert drain(road.delivery_pool, "gone") == 0
 
 
 def test_where_the_telling_that_went_out_came_to_nothing_the_other_takes_its_place(road: Road) -> None:

@@ -20,18 +20,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import Connection, select
 
 from gateway.config import Destination
-from gateway.delivery.drain import habits_of, view
+from gateway.delivery.drain import conclude_context, observed_of
 from gateway.delivery.message import compose
-from gateway.delivery.outcome import conclude_all, fate
+from gateway.delivery.outcome import conclude_all, unknown_policy
 from gateway.errors import CommandError
 from gateway.events import EventType
-from gateway.ledger import leases, pauses, recording, turns
-from gateway.ledger.attempt import ENDS_WITHIN, SEND_WITHIN, Claimed, Kind
 from gateway.ledger.database import Ledger
+from gateway.ledger.facts.submission import SubmittedEvent
 from gateway.ledger.migration import migrate
+from gateway.ledger.outbox import cycle
+from gateway.ledger.recording import recording
+from gateway.ledger.scheduling import leases, pauses
+from gateway.ledger.scheduling.attempt import ENDS_WITHIN, SEND_WITHIN, Claimed, Kind
 from gateway.ledger.schema import destinations, events
 from gateway.ledger.status import TRANSITIONS, Status
-from gateway.ledger.telling import Fact
 from gateway.lumail.answer import Answer, RateLimit, TrackedEvent
 from gateway.replay.sending import replay_event
 from tests.making import add_destinations, complained, fact, opened, payment, rows, submission, told
@@ -114,7 +116,7 @@ class Delivery(RuleBasedStateMachine):
         self.stepped_back = timedelta(0)
         self.stepped_back_at = START - timedelta(days=1)
         self.records: list[Record] = []
-        self.people = set(KNOWN)
+        self.addresses = set(KNOWN)
         self.arrived: list[datetime] = []
         self.drains = [Drain("drain-0"), Drain("drain-1")]
         self.made = 0
@@ -187,7 +189,7 @@ class Delivery(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def release(self, which: int) -> None:
         with self.ledger.write(["main"]) as connection:
-            turns.release(connection, "main", self.drains[which].owner, self.now, self.plan)
+            cycle.release(connection, "main", self.drains[which].owner, self.now, self.plan)
 
     @rule(which=st.integers(0, 1), index=st.integers(0, 5), how=st.sampled_from(["ok", "ok", "ok", *range(14)]))
     def answer(self, which: int, index: int, how: Any) -> None:
@@ -257,7 +259,7 @@ class Delivery(RuleBasedStateMachine):
     @rule()
     def appear(self) -> None:
         """The stranger subscribes at Lumail."""
-        self.people.add(STRANGER)
+        self.addresses.add(STRANGER)
 
     @rule(index=st.integers(0, 20))
     def replay(self, index: int) -> None:
@@ -348,17 +350,19 @@ class Delivery(RuleBasedStateMachine):
         except _Undone:
             return found[0]
 
-    def _turn(self, connection: Connection, owner: str, answered: list[tuple[Claimed, Any]], wanted: int) -> turns.Turn:
-        return turns.turn(
+    def _turn(
+        self, connection: Connection, owner: str, answered: list[tuple[Claimed, Any]], wanted: int
+    ) -> cycle.DrainCycle:
+        return cycle.run(
             connection,
             "main",
             owner,
             self.now,
-            settlements=conclude_all(answered, view(connection, self.destination, self.now)),
+            settlements=conclude_all(answered, conclude_context(connection, self.destination, self.now)),
             wanted=wanted,
             limit=self.plan,
-            compose=partial(compose, habits_of(connection, "main"), self.destination),
-            fate=partial(fate, self.destination),
+            compose=partial(compose, observed_of(connection, "main"), self.destination),
+            unknown_policy=partial(unknown_policy, self.destination),
         )
 
     def _let_all_end(self) -> None:
@@ -429,14 +433,14 @@ class Delivery(RuleBasedStateMachine):
         if claimed.kind is Kind.READ:
             return self._page(claimed.sent)
         if claimed.kind is Kind.CREATE:
-            self.people.add(claimed.subscriber)
+            self.addresses.add(claimed.subscriber)
             return 200, {"success": True}
-        return (200 if claimed.subscriber in self.people else 404), {}
+        return (200 if claimed.subscriber in self.addresses else 404), {}
 
     def _track(self, claimed: Claimed, at: datetime) -> tuple[int, Any]:
         if claimed.kind is not Kind.POST:
             return 200, {}
-        if claimed.subscriber not in self.people:
+        if claimed.subscriber not in self.addresses:
             return 400, {"message": "no such subscriber"}
         body = json.loads(claimed.sent)
         data = body["data"]
@@ -458,7 +462,7 @@ class Delivery(RuleBasedStateMachine):
         parts = urlsplit(path)
         asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
         subscriber = unquote(parts.path.split("/")[2])
-        if subscriber not in self.people:
+        if subscriber not in self.addresses:
             return 404, {}
         found = sorted(
             (
@@ -482,9 +486,9 @@ class Delivery(RuleBasedStateMachine):
         return 200, {"events": shown, "nextCursor": str(first + self.page) if more else None}
 
 
-def _named(made: Fact, which: str) -> Fact:
+def _named(made: SubmittedEvent, which: str) -> SubmittedEvent:
     data = {**json.loads(made.data), "emailId": which}
-    return Fact(**{**vars(made), "data": json.dumps(data)})
+    return SubmittedEvent(**{**vars(made), "data": json.dumps(data)})
 
 
 TestDelivery = Delivery.TestCase

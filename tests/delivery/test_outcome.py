@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from gateway.config import Destination
-from gateway.delivery.outcome import View, conclude, conclude_all
+from gateway.delivery.outcome import ConcludeContext, conclude, conclude_all
 from gateway.events import EventType, Lane
-from gateway.ledger.attempt import Claimed, Kind, Settlement, Stranger
-from gateway.ledger.habits import Habits
+from gateway.ledger.outbox.observed import Observed
+from gateway.ledger.scheduling.attempt import Claimed, Kind, Settlement, SubscriberAnswer
 from gateway.ledger.status import Reason
 from gateway.lumail.answer import Answer, RateLimit, TrackedEvent
 from tests.making import NOON
@@ -30,7 +30,7 @@ POST = Claimed(
     first_attempt_at=NOON - SECOND,
     sent='{"data": {"amount": 49.99, "product": "Course", "gatewayEventId": "ev_1"}}',
 )
-READ = replace(POST, kind=Kind.READ, doubted_at=NOON - 30 * SECOND)
+READ = replace(POST, kind=Kind.READ, unconfirmed_at=NOON - 30 * SECOND)
 ASK = replace(POST, kind=Kind.ASK, reason_detail="400")
 CREATE = replace(POST, kind=Kind.CREATE)
 ASK_FOR_MANY = Claimed("at_2", Kind.ASK, "ana@example.com", NOON - SECOND)
@@ -48,11 +48,13 @@ def answered(status: int, document: Any = None, **more: Any) -> Answer:
 RECORDED = answered(200, event=TrackedEvent("lum_1"))
 
 
-def view(policy: str = "wait", *, known: bool = False, owners: Mapping[str, str] | None = None, **seen: Any) -> View:
-    return View(
+def view(
+    policy: str = "wait", *, known: bool = False, owners: Mapping[str, str] | None = None, **seen: Any
+) -> ConcludeContext:
+    return ConcludeContext(
         destination=Destination("main", "http://127.0.0.1:9", "lum", 100, unknown_subscriber=policy),
         now=NOON,
-        habits=lambda: Habits(**{"echo": None, "clock_offset": timedelta(0), "read_lag": timedelta(0), **seen}),
+        observed=lambda: Observed(**{"echo": None, "clock_offset": timedelta(0), "read_lag": timedelta(0), **seen}),
         is_known=lambda _: known,
         sent=lambda one: [one.sent],
         owners=lambda _: owners or {},
@@ -63,7 +65,7 @@ def gist(told: Settlement) -> tuple[Any, ...]:
     """Status and next step of the event, whether it is recorded, what it means for destination and subscriber."""
     changes = told.changes or {}
     pause = told.pause and (told.pause.probe, round((told.pause.until - NOON) / SECOND) if told.pause.until else None)
-    return changes.get("status"), changes.get("step"), told.recorded, told.failed, pause, told.stranger
+    return changes.get("status"), changes.get("step"), told.recorded, told.failed, pause, told.subscriber_answer
 
 
 IN_DOUBT = ("unknown", None, False)
@@ -90,8 +92,8 @@ IN_DOUBT = ("unknown", None, False)
         (answered(402), ("failed", None, False, False, None, None)),
         (answered(409), ("failed", None, False, False, None, None)),
         (answered(422), ("failed", None, False, False, None, None)),
-        (answered(400), ("held", None, False, False, None, Stranger.MET)),
-        (answered(404), ("held", None, False, False, None, Stranger.MET)),
+        (answered(400), ("held", None, False, False, None, SubscriberAnswer.MET)),
+        (answered(404), ("held", None, False, False, None, SubscriberAnswer.MET)),
     ],
 )
 def test_what_an_answer_to_a_post_means(answer: Answer, expected: tuple[Any, ...]) -> None:
@@ -102,7 +104,7 @@ def test_what_an_answer_to_a_post_means(answer: Answer, expected: tuple[Any, ...
     ("policy", "known", "status", "expected"),
     [
         ("wait", True, 400, ("failed", None, None)),
-        ("wait", True, 404, ("held", None, Stranger.MET)),
+        ("wait", True, 404, ("held", None, SubscriberAnswer.MET)),
         ("create", False, 400, ("waiting", "ask", None)),
         ("create", True, 400, ("failed", None, None)),
         ("drop", False, 404, ("waiting", "ask", None)),
@@ -124,11 +126,11 @@ def test_create_waits_for_subscribers_of_events_that_make_none() -> None:
 @pytest.mark.parametrize(
     ("policy", "answer", "expected"),
     [
-        ("create", answered(200), ("failed", None, None, Stranger.KNOWN)),
+        ("create", answered(200), ("failed", None, None, SubscriberAnswer.KNOWN)),
         ("create", answered(404), ("waiting", "create", None, None)),
-        ("drop", answered(404), ("dropped", None, None, Stranger.LEFT_OUT)),
-        ("fail", answered(404), ("failed", None, None, Stranger.LEFT_OUT)),
-        ("wait", answered(404), ("held", None, None, Stranger.MET)),
+        ("drop", answered(404), ("dropped", None, None, SubscriberAnswer.LEFT_OUT)),
+        ("fail", answered(404), ("failed", None, None, SubscriberAnswer.LEFT_OUT)),
+        ("wait", answered(404), ("held", None, None, SubscriberAnswer.MET)),
         ("drop", answered(500), ("waiting", None, None, None)),
         ("drop", answered(401), ("waiting", None, None, None)),
         ("drop", answered(403), ("waiting", None, None, None)),
@@ -140,21 +142,21 @@ def test_create_waits_for_subscribers_of_events_that_make_none() -> None:
 def test_what_an_answer_about_an_events_subscriber_means(
     policy: str, answer: Answer, expected: tuple[Any, ...]
 ) -> None:
-    status, step, _, _, pause, stranger = gist(conclude(ASK, answer, view(policy)))
-    assert (status, step, pause, stranger) == expected
+    status, step, _, _, pause, subscriber_answer = gist(conclude(ASK, answer, view(policy)))
+    assert (status, step, pause, subscriber_answer) == expected
 
 
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (answered(200), (None, Stranger.KNOWN)),
-        (answered(404), (None, Stranger.UNKNOWN)),
-        (answered(500), (None, Stranger.UNANSWERED)),
-        (answered(403), (None, Stranger.UNANSWERED)),
-        (answered(429), ((None, 5), Stranger.UNANSWERED)),
-        (LOST, (None, Stranger.UNANSWERED)),
-        (NOT_SENT, (None, Stranger.UNANSWERED)),
-        (TOO_LATE, (None, Stranger.UNANSWERED)),
+        (answered(200), (None, SubscriberAnswer.KNOWN)),
+        (answered(404), (None, SubscriberAnswer.UNKNOWN)),
+        (answered(500), (None, SubscriberAnswer.UNANSWERED)),
+        (answered(403), (None, SubscriberAnswer.UNANSWERED)),
+        (answered(429), ((None, 5), SubscriberAnswer.UNANSWERED)),
+        (LOST, (None, SubscriberAnswer.UNANSWERED)),
+        (NOT_SENT, (None, SubscriberAnswer.UNANSWERED)),
+        (TOO_LATE, (None, SubscriberAnswer.UNANSWERED)),
     ],
 )
 def test_what_an_answer_about_a_stranger_means(answer: Answer, expected: tuple[Any, ...]) -> None:
@@ -164,7 +166,7 @@ def test_what_an_answer_about_a_stranger_means(answer: Answer, expected: tuple[A
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (answered(200), ("waiting", "post", None, Stranger.KNOWN)),
+        (answered(200), ("waiting", "post", None, SubscriberAnswer.KNOWN)),
         (answered(400), ("failed", None, None, None)),
         (answered(402), ("failed", None, None, None)),
         (answered(403), ("failed", None, None, None)),
@@ -176,8 +178,8 @@ def test_what_an_answer_about_a_stranger_means(answer: Answer, expected: tuple[A
     ],
 )
 def test_what_an_answer_to_the_making_of_a_subscriber_means(answer: Answer, expected: tuple[Any, ...]) -> None:
-    status, step, _, _, pause, stranger = gist(conclude(CREATE, answer, view("create")))
-    assert (status, step, pause, stranger) == expected
+    status, step, _, _, pause, subscriber_answer = gist(conclude(CREATE, answer, view("create")))
+    assert (status, step, pause, subscriber_answer) == expected
 
 
 @pytest.mark.parametrize("claimed", [ASK, CREATE])
@@ -225,7 +227,7 @@ def page(*records: Mapping[str, Any], cursor: str | None = None) -> Answer:
     return answered(200, {"events": list(records), "nextCursor": cursor})
 
 
-def changes(claimed: Claimed, answer: Answer, seen: View) -> Mapping[str, Any]:
+def changes(claimed: Claimed, answer: Answer, seen: ConcludeContext) -> Mapping[str, Any]:
     told = conclude(claimed, answer, seen)
     assert not told.recorded
     return told.changes or {}
@@ -238,17 +240,17 @@ def test_a_record_with_our_id_is_the_event() -> None:
 
 @pytest.mark.parametrize("answer", [answered(500), answered(403), answered(200, {"events": 1}), LOST, NOT_SENT])
 def test_an_answer_that_can_not_be_read_proves_nothing(answer: Answer) -> None:
-    found = changes(replace(READ, reads=5, doubted_at=NOON - 3600 * SECOND), answer, view())
+    found = changes(replace(READ, reads=5, unconfirmed_at=NOON - 3600 * SECOND), answer, view())
     assert (found["status"], found.get("reads")) == ("unknown", None)
 
 
 def test_what_can_not_be_read_for_a_day_is_a_persons_to_decide() -> None:
-    old = replace(READ, doubted_at=NOON - timedelta(hours=25))
+    old = replace(READ, unconfirmed_at=NOON - timedelta(hours=25))
     assert changes(old, answered(500), view()) == {"status": "held", "reason": Reason.ANSWER_LOST}
 
 
 def test_a_404_for_a_subscriber_says_nothing_was_recorded_unless_lumail_knew_it() -> None:
-    old = replace(READ, reads=1, doubted_at=NOON - 3600 * SECOND)
+    old = replace(READ, reads=1, unconfirmed_at=NOON - 3600 * SECOND)
     assert changes(old, answered(404), view())["status"] == "waiting"
     assert changes(old, answered(404), view(known=True))["status"] == "unknown"
 
@@ -268,12 +270,12 @@ def test_a_404_for_a_subscriber_says_nothing_was_recorded_unless_lumail_knew_it(
 def test_money_is_sent_again_after_two_reads_the_last_of_them_late_enough(
     reads: int, ago: int, expected: tuple[str, int]
 ) -> None:
-    found = changes(replace(READ, reads=reads, doubted_at=NOON - ago * SECOND), page(), view())
+    found = changes(replace(READ, reads=reads, unconfirmed_at=NOON - ago * SECOND), page(), view())
     assert (found["status"], found["reads"]) == expected
 
 
 def test_reads_wait_for_as_long_as_lumail_was_seen_to_lag() -> None:
-    old = replace(READ, reads=3, doubted_at=NOON - 700 * SECOND)
+    old = replace(READ, reads=3, unconfirmed_at=NOON - 700 * SECOND)
     found = changes(old, page(), view(read_lag=timedelta(seconds=1000)))
     assert (found["status"], found["due_at"]) == ("unknown", NOON + 300 * SECOND)
 
@@ -281,13 +283,13 @@ def test_reads_wait_for_as_long_as_lumail_was_seen_to_lag() -> None:
 @pytest.mark.parametrize(("leap", "expected"), [(2, ("waiting", NOON)), (300, ("unknown", NOON + 200 * SECOND))])
 def test_time_that_the_ledgers_clock_only_leapt_over_is_waited_for(leap: int, expected: tuple[str, datetime]) -> None:
     """Lumail's clock, seen at the first attempt and now, tells a leap from time that passed."""
-    old = replace(READ, reads=3, doubted_at=NOON - 700 * SECOND, clock_offset_ms=0)
+    old = replace(READ, reads=3, unconfirmed_at=NOON - 700 * SECOND, clock_offset_ms=0)
     found = changes(old, replace(page(), date=NOON - leap * SECOND), view())
     assert (found["status"], found["due_at"]) == expected
 
 
 def test_a_read_of_several_pages_ends_with_the_last_and_remembers_what_was_near() -> None:
-    old = replace(READ, reads=1, doubted_at=NOON - 3600 * SECOND)
+    old = replace(READ, reads=1, unconfirmed_at=NOON - 3600 * SECOND)
     first = changes(old, page(record("lum_7", product="Other"), cursor="2"), view(echo=False))
     assert (first["status"], first["read_cursor"], first["candidates"]) == ("unknown", "2", ["lum_7"])
     second = replace(old, read_cursor="2", candidates=("lum_7",))
@@ -300,7 +302,7 @@ def test_a_read_of_several_pages_ends_with_the_last_and_remembers_what_was_near(
 
 
 def test_a_read_whose_next_page_waited_long_begins_anew() -> None:
-    late = replace(READ, reads=1, read_cursor="2", waited=timedelta(minutes=5), doubted_at=NOON - 3600 * SECOND)
+    late = replace(READ, reads=1, read_cursor="2", waited=timedelta(minutes=5), unconfirmed_at=NOON - 3600 * SECOND)
     found = changes(late, page(), view())
     assert (found["status"], found["read_cursor"], found["due_at"]) == ("unknown", None, NOON)
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from gateway.delivery.drain import Courier
+from gateway.delivery.drain import DeliveryPool
 from gateway.delivery.tick import drop_outdated
 from gateway.events import EventType
 from gateway.ledger.database import Ledger
-from gateway.ledger.expiry import STEP
+from gateway.ledger.outbox.expiry import STEP
 from gateway.ledger.schema import events, lines
 from gateway.ledger.status import Reason
 from tests.delivery.conftest import Later, Road
@@ -25,17 +25,17 @@ OVER = NOON - timedelta(days=1)
 @pytest.fixture
 def road_with(road: Road) -> Iterator[Any]:
     """The road with another configuration of its destination."""
-    made: list[Courier] = []
+    made: list[DeliveryPool] = []
 
     def with_policies(**policies: Any) -> Road:
-        destination = replace(road.courier.destinations["main"], **policies)
-        courier = Courier(road.ledger, {"main": destination}, threads=4)
-        made.append(courier)
-        return replace(road, courier=courier)
+        destination = replace(road.delivery_pool.destinations["main"], **policies)
+        delivery_pool = DeliveryPool(road.ledger, {"main": destination}, threads=4)
+        made.append(delivery_pool)
+        return replace(road, delivery_pool=delivery_pool)
 
     yield with_policies
-    for courier in made:
-        courier.close()
+    for delivery_pool in made:
+        delivery_pool.close()
 
 
 def refund(key: str) -> Any:
@@ -133,7 +133,7 @@ def test_what_is_held_for_too_long_is_dropped_with_what_it_waited_for(road: Road
         payment("p:2", subscriber=None, waits_for="customer:2"),
     )
     held_since(road.ledger, timedelta(days=31), "p:1")
-    drop_outdated(road.ledger, road.courier.destinations)
+    drop_outdated(road.ledger, road.delivery_pool.destinations)
     assert road.statuses() == [("dropped", "held_too_long"), ("held", "subscriber_unknown")]
     assert rows(road.ledger, events, "former_reason") == [("subscriber_unknown",), (None,)]
     assert len(record_facts(road.ledger, payment("p:1"))) == 1
@@ -145,7 +145,7 @@ def test_an_event_that_lumail_may_have_is_not_told_again_after_it_was_held_too_l
         connection.execute(
             update(events).values(status="held", reason=Reason.ANSWER_LOST, held_at=OVER - timedelta(days=99))
         )
-    drop_outdated(road.ledger, road.courier.destinations)
+    drop_outdated(road.ledger, road.delivery_pool.destinations)
     assert record_facts(road.ledger, payment("p:1")) == []
     assert rows(road.ledger, events, "id", "status") == [(event, "dropped")]
 

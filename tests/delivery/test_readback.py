@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from gateway.delivery.readback import Finding, judge, path
+from gateway.delivery.readback import ReadResult, judge, path
 from gateway.events import EventType
-from gateway.ledger.attempt import Claimed, Kind
-from gateway.ledger.habits import Habits
+from gateway.ledger.outbox.observed import Observed
+from gateway.ledger.scheduling.attempt import Claimed, Kind
 from gateway.lumail.client import RecordedEvent
 from tests.making import NOON
 
@@ -35,13 +35,13 @@ def record(identity: str, data: dict[str, Any] | None, claimed: Claimed = PAYMEN
     return RecordedEvent(identity, claimed.type.value, data, NOON + timedelta(seconds=seconds), None, None)
 
 
-def habits(echo: bool | None, offset: int = 0) -> Habits:
-    return Habits(echo, timedelta(seconds=offset), timedelta(0))
+def observed(echo: bool | None, offset: int = 0) -> Observed:
+    return Observed(echo, timedelta(seconds=offset), timedelta(0))
 
 
-def found(*records: RecordedEvent, echo: bool | None, claimed: Claimed = PAYMENT, **owners: str) -> Finding:
+def found(*records: RecordedEvent, echo: bool | None, claimed: Claimed = PAYMENT, **owners: str) -> ReadResult:
     sent = SENT if claimed.type is EventType.SUBSCRIBER_PAYMENT else OPENED
-    return judge(claimed, records, owners, habits(echo), [json.dumps({"data": sent})])
+    return judge(claimed, records, owners, observed(echo), [json.dumps({"data": sent})])
 
 
 EQUAL = {"amount": Decimal("49.90"), "product": "Café"}
@@ -51,7 +51,7 @@ NEAR = {"amount": 49.9, "product": "Something else"}
 @pytest.mark.parametrize("echo", [True, False, None])
 def test_our_id_decides_and_shows_that_lumail_keeps_it(echo: bool | None) -> None:
     ours = record("lum_2", SENT)
-    assert found(record("lum_1", EQUAL), ours, echo=echo) == Finding(found=ours, is_named=True, echo=True)
+    assert found(record("lum_1", EQUAL), ours, echo=echo) == ReadResult(found=ours, is_named=True, echo=True)
 
 
 @pytest.mark.parametrize(
@@ -65,21 +65,21 @@ def test_our_id_decides_and_shows_that_lumail_keeps_it(echo: bool | None) -> Non
 )
 def test_without_ids_a_record_that_says_the_same_is_ours(data: dict[str, Any]) -> None:
     same = record("lum_1", data)
-    assert found(same, echo=False) == Finding(found=same, echo=False)
+    assert found(same, echo=False) == ReadResult(found=same, echo=False)
 
 
 @pytest.mark.parametrize(
     "data", [{"amount": 49.9, "product": "café"}, {"amount": 49.9}, {"amount": 49.9, "product": None}, NEAR]
 )
 def test_without_ids_a_record_of_the_same_amount_may_be_ours(data: dict[str, Any]) -> None:
-    assert found(record("lum_1", data), echo=False) == Finding(near=("lum_1",), echo=False)
+    assert found(record("lum_1", data), echo=False) == ReadResult(ambiguous=("lum_1",), echo=False)
 
 
 @pytest.mark.parametrize(
     "data", [{"amount": 49.91, "product": "Café"}, {"amount": "49.9", "product": "Café"}, {}, None]
 )
 def test_another_amount_is_another_payment(data: dict[str, Any] | None) -> None:
-    assert found(record("lum_1", data), echo=False) == Finding(echo=False)
+    assert found(record("lum_1", data), echo=False) == ReadResult(echo=False)
 
 
 def test_of_several_equal_records_the_oldest_is_taken() -> None:
@@ -88,29 +88,29 @@ def test_of_several_equal_records_the_oldest_is_taken() -> None:
 
 
 def test_a_record_of_another_of_our_events_is_not_it() -> None:
-    assert found(record("lum_1", EQUAL), echo=False, lum_1="ev_2") == Finding(echo=False)
-    assert found(record("lum_1", {**EQUAL, "gatewayEventId": "ev_2"}), echo=False) == Finding(echo=True)
+    assert found(record("lum_1", EQUAL), echo=False, lum_1="ev_2") == ReadResult(echo=False)
+    assert found(record("lum_1", {**EQUAL, "gatewayEventId": "ev_2"}), echo=False) == ReadResult(echo=True)
 
 
 def test_while_nobody_knows_whether_ids_are_kept_an_equal_record_decides_nothing() -> None:
-    assert found(record("lum_1", EQUAL), echo=None) == Finding(near=("lum_1",))
+    assert found(record("lum_1", EQUAL), echo=None) == ReadResult(ambiguous=("lum_1",))
 
 
 def test_a_record_of_ours_without_its_id_shows_that_ids_are_not_kept() -> None:
     mine, same = record("lum_1", NEAR), record("lum_2", EQUAL)
-    assert found(mine, same, echo=None, lum_1="ev_0") == Finding(found=same, echo=False)
+    assert found(mine, same, echo=None, lum_1="ev_0") == ReadResult(found=same, echo=False)
 
 
 def test_where_ids_are_kept_a_record_without_one_matters_for_money_only() -> None:
-    assert found(record("lum_1", EQUAL), echo=True) == Finding(near=("lum_1",), echo=True)
+    assert found(record("lum_1", EQUAL), echo=True) == ReadResult(ambiguous=("lum_1",), echo=True)
     opened = {"emailId": "e1", "subject": "Hello"}
-    assert found(record("lum_1", opened, OPEN), echo=True, claimed=OPEN) == Finding(echo=True)
+    assert found(record("lum_1", opened, OPEN), echo=True, claimed=OPEN) == ReadResult(echo=True)
 
 
 def test_what_is_no_money_is_equal_or_another() -> None:
     same = record("lum_1", {"emailId": "e1", "subject": "Hello "}, OPEN)
     assert found(same, echo=False, claimed=OPEN).found == same
-    assert found(record("lum_1", {"emailId": "e2", "subject": "Hello"}, OPEN), echo=False, claimed=OPEN) == Finding(
+    assert found(record("lum_1", {"emailId": "e2", "subject": "Hello"}, OPEN), echo=False, claimed=OPEN) == ReadResult(
         echo=False
     )
 
@@ -131,10 +131,10 @@ def test_a_record_of_another_type_is_not_it() -> None:
 def test_records_are_looked_at_from_ten_minutes_before_the_first_attempt_in_lumails_clock(
     known: int, now: int, start: str
 ) -> None:
-    asked = path(replace(PAYMENT, clock_offset_ms=known * 1000), habits(None, now))
+    asked = path(replace(PAYMENT, clock_offset_ms=known * 1000), observed(None, now))
     assert parse_qs(urlsplit(asked).query)["startDate"] == [f"2026-11-20T{start}:00Z"]
 
 
 def test_where_lumails_clock_was_not_known_at_the_first_attempt_much_more_is_looked_at() -> None:
-    asked = path(replace(PAYMENT, clock_offset_ms=None), habits(None, 3600))
+    asked = path(replace(PAYMENT, clock_offset_ms=None), observed(None, 3600))
     assert parse_qs(urlsplit(asked).query)["startDate"] == ["2026-11-19T11:50:00Z"]

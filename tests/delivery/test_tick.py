@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from gateway.delivery.tick import EVERY, SOONEST, Tick, wait_for
-from gateway.ledger import jobs, leases
 from gateway.ledger.database import Ledger
+from gateway.ledger.jobs import jobs
+from gateway.ledger.scheduling import leases
 from tests.making import NOON
 
 

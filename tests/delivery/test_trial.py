@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from gateway.ledger import pauses
+from gateway.ledger.scheduling import pauses
 from gateway.ledger.schema import destinations, events
 from gateway.ledger.status import PauseKind, Reason
 from tests.delivery.conftest import Later, Road

@@ -7,12 +7,12 @@ from rq import Queue
 from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
 
-from gateway import bell
-from gateway.bell import Bell
 from gateway.config import Retention
 from gateway.delivery.upkeep import Upkeep
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import marks, webhooks
+from gateway.runtime import wakeups
+from gateway.runtime.wakeups import Wakeups
 from tests.making import record, rows, submission, told
 from tests.waiting import eventually
 
@@ -52,7 +52,7 @@ def test_work_is_done_in_the_background_and_given_up_when_it_is_closed(ledger: L
 
 
 def test_upkeep_is_called_for_by_a_job(redis_url: str) -> None:
-    Bell(redis_url).call_upkeep()
-    queue = Queue(bell.QUEUE, connection=redis.Redis.from_url(redis_url), serializer="json")
+    Wakeups(redis_url).call_upkeep()
+    queue = Queue(wakeups.QUEUE, connection=redis.Redis.from_url(redis_url), serializer="json")
     (job,) = eventually(lambda: queue.jobs)
     assert (job.func_name, job.args) == ("gateway.delivery.upkeep.run", ["due"])

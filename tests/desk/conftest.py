@@ -10,14 +10,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from gateway.app import configured
-from gateway.bell import Bell
 from gateway.config import Flags
 from gateway.desk import Desk, desk, passwords
 from gateway.intake.route import routes
-from gateway.ledger import people
+from gateway.ledger.accounts import users
+from gateway.ledger.accounts.users import Role
 from gateway.ledger.database import Ledger
-from gateway.ledger.people import Role
+from gateway.runtime.wakeups import Wakeups
+from gateway.startup import configured
 from gateway.translation.registry import adapters
 from tests.cli.conftest import CONFIGURATION, NOWHERE
 
@@ -72,14 +72,14 @@ def desk_parts(ledger: Ledger, tmp_path: Path) -> Desk:
     }
     config = configured(Flags(file=file, data=tmp_path / "var"), environ)
     known = adapters()
-    return Desk(ledger, config, routes(config, known), known, Bell("redis://127.0.0.1:9"))
+    return Desk(ledger, config, routes(config, known), known, Wakeups("redis://127.0.0.1:9"))
 
 
 @pytest.fixture
 def app(desk_parts: Desk, password_hash: str) -> Flask:
     """The desk alone, with one person of each role."""
     for role, name in NAMES.items():
-        people.add(desk_parts.ledger, name, role, password_hash, "test")
+        users.add(desk_parts.ledger, name, role, password_hash, "test")
     made = Flask("test", static_folder=None)
     made.secret_key = desk_parts.config.secret_key
     for blueprint in desk(desk_parts):
@@ -88,7 +88,7 @@ def app(desk_parts: Desk, password_hash: str) -> Flask:
 
 
 @pytest.fixture
-def stranger(app: Flask) -> Visitor:
+def subscriber_answer(app: Flask) -> Visitor:
     return Visitor(app.test_client())
 
 

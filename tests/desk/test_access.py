@@ -22,10 +22,12 @@ def views(app: Flask) -> Iterator[tuple[str, Rule, str]]:
             yield method, rule, path
 
 
-def test_without_sign_in_nothing_but_the_sign_in_answers(app: Flask, stranger: Visitor) -> None:
-    stranger.get("/sign-in")
+def test_without_sign_in_nothing_but_the_sign_in_answers(app: Flask, subscriber_answer: Visitor) -> None:
+    subscriber_answer.get("/sign-in")
     found = {
-        (method, path): stranger.client.open(path, method=method, data={"csrf_token": stranger.token}).status_code
+        (method, path): subscriber_answer.client.open(
+            path, method=method, data={"csrf_token": subscriber_answer.token}
+        ).status_code
         for method, rule, path in views(app)
         if rule.endpoint not in OPEN
     }

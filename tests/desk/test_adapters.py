@@ -6,9 +6,9 @@ import re
 from datetime import timedelta
 
 from gateway.desk import Desk
-from gateway.ledger import drift
-from gateway.ledger.drift import Seen
 from gateway.ledger.schema import attempts, events, webhooks
+from gateway.ledger.views import payload_drift
+from gateway.ledger.views.payload_drift import Seen
 from gateway.translation.registry import adapters, samples
 from tests.desk.conftest import Visitor
 from tests.making import NOON, rows
@@ -59,7 +59,7 @@ def test_drift_is_told_by_type(desk_parts: Desk, viewer: Visitor) -> None:
     with desk_parts.ledger.write() as connection:
         known = seen("checkout.session.completed", "aa", "id:text")
         other = seen("checkout.session.completed", "bb", "id:text", "hue:text", days=3)
-        drift.add(connection, [seen("hologram.projected", ""), known, other])
+        payload_drift.add(connection, [seen("hologram.projected", ""), known, other])
     page = text_of(viewer.page("/adapters/stripe"))
     assert "hologram.projected a type that the adapter does not know 3" in page
     assert "checkout.session.completed new hue:text 3" in page
@@ -68,7 +68,7 @@ def test_drift_is_told_by_type(desk_parts: Desk, viewer: Visitor) -> None:
 
 def test_what_is_pasted_and_what_providers_say_is_shown_as_text(desk_parts: Desk, viewer: Visitor) -> None:
     with desk_parts.ledger.write() as connection:
-        drift.add(connection, [seen(HOSTILE, ""), seen("charge.refunded", HOSTILE[:16], HOSTILE)])
+        payload_drift.add(connection, [seen(HOSTILE, ""), seen("charge.refunded", HOSTILE[:16], HOSTILE)])
     body = json.dumps({"id": HOSTILE, "type": HOSTILE, "created": 1762160400, "data": {"object": {HOSTILE: HOSTILE}}})
     page = viewer.post("/adapters/stripe", body=body, headers=f"X-A: {HOSTILE}", source=HOSTILE, case=HOSTILE).text
     assert (HOSTILE in page, "&lt;script&gt;alert(&#39;x&#39;)" in page) == (False, True)

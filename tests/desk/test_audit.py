@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 from gateway.desk import Desk
-from gateway.ledger.audit import Deed, note
+from gateway.ledger.accounts.audit import Deed, record
 from tests.desk.conftest import Visitor
 from tests.making import NOON
 
@@ -15,7 +15,7 @@ def do(desk: Desk, *deeds: Deed, before: object = None, after: object = None) ->
     with desk.ledger.write() as connection:
         for minute, deed in enumerate(deeds):
             at = NOON - timedelta(days=1) + timedelta(minutes=minute)
-            note(connection, at, deed, {"x": before} if before else None, {"x": after} if after else None)
+            record(connection, at, deed, {"x": before} if before else None, {"x": after} if after else None)
 
 
 def subjects(page: str) -> list[str]:

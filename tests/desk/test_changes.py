@@ -4,8 +4,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
+from gateway.ledger.accounts.users import Role
 from gateway.ledger.database import Ledger
-from gateway.ledger.people import Role
 from gateway.ledger.schema import audit, edits, events, job_items, pauses
 from gateway.ledger.schema import jobs as job_rows
 from gateway.replay.bulk import Replays

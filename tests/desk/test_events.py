@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from gateway.ledger import audit, incidents
-from gateway.ledger.audit import Deed
+from gateway.ledger.accounts import audit
+from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
+from gateway.ledger.facts import incidents
 from gateway.ledger.schema import attempts, events
 from tests.desk.conftest import Visitor
 from tests.making import complained, opened, payment, record, record_facts, rows, submission, told
@@ -89,8 +90,8 @@ def test_an_event_tells_its_whole_story(ledger: Ledger, viewer: Visitor) -> None
     [(group,)] = rows(ledger, events, "group")
     with ledger.write(["main"]) as connection:
         connection.execute(update(events).values(status="failed", reason="refused", reason_detail="402"))
-        incidents.note(connection, "main", group, "sent twice")
-        audit.note(connection, NOW, Deed("otto", "replay event", identity), {"status": "held"}, {"status": "waiting"})
+        incidents.record(connection, "main", group, "sent twice")
+        audit.record(connection, NOW, Deed("otto", "replay event", identity), {"status": "held"}, {"status": "waiting"})
     page = viewer.page(f"/events/{identity}")
     shown = [
         "SUBSCRIBER_PAYMENT", "Lumail refused it with 402", "sent twice", "stripe:-:payment:pi_1", "evt_1", "evt_2",

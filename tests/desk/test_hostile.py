@@ -7,12 +7,14 @@ from urllib.parse import quote
 
 from sqlalchemy import insert, update
 
-from gateway.ledger import audit, incidents, refusals
-from gateway.ledger.audit import Deed
+from gateway.ledger.accounts import audit
+from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
-from gateway.ledger.refusals import Refused
+from gateway.ledger.facts import incidents
+from gateway.ledger.facts.submission import TranslatedItem
 from gateway.ledger.schema import attempts, events
-from gateway.ledger.telling import Telling
+from gateway.ledger.views import rejections
+from gateway.ledger.views.rejections import Refused
 from tests.desk.conftest import Visitor
 from tests.making import payment, record, rows, submission, told
 
@@ -24,7 +26,7 @@ def fill(ledger: Ledger) -> tuple[str, str]:
     """Script in everything that somebody outside can fill; the ids of an event and its webhook."""
     body = json.dumps({SCRIPT: SCRIPT, "list": [SCRIPT]}).encode()
     fact = payment(f"stripe:-:payment:{SCRIPT}", subscriber=SCRIPT, product=SCRIPT)
-    quarantined = Telling("quarantined", SCRIPT[:80], reason=SCRIPT)
+    quarantined = TranslatedItem("quarantined", SCRIPT[:80], reason=SCRIPT)
     headers = {SCRIPT: SCRIPT, "content-type": SCRIPT}
     url = f"https://h.example.com/{SCRIPT}"
     kept = submission(told(fact), quarantined, body=body, headers=headers, delivery_id=SCRIPT, url=url)
@@ -35,13 +37,13 @@ def fill(ledger: Ledger) -> tuple[str, str]:
     with ledger.write(["main"]) as connection:
         texts = dict.fromkeys(("reason", "last_error", "lumail_event_id", "waits_for"), SCRIPT)
         connection.execute(update(events).values(status="failed", candidates=[SCRIPT], **texts))
-        incidents.note(connection, "main", group, SCRIPT)
+        incidents.record(connection, "main", group, SCRIPT)
         texts = dict.fromkeys(("sent", "body", "error"), SCRIPT)
         sent = {"id": "at_1", "event": one.events[0], "destination": "main", "kind": "event", "outcome": "refused"}
         connection.execute(insert(attempts).values(**sent, **texts, **times))
-        audit.note(connection, NOW, Deed(SCRIPT, SCRIPT[:60], one.events[0]), {SCRIPT: SCRIPT}, {SCRIPT: SCRIPT})
-        refusals.add(connection, [Refused("stripe", SCRIPT, SCRIPT[:40], SCRIPT, 1)], NOW)
-        refusals.add(connection, [Refused(None, f"/webhooks/{SCRIPT}/stripe", "unknown_source", "", 1)], NOW)
+        audit.record(connection, NOW, Deed(SCRIPT, SCRIPT[:60], one.events[0]), {SCRIPT: SCRIPT}, {SCRIPT: SCRIPT})
+        rejections.add(connection, [Refused("stripe", SCRIPT, SCRIPT[:40], SCRIPT, 1)], NOW)
+        rejections.add(connection, [Refused(None, f"/webhooks/{SCRIPT}/stripe", "unknown_source", "", 1)], NOW)
     return one.events[0], one.webhook
 
 

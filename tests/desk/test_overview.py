@@ -7,12 +7,15 @@ from datetime import timedelta
 from sqlalchemy import insert, update
 
 from gateway.desk import Desk
-from gateway.ledger import demands, incidents, pauses, refusals
-from gateway.ledger.demands import COPY, ERASE, Demand, Origin, Subject
-from gateway.ledger.pauses import Pause
-from gateway.ledger.refusals import Refused
+from gateway.ledger.facts import incidents
+from gateway.ledger.jobs import privacy_requests
+from gateway.ledger.jobs.privacy_requests import COPY, ERASE, Demand, Origin, Subject
+from gateway.ledger.scheduling import pauses
+from gateway.ledger.scheduling.pauses import Pause
 from gateway.ledger.schema import events, groups
 from gateway.ledger.status import PauseKind, Reason
+from gateway.ledger.views import rejections
+from gateway.ledger.views.rejections import Refused
 from tests.desk.conftest import Visitor
 from tests.making import complained, payment, record, record_facts, submission, told
 
@@ -43,10 +46,10 @@ def test_what_needs_a_person_is_told_the_worst_first(desk_parts: Desk, viewer: V
             (lost, "held", Reason.ANSWER_LOST),
         ):
             connection.execute(update(events).where(events.c.id == event).values(status=status, reason=reason))
-        incidents.note(connection, "main", "gr_1", "Lumail heard twice of a payment")
+        incidents.record(connection, "main", "gr_1", "Lumail heard twice of a payment")
         connection.execute(update(events).where(events.c.id == twice).values(group="gr_1"))
         pauses.begin(connection, "other", Pause(None, PauseKind.TOKEN_REFUSED, {"status": 401}), now)
-        refusals.add(
+        rejections.add(
             connection,
             [
                 Refused("sendgrid", "/webhooks/sendgrid", "wrong", "fits no secret", 3),
@@ -70,7 +73,7 @@ def test_incidents_beyond_those_shown_are_listed_by_a_link(desk_parts: Desk, vie
     made = record_facts(ledger, *(payment(f"p:{number}") for number in range(8)))
     with ledger.write(["main"]) as connection:
         for number, event in enumerate(made[:7]):
-            incidents.note(connection, "main", f"gr_{number}", "told twice")
+            incidents.record(connection, "main", f"gr_{number}", "told twice")
             connection.execute(update(events).where(events.c.id == event).values(group=f"gr_{number}"))
     page = viewer.page("/")
     assert needs(page)[-1] == (
@@ -88,9 +91,9 @@ def test_what_people_may_demand_is_told_with_what_to_type(desk_parts: Desk, view
     with ledger.write(["main"]) as connection:
         now = ledger.now(connection)
         asked = Demand(COPY, Subject(("ana@example.com",)), reference="data request 7")
-        copy = demands.note(connection, asked, Origin("shopify", "shopify"), now - timedelta(hours=2))
+        copy = privacy_requests.record(connection, asked, Origin("shopify", "shopify"), now - timedelta(hours=2))
         for ago in (30, 90):  # minutes
-            demands.note(
+            privacy_requests.record(
                 connection, Demand(ERASE, Subject(("ben@example.com",))), Origin("ana"), now - timedelta(minutes=ago)
             )
     text = "data request 7: somebody wants a copy of what is held on them Asked by shopify, 2 h ago."
@@ -148,7 +151,7 @@ def test_text_from_outside_is_shown_as_text(desk_parts: Desk, viewer: Visitor) -
     with ledger.write(["main"]) as connection:
         now = ledger.now(connection)
         pauses.begin(connection, "main", Pause(now + timedelta(hours=1), PauseKind.BY_HAND, {"who": HOSTILE}), now)
-        refusals.add(connection, [Refused(None, f"/webhooks/{HOSTILE}", "unknown", HOSTILE, 1)], now)
+        rejections.add(connection, [Refused(None, f"/webhooks/{HOSTILE}", "unknown", HOSTILE, 1)], now)
     page = viewer.page("/")
     assert (page.count("&lt;script&gt;alert(1)"), "<script>alert" in page, "<b x" in page) == (3, False, False)
 

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import text, update
 
 from gateway.desk import Desk
-from gateway.ledger import people, throttle
-from gateway.ledger.people import Role
+from gateway.ledger.accounts import login_limit, users
+from gateway.ledger.accounts.login_limit import Try
+from gateway.ledger.accounts.users import Role
 from gateway.ledger.schema import audit, sign_in_tries
-from gateway.ledger.throttle import Try
 from tests.desk.conftest import Visitor
 from tests.making import rows
 
@@ -22,22 +22,24 @@ def age(desk: Desk, **columns: timedelta) -> None:
             connection.execute(set_back, {"by": by // timedelta(microseconds=1)})
 
 
-def test_a_stranger_is_sent_to_the_sign_in_and_back_to_the_page_that_was_meant(stranger: Visitor) -> None:
-    answer = stranger.get("/?hours=24")
+def test_a_stranger_is_sent_to_the_sign_in_and_back_to_the_page_that_was_meant(subscriber_answer: Visitor) -> None:
+    answer = subscriber_answer.get("/?hours=24")
     assert (answer.status_code, answer.location) == (302, "/sign-in?next=/?hours%3D24")
-    assert stranger.sign_in("ana", next="/?hours=24").location == "/?hours=24"
+    assert subscriber_answer.sign_in("ana", next="/?hours=24").location == "/?hours=24"
 
 
 @pytest.mark.parametrize("there", ["https://example.com/", "//example.com", "/\\example.com", "", "/\nx"])
-def test_signing_in_leads_to_no_other_host(stranger: Visitor, there: str) -> None:
-    assert stranger.sign_in("ana", next=there).location == "/"
+def test_signing_in_leads_to_no_other_host(subscriber_answer: Visitor, there: str) -> None:
+    assert subscriber_answer.sign_in("ana", next=there).location == "/"
 
 
 @pytest.mark.parametrize(("name", "password"), [("ana", "wrong password"), ("nobody", "correct horse battery")])
-def test_a_wrong_password_and_an_unknown_name_are_told_alike(stranger: Visitor, name: str, password: str) -> None:
-    answer = stranger.sign_in(name, password)
+def test_a_wrong_password_and_an_unknown_name_are_told_alike(
+    subscriber_answer: Visitor, name: str, password: str
+) -> None:
+    answer = subscriber_answer.sign_in(name, password)
     assert (answer.status_code, "Name or password is wrong." in answer.text) == (401, True)
-    assert stranger.get("/").status_code == 302
+    assert subscriber_answer.get("/").status_code == 302
 
 
 def test_whoever_signs_out_is_out_also_with_a_cookie_that_was_kept(viewer: Visitor) -> None:
@@ -48,9 +50,9 @@ def test_whoever_signs_out_is_out_also_with_a_cookie_that_was_kept(viewer: Visit
     assert viewer.get("/").status_code == 302
 
 
-def test_the_cookie_is_for_this_site_and_not_for_scripts(stranger: Visitor) -> None:
-    stranger.get("/sign-in")
-    told = stranger.post("/sign-in", name="ana", password="correct horse battery").headers["Set-Cookie"]
+def test_the_cookie_is_for_this_site_and_not_for_scripts(subscriber_answer: Visitor) -> None:
+    subscriber_answer.get("/sign-in")
+    told = subscriber_answer.post("/sign-in", name="ana", password="correct horse battery").headers["Set-Cookie"]
     assert told.split("; ")[1:] == ["HttpOnly", "Path=/", "SameSite=Lax"]
 
 
@@ -79,50 +81,52 @@ def test_a_session_ends_after_twelve_hours_however_much_it_is_used(desk_parts: D
 def test_a_new_role_password_or_a_removal_ends_all_sessions_of_that_person(
     desk_parts: Desk, viewer: Visitor, operator: Visitor, admin: Visitor, password_hash: str
 ) -> None:
-    people.change_role(desk_parts.ledger, "vera", Role.OPERATOR, "test")
-    people.change_password(desk_parts.ledger, "ana", password_hash, "test")
-    people.remove(desk_parts.ledger, "otto", "test")
+    users.change_role(desk_parts.ledger, "vera", Role.OPERATOR, "test")
+    users.change_password(desk_parts.ledger, "ana", password_hash, "test")
+    users.remove(desk_parts.ledger, "otto", "test")
     assert [visitor.get("/").status_code for visitor in (viewer, operator, admin)] == [302, 302, 302]
 
 
-def test_a_name_is_closed_to_an_address_after_five_failures_and_open_to_another(stranger: Visitor) -> None:
-    assert [stranger.sign_in("ana", "wrong password").status_code for _ in range(5)] == [401] * 5
-    refused = stranger.sign_in("ana")
+def test_a_name_is_closed_to_an_address_after_five_failures_and_open_to_another(subscriber_answer: Visitor) -> None:
+    assert [subscriber_answer.sign_in("ana", "wrong password").status_code for _ in range(5)] == [401] * 5
+    refused = subscriber_answer.sign_in("ana")
     assert (refused.status_code, "Too many tries. Try again in 15 minutes." in refused.text) == (429, True)
-    stranger.client.environ_base["REMOTE_ADDR"] = "203.0.113.7"
-    assert stranger.sign_in("ana").status_code == 303
+    subscriber_answer.client.environ_base["REMOTE_ADDR"] = "203.0.113.7"
+    assert subscriber_answer.sign_in("ana").status_code == 303
 
 
 def test_an_address_may_guess_twenty_times_whatever_the_names_and_a_refused_try_writes_nothing(
     desk_parts: Desk,
 ) -> None:
     ledger = desk_parts.ledger
-    assert [throttle.begin(ledger, Try(f"name {number}", "203.0.113.7")) for number in range(20)] == [None] * 20
+    assert [login_limit.begin(ledger, Try(f"name {number}", "203.0.113.7")) for number in range(20)] == [None] * 20
     before = rows(ledger, sign_in_tries, "subject", "failed")
-    assert throttle.begin(ledger, Try("another", "203.0.113.7")) is not None
+    assert login_limit.begin(ledger, Try("another", "203.0.113.7")) is not None
     assert rows(ledger, sign_in_tries, "subject", "failed") == before
-    assert throttle.begin(ledger, Try("another", "2001:db8::1")) is None
+    assert login_limit.begin(ledger, Try("another", "2001:db8::1")) is None
 
 
 def test_addresses_of_one_ipv6_network_count_as_one(desk_parts: Desk) -> None:
     tries = [Try("ana", f"2001:db8::{number}") for number in range(6)]
-    assert [throttle.begin(desk_parts.ledger, tried) is None for tried in tries] == [True] * 5 + [False]
+    assert [login_limit.begin(desk_parts.ledger, tried) is None for tried in tries] == [True] * 5 + [False]
 
 
-def test_a_right_password_forgets_the_failures_and_counts_for_nothing(desk_parts: Desk, stranger: Visitor) -> None:
+def test_a_right_password_forgets_the_failures_and_counts_for_nothing(
+    desk_parts: Desk, subscriber_answer: Visitor
+) -> None:
     for _ in range(4):
-        stranger.sign_in("ana", "wrong password")
-    stranger.sign_in("ana")
+        subscriber_answer.sign_in("ana", "wrong password")
+    subscriber_answer.sign_in("ana")
     assert sorted(row[1] for row in rows(desk_parts.ledger, sign_in_tries, "subject", "failed")) == [4, 4]
 
 
 def test_failures_are_forgotten_after_a_quarter_of_an_hour(desk_parts: Desk) -> None:
     ledger, tried = desk_parts.ledger, Try("ana", "203.0.113.7")
     for _ in range(5):
-        throttle.begin(ledger, tried)
+        login_limit.begin(ledger, tried)
     with ledger.write() as connection:
         connection.execute(update(sign_in_tries).values(until=ledger.now(connection)))
-    assert throttle.begin(ledger, tried) is None
+    assert login_limit.begin(ledger, tried) is None
     assert {row[1] for row in rows(ledger, sign_in_tries, "subject", "failed")} == {1}
 
 

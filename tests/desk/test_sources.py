@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.desk import Desk
-from gateway.ledger import refusals
 from gateway.ledger.database import Ledger
-from gateway.ledger.refusals import Refused
+from gateway.ledger.views import rejections
+from gateway.ledger.views.rejections import Refused
 from tests.desk.conftest import Visitor
 from tests.making import record, submission, told
 
@@ -18,7 +18,7 @@ def turned_away(
     ledger: Ledger, cause: str, detail: str = "", *, source: str | None = "stripe", path: str = "/x"
 ) -> None:
     with ledger.write() as connection:
-        refusals.add(connection, [Refused(source, path, cause, detail, 3)], NOW)
+        rejections.add(connection, [Refused(source, path, cause, detail, 3)], NOW)
 
 
 def test_a_wrong_secret_is_told_in_words_with_what_to_do(ledger: Ledger, viewer: Visitor) -> None:

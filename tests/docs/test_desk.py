@@ -4,8 +4,8 @@ import re
 
 import gateway.desk.overview as overview
 from gateway.desk.navigation import ENTRIES
-from gateway.ledger.people import Role
-from gateway.ledger.throttle import PER_ADDRESS, PER_NAME, PER_NAME_AND_ADDRESS
+from gateway.ledger.accounts.login_limit import PER_ADDRESS, PER_NAME, PER_NAME_AND_ADDRESS
+from gateway.ledger.accounts.users import Role
 from tests.cli.tryout import ROOT
 from tests.docs.test_provider_pages import table_under
 

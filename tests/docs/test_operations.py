@@ -10,10 +10,10 @@ import requests
 
 from gateway.cli import main
 from gateway.config import Destination
-from gateway.delivery.outcome import View, conclude
+from gateway.delivery.outcome import ConcludeContext, conclude
 from gateway.ledger import words
-from gateway.ledger.attempt import Claimed, Kind
-from gateway.ledger.habits import Habits
+from gateway.ledger.outbox.observed import Observed
+from gateway.ledger.scheduling.attempt import Claimed, Kind
 from gateway.ledger.status import REASONS, Reason, Status
 from gateway.lumail.answer import Answer
 from tests.cli.tryout import ROOT, Started
@@ -58,10 +58,10 @@ def test_the_log_lines_are_those_of_the_code() -> None:
 def concluded(answer: Answer, policy: str = "wait", **given: Any) -> Mapping[str, Any]:
     """What becomes of an event of ana@example.com, whom Lumail is known to have."""
     asked: dict[str, Any] = {"attempt": "at_1", "kind": Kind.POST, "subscriber": "ana@example.com", "claimed_at": NOON}
-    view = View(
+    view = ConcludeContext(
         destination=Destination("main", "http://127.0.0.1:9", "lum_x", 100, unknown_subscriber=policy),
         now=NOON,
-        habits=lambda: Habits(echo=True, clock_offset=timedelta(0), read_lag=timedelta(0)),
+        observed=lambda: Observed(echo=True, clock_offset=timedelta(0), read_lag=timedelta(0)),
         is_known=lambda subscriber: True,
         sent=lambda one: [],
         owners=lambda ids: {},
@@ -86,7 +86,7 @@ def test_the_reasons_of_failed_events_are_those_that_deliveries_give() -> None:
             reads=1,
             tries=1,
             first_attempt_at=long_ago,
-            doubted_at=long_ago,
+            unconfirmed_at=long_ago,
         ),
     ]
     assert {one["status"] for one in found} == {"failed"}

@@ -12,10 +12,10 @@ from types import ModuleType
 
 import pytest
 
-from gateway.app import configured
 from gateway.config import Flags
 from gateway.errors import PayloadError
 from gateway.events import EventType
+from gateway.startup import configured
 from gateway.translation import bounce
 from gateway.translation.adapter import Adapter, Context, SourceEvent, Translation, split, translate
 from gateway.translation.registry import samples

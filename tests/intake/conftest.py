@@ -18,12 +18,12 @@ from werkzeug.test import TestResponse
 from gateway.config import Source
 from gateway.events import EventType, LumailEvent, MemoryKey
 from gateway.intake.drift import DriftWatch
-from gateway.intake.endpoints import Door, endpoints
+from gateway.intake.endpoints import EndpointServices, endpoints
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import Route
-from gateway.ledger.commit import Committer
 from gateway.ledger.database import Ledger
 from gateway.ledger.identity import fingerprint
+from gateway.ledger.recording.commit import Committer
 from gateway.translation.adapter import (
     Adapter,
     Context,
@@ -110,7 +110,7 @@ class Shop:
 
     client: FlaskClient
     ledger: Ledger
-    door: Door
+    door: EndpointServices
 
     def post(self, *items: Any, secret: str = SECRET, **headers: str) -> TestResponse:
         return self.post_body(json.dumps({"items": items}).encode(), secret=secret, **headers)
@@ -141,7 +141,9 @@ def shop_at(ledger: Ledger, adapter: Adapter, source: Source) -> Iterator[Shop]:
     committer = Committer(ledger)
     refusals = Refusals(ledger)
     drift = DriftWatch(ledger)
-    door = Door({"shop": route}, committer, refusals, drift, "https://hooks.example.com", max_body_bytes=50_000)
+    door = EndpointServices(
+        {"shop": route}, committer, refusals, drift, "https://hooks.example.com", max_body_bytes=50_000
+    )
     app = Flask("test")
     app.register_blueprint(endpoints(door))
     yield Shop(app.test_client(), ledger, door)

@@ -18,12 +18,12 @@ from werkzeug.serving import make_server
 from gateway.config import Source
 from gateway.events import WRITABLE_TYPES
 from gateway.intake.drift import DriftWatch
-from gateway.intake.endpoints import Door, endpoints
+from gateway.intake.endpoints import EndpointServices, endpoints
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import Route
-from gateway.ledger.commit import Committer
 from gateway.ledger.database import Ledger
 from gateway.ledger.identity import fingerprint
+from gateway.ledger.recording.commit import Committer
 from gateway.ledger.schema import events
 from gateway.translation.registry import adapters
 from gateway.translation.schemes import StandardWebhooks
@@ -43,7 +43,11 @@ def application(ledger: Ledger) -> Iterator[Flask]:
     route = Route(source, adapters()["direct"], SCHEME, (fingerprint(SECRET),))
     app = Flask("test")
     app.register_blueprint(
-        endpoints(Door({"shop": route}, committer, refusals, drift, "https://hooks.example.com", max_body_bytes=50_000))
+        endpoints(
+            EndpointServices(
+                {"shop": route}, committer, refusals, drift, "https://hooks.example.com", max_body_bytes=50_000
+            )
+        )
     )
     yield app
     refusals.close()

@@ -175,11 +175,11 @@ def test_a_ledger_that_is_locked_gets_503_and_nothing_is_kept(shop: Shop, sqlite
         with shop.ledger.write(["main"]):
             answer = shop.post(COMPLAINT)
     else:
-        stranger = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
-        stranger.execute("BEGIN EXCLUSIVE")
+        subscriber_answer = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+        subscriber_answer.execute("BEGIN EXCLUSIVE")
         answer = shop.post(COMPLAINT)
-        stranger.execute("ROLLBACK")
-        stranger.close()
+        subscriber_answer.execute("ROLLBACK")
+        subscriber_answer.close()
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert rows(shop.ledger, webhooks, "id") == []
     assert shop.post(COMPLAINT).status_code == 200

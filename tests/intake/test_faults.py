@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from gateway.errors import LedgerUnavailableError, UnavailableError
 from gateway.events import MemoryKey
-from gateway.intake.accept import tellings
+from gateway.intake.accept import translated_items
 from gateway.intake.route import Route
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import rejections, webhooks
@@ -64,7 +64,7 @@ def translated_by(handler: Handling, recall: Any) -> object:
     )
     body = b'{"items": [{"type": "complaint", "id": "c1", "person": "p1"}]}'
     webhook = Webhook("shop", "https://hooks.example.com", Headers({}), body, datetime.now(UTC))
-    return tellings(route, VerifiedWebhook(webhook, 0, None), recall)
+    return translated_items(route, VerifiedWebhook(webhook, 0, None), recall)
 
 
 @pytest.mark.parametrize("handler", [complained, swallowing])

@@ -12,11 +12,11 @@ import pytest
 from gateway.config import Source
 from gateway.events import DEFAULT_FORWARDED, decode_data
 from gateway.intake.accept import accept
-from gateway.intake.guesses import Guesses
+from gateway.intake.memory_cache import MemoryCache
 from gateway.intake.route import Route
-from gateway.ledger.commit import Committer
 from gateway.ledger.database import Ledger
 from gateway.ledger.identity import fingerprint
+from gateway.ledger.recording.commit import Committer
 from gateway.ledger.schema import events
 from gateway.translation.registry import adapters, samples
 from gateway.translation.webhook import Headers, Webhook
@@ -49,8 +49,8 @@ def test_what_is_refunded_adds_up_in_any_order_and_repetition(
 ) -> None:
     source = Source("lemonsqueezy", "lemonsqueezy", "main", (SECRET,), forward=DEFAULT_FORWARDED)
     route = Route(source, ADAPTER, SCHEME, (fingerprint(SECRET),))
-    told, guesses = [refunded(500, 0), refunded(700, 1), refunded(1199, 2)], Guesses()
+    told, memory_cache = [refunded(500, 0), refunded(700, 1), refunded(1199, 2)], MemoryCache()
     for place in order:
-        accept(route, told[place], committer, guesses)
+        accept(route, told[place], committer, memory_cache)
     amounts = [decode_data(data)["amount"] for (data,) in rows(ledger, events, "data")]
     assert sum(amounts) == Decimal("11.99")

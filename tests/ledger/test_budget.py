@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import update
 
 from gateway.events import Lane
-from gateway.ledger import budget, places
-from gateway.ledger.budget import Learned, Places
 from gateway.ledger.database import Ledger
+from gateway.ledger.scheduling import budget, places
+from gateway.ledger.scheduling.budget import Learned, Places
 from gateway.ledger.schema import attempts, destinations
 from tests.making import NOON, rows
 

@@ -6,15 +6,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.ledger import doubt, leases, turns
-from gateway.ledger.attempt import Claimed, Kind, Settlement
-from gateway.ledger.budget import WINDOW
 from gateway.ledger.database import Ledger
-from gateway.ledger.pauses import Pause
+from gateway.ledger.outbox import cycle, uncertain
+from gateway.ledger.outbox.cycle import DrainCycle
+from gateway.ledger.outbox.unknown_subscribers import UnknownSubscriberPolicy
+from gateway.ledger.scheduling import leases
+from gateway.ledger.scheduling.attempt import Claimed, Kind, Settlement
+from gateway.ledger.scheduling.budget import WINDOW
+from gateway.ledger.scheduling.pauses import Pause
 from gateway.ledger.schema import attempts, destinations, events, lines
 from gateway.ledger.status import PauseKind, Reason
-from gateway.ledger.strangers import Fate
-from gateway.ledger.turns import Turn
 from tests.making import NOON, complained, opened, payment, record_facts, rows
 
 
@@ -31,9 +32,9 @@ class Drain:
 
     def turn(
         self, now: datetime, *, wanted: int = 10, limit: int = 100, settlements: Sequence[Settlement] = ()
-    ) -> Turn:
+    ) -> DrainCycle:
         with self.ledger.write(["main"]) as connection:
-            return turns.turn(
+            return cycle.run(
                 connection,
                 "main",
                 self.owner,
@@ -42,7 +43,7 @@ class Drain:
                 wanted=wanted,
                 limit=limit,
                 compose=lambda one: one.data,
-                fate=lambda _: Fate.HELD,
+                unknown_policy=lambda _: UnknownSubscriberPolicy.HELD,
             )
 
     def claimed(self, now: datetime, *, wanted: int = 10, limit: int = 100) -> list[Claimed]:
@@ -51,7 +52,7 @@ class Drain:
 
     def release(self, now: datetime, limit: int = 100) -> datetime | None:
         with self.ledger.write(["main"]) as connection:
-            return turns.release(connection, "main", self.owner, now, limit)
+            return cycle.release(connection, "main", self.owner, now, limit)
 
 
 def delivered(one: Claimed, lumail_id: str | None = "lum_1") -> Settlement:
@@ -74,7 +75,7 @@ def test_only_one_drain_holds_the_lease_until_it_ends(ledger: Ledger, drain: Dra
     second = Drain(ledger, "drain-2")
     assert (drain.lease(NOON), second.lease(NOON)) == (True, False)
     assert second.lease(NOON + leases.LEASE) is True
-    assert drain.turn(NOON + leases.LEASE) == Turn(leased=False)
+    assert drain.turn(NOON + leases.LEASE) == DrainCycle(leased=False)
 
 
 def test_a_claim_leaves_an_attempt_row_before_anything_is_sent(ledger: Ledger, drain: Drain, soon: datetime) -> None:
@@ -150,7 +151,7 @@ def test_an_event_whose_sender_died_is_in_doubt_and_keeps_its_line_closed(
     drain.claimed(soon)
     ended = soon + timedelta(seconds=20)
     assert Drain(ledger, "drain-2").claimed(ended) == []
-    assert rows(ledger, events, "id", "status", "reason", "doubted_at") == [
+    assert rows(ledger, events, "id", "status", "reason", "unconfirmed_at") == [
         (lost, "unknown", Reason.ANSWER_LOST, ended),
         (following, "waiting", None, None),
     ]
@@ -164,7 +165,7 @@ def test_a_late_success_settles_an_event_that_was_given_up(ledger: Ledger, drain
     later = soon + timedelta(seconds=30)
     other = Drain(ledger, "drain-2")
     other.claimed(later)
-    assert drain.turn(later, settlements=[delivered(one)]) == Turn(leased=False)
+    assert drain.turn(later, settlements=[delivered(one)]) == DrainCycle(leased=False)
     assert rows(ledger, events, "status", "lumail_event_id") == [("delivered", "lum_1")]
 
 
@@ -252,7 +253,7 @@ def test_what_a_drain_that_lost_its_lease_settles_calls_the_next(ledger: Ledger,
     second = Drain(ledger, "drain-2")
     assert second.claimed(after) == []
     assert second.release(after) == soon + timedelta(seconds=20)
-    assert drain.turn(after, settlements=[delivered(one)]) == Turn(leased=False)
+    assert drain.turn(after, settlements=[delivered(one)]) == DrainCycle(leased=False)
     assert rows(ledger, destinations, "wake_at")[0] == (after,)
 
 
@@ -263,7 +264,7 @@ def test_a_lease_from_before_the_clock_was_set_back_has_ended(ledger: Ledger, dr
         assert leases.due(connection, soon) == ["main"]
     second = Drain(ledger, "drain-2")
     assert len(second.claimed(soon)) == 1
-    assert drain.turn(soon) == Turn(leased=False)
+    assert drain.turn(soon) == DrainCycle(leased=False)
 
 
 def in_doubt(drain: Drain, soon: datetime) -> datetime:
@@ -272,7 +273,7 @@ def in_doubt(drain: Drain, soon: datetime) -> datetime:
     ended = soon + timedelta(seconds=20)
     drain.lease(ended)
     drain.turn(ended)
-    return ended + doubt.FIRST_READ_AFTER
+    return ended + uncertain.FIRST_READ_AFTER
 
 
 def test_a_read_of_an_earlier_doubt_decides_nothing_about_a_later_one(

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from gateway.errors import LedgerUnavailableError
-from gateway.ledger.commit import Committer
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import migrate
+from gateway.ledger.recording.commit import Committer
 from gateway.ledger.schema import events, webhooks
 from tests.making import opened, payment, rows, submission, told
 
@@ -65,12 +65,12 @@ def test_a_database_that_a_stranger_locks_is_unavailable_and_comes_back(sqlite_u
     ledger = Ledger(sqlite_url)
     migrate(ledger)
     committer = Committer(ledger)
-    stranger = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
-    stranger.execute("BEGIN EXCLUSIVE")
+    subscriber_answer = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    subscriber_answer.execute("BEGIN EXCLUSIVE")
     with pytest.raises(LedgerUnavailableError):
         committer.submit(submission(told(payment("p:1"))), 4)
-    stranger.execute("ROLLBACK")
-    stranger.close()
+    subscriber_answer.execute("ROLLBACK")
+    subscriber_answer.close()
     assert len(committer.submit(submission(told(payment("p:1"))), 4).events) == 1
     committer.close()
     ledger.close()

@@ -11,23 +11,27 @@ import pytest
 from sqlalchemy import LargeBinary, Text, cast, insert, select, update
 
 from gateway.events import EventType
-from gateway.ledger import demands, erasure, schema
+from gateway.ledger import schema
 from gateway.ledger.database import Ledger
-from gateway.ledger.demands import COPY, ERASE, Demand, Origin, Subject
-from gateway.ledger.erasure import Erased
-from gateway.ledger.schema import attempts, events, jobs, keys, memory, strangers, tombstones, webhooks
-from gateway.ledger.telling import Lesson, Recorded, Telling
+from gateway.ledger.facts.submission import Recorded, SubmittedMemo, TranslatedItem
+from gateway.ledger.jobs import privacy_requests
+from gateway.ledger.jobs.privacy_requests import COPY, ERASE, Demand, Origin, Subject
+from gateway.ledger.retention import erasure
+from gateway.ledger.retention.erasure import Erased
+from gateway.ledger.schema import attempts, events, jobs, keys, memory, tombstones, unknown_subscribers, webhooks
 from tests.making import NOON, add_attempt, fact, opened, payment, record, record_facts, rows, submission, told
 
 ANA, BEN = "ana@example.com", "ben@example.com"
-BY_ANA = Subject(people=(ANA,))
+BY_ANA = Subject(addresses=(ANA,))
 BEFORE = datetime.now(UTC)
 LATER = BEFORE + timedelta(days=1)
 
 
 def demand(ledger: Ledger, subject: Subject, duty: str = ERASE) -> str:
     with ledger.write(["main"]) as connection:
-        return demands.note(connection, Demand(duty, subject), Origin("Dora (terminal)"), ledger.now(connection))
+        return privacy_requests.record(
+            connection, Demand(duty, subject), Origin("Dora (terminal)"), ledger.now(connection)
+        )
 
 
 def erased(ledger: Ledger, subject: Subject = BY_ANA) -> Erased:
@@ -52,8 +56,8 @@ def places_of(ledger: Ledger, text: str) -> list[tuple[str, str]]:
     return sorted({(table, column) for table, column, value in texts(ledger) if text in value.lower()})
 
 
-def learnt(key: str, email: str = ANA, at: datetime = NOON) -> Telling:
-    return told(lessons=(Lesson(key, {"email": email}, at),))
+def learnt(key: str, email: str = ANA, at: datetime = NOON) -> TranslatedItem:
+    return told(memos=(SubmittedMemo(key, {"email": email}, at),))
 
 
 def everything(ledger: Ledger) -> None:
@@ -74,7 +78,9 @@ def everything(ledger: Ledger) -> None:
     add_attempt(ledger, event[0], NOON, sent=ANA, body=f"no {ANA}", error=ANA)
     add_attempt(ledger, None, NOON, kind="ask", sent=ANA)
     with ledger.write(["main"]) as connection:
-        connection.execute(insert(strangers).values(destination="main", subscriber=ANA, since=NOON, asked=1))
+        connection.execute(
+            insert(unknown_subscribers).values(destination="main", subscriber=ANA, since=NOON, times_asked=1)
+        )
         rejection = {"id": "rj_1", "path": f"/webhooks/{ANA}", "cause": "unknown", "count": 1, "at": NOON}
         connection.execute(insert(schema.rejections).values(**rejection))
         edit = {"id": "ed_1", "event": event[0], "at": NOON, "who": "Dora"}
@@ -201,20 +207,20 @@ def test_the_webhook_that_demands_it_goes_too_though_the_door_is_ahead_of_the_le
 
 
 def test_an_account_goes_as_a_whole_and_others_stay(ledger: Ledger) -> None:
-    def told_at(shop: str) -> Sequence[Recorded]:
+    def reported_at(shop: str) -> Sequence[Recorded]:
         order = payment(f"shopify:{shop}:order:1", subscriber=f"{shop}@example.com")
-        lesson = learnt(f"shopify:{shop}:customer:1", f"{shop}@example.com")
+        memo = learnt(f"shopify:{shop}:customer:1", f"{shop}@example.com")
         tried = payment(f"shopify:{shop}~test:order:1", subscriber=f"{shop}@example.com")
         headers, body = {"x-shopify-shop-domain": shop}, b"{}"
         ignored = submission(told(), source="shopify", headers=headers, body=body)
-        return record(ledger, submission(told(order), told(tried), lesson, source="shopify", headers=headers), ignored)
+        return record(ledger, submission(told(order), told(tried), memo, source="shopify", headers=headers), ignored)
 
-    told_at("one.example")
-    told_at("two.example")
+    reported_at("one.example")
+    reported_at("two.example")
     subject = Subject(account="shopify:one.example:", destination="main")
     with ledger.write(["main"]) as connection:
         origin = Origin("source shopify", "shopify", "wh_1")
-        identity = demands.note(connection, Demand(ERASE, subject), origin, ledger.now(connection))
+        identity = privacy_requests.record(connection, Demand(ERASE, subject), origin, ledger.now(connection))
     assert erasure.erase(ledger, identity).is_done
     assert places_of(ledger, "one.example") == []
     assert len(rows(ledger, memory, "key")) == 1

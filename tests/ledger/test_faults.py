@@ -14,11 +14,11 @@ from sqlalchemy.exc import StatementError
 
 from gateway.errors import LedgerUnavailableError, PayloadError, UnavailableError
 from gateway.ledger import faults
-from gateway.ledger.commit import Committer
 from gateway.ledger.database import Ledger
+from gateway.ledger.facts.submission import Recorded, Submission
 from gateway.ledger.migration import migrate
+from gateway.ledger.recording.commit import Committer
 from gateway.ledger.schema import events, webhooks
-from gateway.ledger.telling import Recorded, Submission
 from tests.making import payment, rows, submission, told
 from tests.services import Postgres
 
@@ -157,10 +157,10 @@ def test_what_met_another_transaction_is_tried_again_at_once(postgresql: Ledger)
 
 
 def test_a_table_that_a_stranger_locks_costs_no_webhook(postgresql: Ledger) -> None:
-    with postgresql.engine.connect() as stranger:
-        stranger.execute(text("LOCK TABLE events IN ACCESS EXCLUSIVE MODE"))
+    with postgresql.engine.connect() as subscriber_answer:
+        subscriber_answer.execute(text("LOCK TABLE events IN ACCESS EXCLUSIVE MODE"))
         assert submitted(postgresql, *numbered(3)) == [None, None, None]
-        stranger.rollback()
+        subscriber_answer.rollback()
     assert rows(postgresql, webhooks, "id") == []
     assert [len(one.events) for one in submitted(postgresql, *numbered(3)) if one is not None] == [1, 1, 1]
 

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, insert
 
 from gateway.events import Lane
 from gateway.ledger.database import Ledger
-from gateway.ledger.listing import Ask, Count, Page, Place, count_events, count_webhooks, events_page, webhooks_page
+from gateway.ledger.paging import Place
 from gateway.ledger.schema import events, keys, webhooks
-from gateway.ledger.search import Filters, Row
+from gateway.ledger.views.listing import Ask, Count, Page, count_events, count_webhooks, events_page, webhooks_page
+from gateway.ledger.views.search import Filters, Row
 from tests.making import NOON
 
 TYPES = {

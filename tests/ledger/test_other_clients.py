@@ -5,9 +5,9 @@ from datetime import timedelta
 from sqlalchemy import insert
 
 from gateway.events import Lane
-from gateway.ledger import budget
-from gateway.ledger.budget import Learned
 from gateway.ledger.database import Ledger
+from gateway.ledger.scheduling import budget
+from gateway.ledger.scheduling.budget import Learned
 from gateway.ledger.schema import attempts
 from tests.making import NOON
 

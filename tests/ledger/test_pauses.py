@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import insert, text
 
-from gateway.ledger import pauses
-from gateway.ledger.attempt import Claimed, Kind, Settlement
 from gateway.ledger.database import Ledger
-from gateway.ledger.pauses import Pause
+from gateway.ledger.scheduling import pauses
+from gateway.ledger.scheduling.attempt import Claimed, Kind, Settlement
+from gateway.ledger.scheduling.pauses import Pause
 from gateway.ledger.schema import events
 from gateway.ledger.schema import pauses as pause_rows
 from gateway.ledger.status import PauseKind

@@ -9,17 +9,20 @@ import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import Connection as Executing
 
-from gateway.ledger import doubt, habits, leases, listing, settling, stories, strangers, tallies
-from gateway.ledger.attempt import Settlement, Stranger
+from gateway.ledger import paging
 from gateway.ledger.database import Ledger
-from gateway.ledger.overview import overview
-from gateway.ledger.search import Filters
+from gateway.ledger.outbox import observed, settling, uncertain, unknown_subscribers
+from gateway.ledger.scheduling import leases
+from gateway.ledger.scheduling.attempt import Settlement, SubscriberAnswer
 from gateway.ledger.status import Reason
-from gateway.ledger.tallies import Measure, Span
+from gateway.ledger.views import counters, detail, listing
+from gateway.ledger.views.counters import Measure, Span
+from gateway.ledger.views.overview import overview
+from gateway.ledger.views.search import Filters
 from tests.ledger.test_claims import Drain
 from tests.making import complained, opened, payment, record_facts
 
-SMALL = ("destinations", "pauses", "pragma", "levels", "SCAN anon_", "SCAN (subquery")
+SMALL = ("destinations", "pauses", "pragma", "gauges", "SCAN anon_", "SCAN (subquery")
 """Tables that hold a row for each destination, lane or pause in force; and what a query has found already."""
 
 
@@ -73,12 +76,12 @@ LISTS = [
 
 def test_lists_overview_and_counts_scan_no_table(ledger: Ledger, asked: list[tuple[str, Any]]) -> None:
     fill(ledger)
-    tallies.keep(ledger)
+    counters.keep(ledger)
     del asked[:]
     with ledger.read() as connection:
         now = ledger.now(connection)
         for filters in LISTS:
-            place = listing.Place(now, "")
+            place = paging.Place(now, "")
             for ask in (listing.NEWEST, listing.Ask(older=place), listing.Ask(newer=place)):
                 listing.events_page(connection, filters, ask)
                 listing.webhooks_page(connection, replace(filters, error=None), ask)
@@ -86,12 +89,12 @@ def test_lists_overview_and_counts_scan_no_table(ledger: Ledger, asked: list[tup
         listing.webhooks_page(connection, Filters(status="quarantined"))
         listing.webhooks_page(connection, Filters(status="quarantined", source="stripe"))
         [newest, *_] = listing.events_page(connection, Filters()).rows
-        stories.event_story(connection, newest["id"])
-        stories.webhook_story(connection, newest["webhook"])
-        stories.arrivals(connection, "stripe")
+        detail.event_detail(connection, newest["id"])
+        detail.webhook_detail(connection, newest["webhook"])
+        detail.arrivals(connection, "stripe")
         overview(connection, now, {"main": 100}, ["stripe"])
         for measure in Measure:
-            tallies.series(connection, measure, Span.WEEK, now)
+            counters.series(connection, measure, Span.WEEK, now)
     assert no_scans(ledger, asked) == {}
 
 
@@ -127,12 +130,12 @@ def a_drain(ledger: Ledger, soon: datetime) -> None:
     [one, *_] = drain.claimed(later, wanted=5)
     refused = {"status": "held", "reason": Reason.NOT_IN_LUMAIL}
     with ledger.write(["main"]) as connection:
-        met = Settlement(one, "refused", changes=refused, stranger=Stranger.MET)
+        met = Settlement(one, "refused", changes=refused, subscriber_answer=SubscriberAnswer.MET)
         settling.settle(connection, "main", [met], later)
-        strangers.is_known(connection, "main", one.subscriber)
-        doubt.owners(connection, "main", ["lum_1", "lum_2"])
-        habits.known(connection, "main")
-        for step in (strangers.still_unknown, strangers.found):
+        unknown_subscribers.is_known(connection, "main", one.subscriber)
+        uncertain.owners(connection, "main", ["lum_1", "lum_2"])
+        observed.read(connection, "main")
+        for step in (unknown_subscribers.still_unknown, unknown_subscribers.found):
             step(connection, "main", one.subscriber, later)
     drain.release(later)
     with ledger.read() as connection:

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from gateway.errors import ConfigError
-from gateway.ledger.commit import Committer
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import migrate
+from gateway.ledger.recording.commit import Committer
 from gateway.ledger.schema import events
 from tests.making import payment, rows, submission, told
 from tests.services import Postgres, pgbouncer

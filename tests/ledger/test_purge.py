@@ -10,11 +10,11 @@ from sqlalchemy import select, update
 
 from gateway.config import Retention
 from gateway.events import EventType, Paid, Refund, RefundState
-from gateway.ledger import hashing, incidents
 from gateway.ledger.database import Ledger
-from gateway.ledger.purge import Progress, purge
-from gateway.ledger.schema import attempts, events, groups, keys, memory, strangers, webhooks
-from gateway.ledger.telling import Fact, Lesson
+from gateway.ledger.facts import hashing, incidents
+from gateway.ledger.facts.submission import SubmittedEvent, SubmittedMemo
+from gateway.ledger.retention.purge import Progress, purge
+from gateway.ledger.schema import attempts, events, groups, keys, memory, unknown_subscribers, webhooks
 from tests.making import NOON, add_attempt, fact, opened, payment, record, record_facts, rows, submission, told
 
 IN_TWO_YEARS = NOON + timedelta(days=730)
@@ -96,7 +96,7 @@ def test_what_a_person_has_to_decide_stays(ledger: Ledger) -> None:
     settle(ledger)
     ((group,),) = rows(ledger, keys, "group")
     with ledger.write(["main"]) as connection:
-        incidents.note(connection, "main", group, "sent for one fact: twice")
+        incidents.record(connection, "main", group, "sent for one fact: twice")
     purged(ledger)
     assert len(rows(ledger, events, "id")) == 1
 
@@ -106,7 +106,7 @@ def test_what_was_told_stays_in_the_sums_when_its_events_go(ledger: Ledger) -> N
     record(ledger, submission(told(opened("open:1"))))
     settle(ledger)
     with ledger.write(["main"]) as connection:
-        paid = {"book": "paid", "amount": "49.99", "currency": "EUR"}
+        paid = {"balance": "paid", "amount": "49.99", "currency": "EUR"}
         connection.execute(update(events).where(events.c.type == "SUBSCRIBER_PAYMENT").values(**paid))
     purged(ledger)
     sums = [emitted for (emitted,) in rows(ledger, groups, "emitted")]
@@ -146,16 +146,18 @@ def test_a_fact_that_turns_out_to_be_one_that_was_told_before_the_purge_is_left_
     assert record_facts(ledger, payment("invoice:1")) == []
 
 
-def sale(amount: str, **given: Any) -> Fact:
+def sale(amount: str, **given: Any) -> SubmittedEvent:
     paid = Paid("invoices", "in_1", Decimal(amount), "EUR")
     return replace(payment("invoice:1", amount=Decimal(amount), **given), sum=paid)
 
 
-def refund(amount: str) -> Fact:
-    told_at = IN_TWO_YEARS
-    back = Refund("ch_1", "ch_1", "re_1", Decimal(amount), "EUR", RefundState.SUCCEEDED, told_at, told_at, alone=True)
+def refund(amount: str) -> SubmittedEvent:
+    reported_at = IN_TWO_YEARS
+    back = Refund(
+        "ch_1", "ch_1", "re_1", Decimal(amount), "EUR", RefundState.SUCCEEDED, reported_at, reported_at, alone=True
+    )
     data = {"amount": Decimal(amount), "product": "Course"}
-    return replace(fact(EventType.SUBSCRIBER_REFUND, data, "invoice:1"), sum=back, occurred_at=told_at)
+    return replace(fact(EventType.SUBSCRIBER_REFUND, data, "invoice:1"), sum=back, occurred_at=reported_at)
 
 
 def test_a_refund_after_the_purge_finds_its_sale_and_what_was_told(ledger: Ledger) -> None:
@@ -171,8 +173,8 @@ def test_a_refund_after_the_purge_finds_its_sale_and_what_was_told(ledger: Ledge
 
 
 def test_lessons_go_by_the_age_of_what_was_said_last(ledger: Ledger) -> None:
-    lessons = (Lesson("a", {"email": "ana@example.com"}, NOON), Lesson("b", {}, NOON + timedelta(days=400)))
-    record(ledger, submission(told(lessons=lessons)))
+    memos = (SubmittedMemo("a", {"email": "ana@example.com"}, NOON), SubmittedMemo("b", {}, NOON + timedelta(days=400)))
+    record(ledger, submission(told(memos=memos)))
     purged(ledger, NOON + timedelta(days=500))
     assert rows(ledger, memory, "key") == [("b",)]
 
@@ -180,11 +182,13 @@ def test_lessons_go_by_the_age_of_what_was_said_last(ledger: Ledger) -> None:
 def test_what_lumail_said_of_a_subscriber_is_not_believed_for_ever(ledger: Ledger) -> None:
     with ledger.write(["main"]) as connection:
         for name in ("ana@example.com", "ben@example.com"):
-            connection.execute(strangers.insert().values(destination="main", subscriber=name, since=NOON, asked=0))
+            connection.execute(
+                unknown_subscribers.insert().values(destination="main", subscriber=name, since=NOON, times_asked=0)
+            )
     record_facts(ledger, payment("payment:1", subscriber="ben@example.com"))
     settle(ledger, "held")
     purged(ledger)
-    assert rows(ledger, strangers, "subscriber") == [("ben@example.com",)]
+    assert rows(ledger, unknown_subscribers, "subscriber") == [("ben@example.com",)]
 
 
 def test_no_step_is_longer_than_500_rows_and_all_of_them_end(ledger: Ledger) -> None:

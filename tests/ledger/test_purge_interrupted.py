@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from gateway.config import Retention
-from gateway.ledger import demands, erasure, hashing
 from gateway.ledger.database import Ledger
-from gateway.ledger.demands import ERASE, Demand, Origin, Subject
-from gateway.ledger.purge import purge
+from gateway.ledger.facts import hashing
+from gateway.ledger.jobs import privacy_requests
+from gateway.ledger.jobs.privacy_requests import ERASE, Demand, Origin, Subject
+from gateway.ledger.retention import erasure
+from gateway.ledger.retention.purge import purge
 from gateway.ledger.schema import events, groups, keys, webhooks
 from tests.making import NOON, opened, payment, record, record_facts, rows, submission, told
 
@@ -30,7 +32,7 @@ import sys
 from datetime import timedelta
 from gateway.config import Retention
 from gateway.ledger.database import Ledger
-from gateway.ledger.purge import purge
+from gateway.ledger.retention.purge import purge
 from tests.making import NOON
 for step in purge(Ledger(sys.argv[1]), Retention(), NOON + timedelta(days=730), stopping=lambda: False):
     print(step, flush=True)
@@ -66,7 +68,7 @@ def is_used_up(left: list[int]) -> bool:
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    facts=st.lists(
+    events=st.lists(
         st.tuples(st.sampled_from(sorted(SETTLED)), st.integers(1, 3), st.booleans()), min_size=1, max_size=12
     ),
     stops=st.lists(st.integers(0, 4), max_size=6),
@@ -80,7 +82,7 @@ def test_wherever_a_purge_stops_no_key_and_no_sum_is_lost(
         names = [f"{salt}:{number}:{key}" for key in range(of_keys)]
         (event,) = record_facts(ledger, payment(*names, subscriber=f"{number}@example.com"))
         told_keys |= dict.fromkeys(names, SETTLED[status])
-        sums = {"book": "paid", "amount": "1.50", "currency": "EUR"} if is_paid else {}
+        sums = {"balance": "paid", "amount": "1.50", "currency": "EUR"} if is_paid else {}
         with ledger.write(["main"]) as connection:
             changes = update(events).where(events.c.id == event)
             connection.execute(changes.values(status=status, settled_at=NOON, created_at=NOON, **sums))
@@ -122,8 +124,8 @@ def test_an_erasure_that_is_killed_is_gone_on_with(ledger: Ledger, steps: int) -
     record(ledger, *(submission(told(opened(f"open:{number}")), body=b"ana@example.com") for number in range(300)))
     with ledger.write(["main"]) as connection:
         now = ledger.now(connection)
-        demand = Demand(ERASE, Subject(people=("ana@example.com",)))
-        identity = demands.note(connection, demand, Origin("Dora"), now)
+        demand = Demand(ERASE, Subject(addresses=("ana@example.com",)))
+        identity = privacy_requests.record(connection, demand, Origin("Dora"), now)
     killed_after(steps, ERASURE, url_of(ledger), identity)
     done = erasure.erase(ledger, identity)
     assert (done.is_done, done.counts["events"], done.counts["webhooks"]) == (True, 300, 300)

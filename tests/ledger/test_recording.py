@@ -9,11 +9,11 @@ from sqlalchemy import update
 from sqlalchemy.event import listen
 
 from gateway.events import decode_data
-from gateway.ledger import incidents
-from gateway.ledger.commit import record_group
 from gateway.ledger.database import Ledger
+from gateway.ledger.facts import incidents
+from gateway.ledger.facts.submission import SubmittedMemo, TranslatedItem
+from gateway.ledger.recording.commit import record_group
 from gateway.ledger.schema import events, groups, keys, lines, memory, webhooks
-from gateway.ledger.telling import Lesson, Telling
 from tests.making import NOON, again, complained, opened, payment, record, record_facts, rows, submission, told
 
 
@@ -58,7 +58,7 @@ def test_two_sources_may_use_one_delivery_id(ledger: Ledger) -> None:
 
 
 def test_a_quarantined_delivery_is_translated_when_it_is_sent_again(ledger: Ledger) -> None:
-    [first] = record(ledger, submission(Telling("quarantined", "x", reason="why"), delivery_id="evt_1"))
+    [first] = record(ledger, submission(TranslatedItem("quarantined", "x", reason="why"), delivery_id="evt_1"))
     [again_] = record(ledger, submission(told(payment("payment:1")), delivery_id="evt_1"))
     assert (again_.webhook, again_.duplicate, len(again_.events)) == (first.webhook, True, 1)
     assert rows(ledger, webhooks, "outcome", "quarantined", "events_made") == [("translated", 0, 1)]
@@ -66,19 +66,21 @@ def test_a_quarantined_delivery_is_translated_when_it_is_sent_again(ledger: Ledg
 
 def test_the_richer_telling_replaces_the_data_of_an_event_that_nobody_sent(ledger: Ledger) -> None:
     record_facts(ledger, payment("p:1", product="Stripe payment"))
-    record_facts(ledger, payment("p:1", product="Course", richness=5), payment("p:1", product="Worse", richness=1))
+    record_facts(
+        ledger, payment("p:1", product="Course", detail_rank=5), payment("p:1", product="Worse", detail_rank=1)
+    )
     assert decode_data(rows(ledger, events, "data")[0][0])["product"] == "Course"
 
 
 def test_data_that_an_attempt_may_have_sent_stays_as_it_is(ledger: Ledger) -> None:
     [event] = record_facts(ledger, payment("p:1", product="Sent"))
     set_status(ledger, event, first_attempt_at=NOON)
-    record_facts(ledger, payment("p:1", product="Better", richness=5))
+    record_facts(ledger, payment("p:1", product="Better", detail_rank=5))
     assert decode_data(rows(ledger, events, "data")[0][0])["product"] == "Sent"
 
 
 def test_two_facts_that_turn_out_to_be_one_leave_the_richer_event(ledger: Ledger) -> None:
-    [poor, rich] = record_facts(ledger, payment("payment:1"), payment("invoice:1", richness=3))
+    [poor, rich] = record_facts(ledger, payment("payment:1"), payment("invoice:1", detail_rank=3))
     record(ledger, submission(told(links=(("payment:1", "invoice:1"),))))
     assert rows(ledger, events, "id", "status", "reason") == [
         (poor, "dropped", "superseded"),
@@ -99,7 +101,7 @@ def test_two_facts_joined_within_one_group_leave_one_event(ledger: Ledger) -> No
 
 
 def test_of_two_facts_that_are_one_the_sent_event_stays(ledger: Ledger) -> None:
-    [sent, rich] = record_facts(ledger, payment("payment:1"), payment("invoice:1", richness=9))
+    [sent, rich] = record_facts(ledger, payment("payment:1"), payment("invoice:1", detail_rank=9))
     set_status(ledger, sent, first_attempt_at=NOON, status="delivered")
     record(ledger, submission(told(links=(("payment:1", "invoice:1"),))))
     assert rows(ledger, events, "id", "status") == [(sent, "delivered"), (rich, "dropped")]
@@ -142,7 +144,7 @@ def test_a_fact_that_was_cancelled_is_never_told_again(ledger: Ledger) -> None:
 def test_an_event_without_subscriber_is_held_until_memory_is_taught(ledger: Ledger) -> None:
     record_facts(ledger, payment("p:1", subscriber=None, waits_for="customer:1"))
     assert rows(ledger, events, "status", "reason") == [("held", "subscriber_unknown")]
-    record(ledger, submission(told(lessons=(Lesson("customer:1", {"email": "bo@example.com"}, NOON),))))
+    record(ledger, submission(told(memos=(SubmittedMemo("customer:1", {"email": "bo@example.com"}, NOON),))))
     assert rows(ledger, events, "status", "subscriber", "reason") == [("waiting", "bo@example.com", None)]
     assert rows(ledger, lines, "subscriber") == [("bo@example.com",)]
 
@@ -151,26 +153,26 @@ def test_a_lesson_in_the_same_group_releases_too(ledger: Ledger) -> None:
     record(
         ledger,
         submission(told(payment("p:1", subscriber=None, waits_for="customer:1"))),
-        submission(told(lessons=(Lesson("customer:1", {"email": "bo@example.com"}, NOON),))),
+        submission(told(memos=(SubmittedMemo("customer:1", {"email": "bo@example.com"}, NOON),))),
     )
     assert rows(ledger, events, "status", "subscriber") == [("waiting", "bo@example.com")]
 
 
 def test_an_older_lesson_adds_but_does_not_overwrite(ledger: Ledger) -> None:
-    newer = Lesson("customer:1", {"email": "new@example.com"}, NOON)
-    older = Lesson("customer:1", {"email": "old@example.com", "name": "Ana"}, NOON - timedelta(days=1))
-    record(ledger, submission(told(lessons=(newer,))))
-    record(ledger, submission(told(lessons=(older,))))
+    newer = SubmittedMemo("customer:1", {"email": "new@example.com"}, NOON)
+    older = SubmittedMemo("customer:1", {"email": "old@example.com", "name": "Ana"}, NOON - timedelta(days=1))
+    record(ledger, submission(told(memos=(newer,))))
+    record(ledger, submission(told(memos=(older,))))
     assert rows(ledger, memory, "values") == [({"email": "new@example.com", "name": "Ana"},)]
 
 
 def test_a_translation_that_rests_on_changed_memory_is_made_again_under_the_lock(ledger: Ledger) -> None:
-    def telling(known: Any) -> Telling:
+    def translated_item(known: Any) -> TranslatedItem:
         subscriber = known and known["email"]
         return told(payment("p:1", subscriber=subscriber, waits_for="customer:1"))
 
-    record(ledger, submission(told(lessons=(Lesson("customer:1", {"email": "bo@example.com"}, NOON),))))
-    record(ledger, submission(again(telling, "customer:1", None)))
+    record(ledger, submission(told(memos=(SubmittedMemo("customer:1", {"email": "bo@example.com"}, NOON),))))
+    record(ledger, submission(again(translated_item, "customer:1", None)))
     assert rows(ledger, events, "status", "subscriber") == [("waiting", "bo@example.com")]
 
 

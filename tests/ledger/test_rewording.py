@@ -33,7 +33,7 @@ import sys
 from datetime import UTC, datetime
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import differences, migrate
-from gateway.ledger.overview import overview
+from gateway.ledger.views.overview import overview
 ledger = Ledger(sys.argv[1])
 migrate(ledger)
 assert differences(ledger) == []

@@ -6,7 +6,6 @@ import pytest
 
 from gateway.ledger import words
 from gateway.ledger.database import Ledger
-from gateway.ledger.search import Filters, list_events
 from gateway.ledger.status import (
     CORRECTIONS,
     ENDED,
@@ -19,6 +18,7 @@ from gateway.ledger.status import (
     Status,
     is_final,
 )
+from gateway.ledger.views.search import Filters, list_events
 from tests.making import payment
 from tests.replay.standing import recorded
 

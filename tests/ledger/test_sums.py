@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.events import Paid, Refund, RefundState, RefundTotal, Sum
-from gateway.ledger.sums import NOTHING, Money, Sums
+from gateway.ledger.money.sums import NOTHING, Money, Sums
 from tests.making import NOON
 
 PENDING, SUCCEEDED, FAILED = RefundState
@@ -21,13 +21,13 @@ def paid(column: str, part: str, amount: int, currency: str = "EUR", **given: An
 
 
 def refund(identity: str, amount: int, state: RefundState = SUCCEEDED, at: int = 0, created: int = 0) -> Refund:
-    told_at, created_at = NOON + timedelta(minutes=at), NOON + timedelta(minutes=created)
-    return Refund("ch", "ch", identity, Decimal(amount), "EUR", state, created_at, told_at)
+    reported_at, created_at = NOON + timedelta(minutes=at), NOON + timedelta(minutes=created)
+    return Refund("ch", "ch", identity, Decimal(amount), "EUR", state, created_at, reported_at)
 
 
 def total(amount: int, at: int = 0, paid: int | None = None) -> RefundTotal:
-    told_at = NOON + timedelta(minutes=at)
-    return RefundTotal("ch", "ch", Decimal(amount), "EUR", told_at, None if paid is None else Decimal(paid))
+    reported_at = NOON + timedelta(minutes=at)
+    return RefundTotal("ch", "ch", Decimal(amount), "EUR", reported_at, None if paid is None else Decimal(paid))
 
 
 def taught(*told: Sum, makes: bool = True) -> Sums:
@@ -115,28 +115,28 @@ STATES = st.sampled_from(list(RefundState))
 PAID = st.builds(paid, st.sampled_from(["invoice", "intent"]), st.sampled_from("abc"), st.integers(1, 500))
 REFUND = st.builds(refund, st.sampled_from("xyz"), st.just(20), STATES, st.integers(0, 5), st.integers(0, 5))
 TOTAL = st.builds(total, st.integers(0, 500), st.integers(0, 5), st.none() | st.integers(0, 500))
-TOLD = st.lists(PAID | REFUND | TOTAL, max_size=8)
+REPEATED = st.lists(PAID | REFUND | TOTAL, max_size=8)
 
 
 def truth(sums: Sums) -> tuple[Decimal, Money | None]:
     return sums.paid("EUR"), sums.refunded("ch")
 
 
-@given(TOLD, st.randoms())
+@given(REPEATED, st.randoms())
 def test_truth_does_not_depend_on_the_order(told: list[Sum], random: Any) -> None:
     shuffled = told + told[:3]
     random.shuffle(shuffled)
     assert truth(taught(*shuffled)) == truth(taught(*told))
 
 
-@given(TOLD, st.integers(0, 8))
+@given(REPEATED, st.integers(0, 8))
 def test_two_sales_that_are_one_know_what_both_were_told(told: list[Sum], cut: int) -> None:
     united = taught(*told[:cut])
     united.merge(taught(*told[cut:]))
     assert truth(united) == truth(taught(*told))
 
 
-@given(TOLD)
+@given(REPEATED)
 def test_sums_are_kept_as_they_are(told: list[Sum]) -> None:
     sums = taught(*told)
     assert Sums.from_json(sums.as_json()) == sums

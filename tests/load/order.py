@@ -79,8 +79,8 @@ def _wait_together(ledger: Ledger, destination: str, size: Size) -> None:
         at = now - timedelta(hours=1) + timedelta(seconds=number)
         facts.append(make(f"{destination}:{number}", subscriber=subscriber, occurred_at=at))
     random.shuffle(facts)
-    tellings = [told(one) for one in facts]
-    record(ledger, submission(*tellings, destination=destination, source=f"stripe-{destination}"))
+    translated_items = [told(one) for one in facts]
+    record(ledger, submission(*translated_items, destination=destination, source=f"stripe-{destination}"))
 
 
 def _judge(ledger: Ledger, sandbox: Sandbox) -> Order:

@@ -30,15 +30,15 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
         (404, Verdict.REFUSED),
         (409, Verdict.REFUSED),
         (499, Verdict.REFUSED),
-        (408, Verdict.DOUBTFUL),
-        (500, Verdict.DOUBTFUL),
-        (503, Verdict.DOUBTFUL),
-        (302, Verdict.DOUBTFUL),
-        (201, Verdict.DOUBTFUL),
-        (103, Verdict.DOUBTFUL),
-        (200, Verdict.DOUBTFUL),
-        (600, Verdict.DOUBTFUL),
-        (None, Verdict.DOUBTFUL),
+        (408, Verdict.UNCONFIRMED),
+        (500, Verdict.UNCONFIRMED),
+        (503, Verdict.UNCONFIRMED),
+        (302, Verdict.UNCONFIRMED),
+        (201, Verdict.UNCONFIRMED),
+        (103, Verdict.UNCONFIRMED),
+        (200, Verdict.UNCONFIRMED),
+        (600, Verdict.UNCONFIRMED),
+        (None, Verdict.UNCONFIRMED),
     ],
 )
 def test_the_status_decides_whether_an_event_may_have_been_recorded(status: int | None, verdict: Verdict) -> None:
@@ -48,7 +48,7 @@ def test_the_status_decides_whether_an_event_may_have_been_recorded(status: int 
 def test_only_a_200_with_an_id_is_recorded() -> None:
     event = TrackedEvent("evt_1")
     assert judge(Answer(200, sent=True, duration=0.1, event=event)) is Verdict.RECORDED
-    assert judge(Answer(201, sent=True, duration=0.1, event=event)) is Verdict.DOUBTFUL
+    assert judge(Answer(201, sent=True, duration=0.1, event=event)) is Verdict.UNCONFIRMED
 
 
 def test_no_byte_and_no_answer_is_not_sent() -> None:

@@ -49,9 +49,9 @@ def test_an_unknown_subscriber_is_a_400_on_events_and_none_on_a_look_up(lumail: 
 
 
 def test_a_wrong_token_is_a_401(lumail: Lumail) -> None:
-    stranger = Lumail(lumail.transport.base_url, "lum_of_nobody")
+    subscriber_answer = Lumail(lumail.transport.base_url, "lum_of_nobody")
     with pytest.raises(LumailResponseError) as error:
-        stranger.subscriber(ANA)
+        subscriber_answer.subscriber(ANA)
     assert (error.value.status, str(error.value)) == (401, "GET /subscribers/{subscriber}: Lumail answered 401")
 
 

@@ -158,7 +158,7 @@ def test_payments_raise_revenue_exactly(running: Running, lumail: Lumail) -> Non
     for amount in (0.1, 0.2):
         lumail.track_event("SUBSCRIBER_PAYMENT", "ana@example.com", {"amount": amount, "product": "Course"})
     lumail.track_event("SUBSCRIBER_REFUND", "ana@example.com", {"amount": 0.1, "product": "Course"})
-    assert [str(person.revenue) for person in running.state.store.people(9)] == ["0.3"]
+    assert [str(person.revenue) for person in running.state.store.subscribers(9)] == ["0.3"]
 
 
 def test_a_full_organization_takes_no_new_subscriber(running: Running, http: requests.Session) -> None:

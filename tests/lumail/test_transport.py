@@ -38,17 +38,17 @@ def test_a_recorded_event_brings_its_id(transport: Transport, sandbox: Sandbox) 
 @pytest.mark.parametrize(
     ("kind", "verdict", "recorded"),
     [
-        ("drop_before", Verdict.DOUBTFUL, 0),
-        ("drop_after", Verdict.DOUBTFUL, 1),
-        ("cut_200", Verdict.DOUBTFUL, 1),
-        ("error_500_before", Verdict.DOUBTFUL, 0),
-        ("error_500_after", Verdict.DOUBTFUL, 1),
-        ("error_502", Verdict.DOUBTFUL, 0),
-        ("garbage_200", Verdict.DOUBTFUL, 1),
-        ("empty_200", Verdict.DOUBTFUL, 1),
-        ("other_2xx", Verdict.DOUBTFUL, 1),
-        ("redirect", Verdict.DOUBTFUL, 0),
-        ("408", Verdict.DOUBTFUL, 0),
+        ("drop_before", Verdict.UNCONFIRMED, 0),
+        ("drop_after", Verdict.UNCONFIRMED, 1),
+        ("cut_200", Verdict.UNCONFIRMED, 1),
+        ("error_500_before", Verdict.UNCONFIRMED, 0),
+        ("error_500_after", Verdict.UNCONFIRMED, 1),
+        ("error_502", Verdict.UNCONFIRMED, 0),
+        ("garbage_200", Verdict.UNCONFIRMED, 1),
+        ("empty_200", Verdict.UNCONFIRMED, 1),
+        ("other_2xx", Verdict.UNCONFIRMED, 1),
+        ("redirect", Verdict.UNCONFIRMED, 0),
+        ("408", Verdict.UNCONFIRMED, 0),
         ("429", Verdict.RATE_LIMITED, 0),
         ("401", Verdict.UNAUTHORIZED, 0),
         ("403", Verdict.UNAUTHORIZED, 0),
@@ -84,7 +84,7 @@ def test_an_answer_that_drips_is_ended_on_time(
     answer = post(transport, end_in=1)
     assert (answer.status, answer.sent, answer.error) == (status, True, "no whole answer in time")
     assert answer.duration < 30
-    assert judge(answer) is Verdict.DOUBTFUL
+    assert judge(answer) is Verdict.UNCONFIRMED
 
 
 def test_a_slow_answer_within_its_time_counts(transport: Transport, sandbox: Sandbox) -> None:
@@ -140,7 +140,7 @@ def test_tls_answers_are_read_and_ended_on_time(tmp_path: Path) -> None:
         transport = Transport(f"https://127.0.0.1:{found.port}", TOKEN, verify=str(trusted))
         first, second = post(transport), post(transport, end_in=1)
         stop.set()
-    assert (first.event_id, second.sent, judge(second)) == ("e_1", True, Verdict.DOUBTFUL)
+    assert (first.event_id, second.sent, judge(second)) == ("e_1", True, Verdict.UNCONFIRMED)
     assert found.connections == 1
 
 
@@ -175,7 +175,7 @@ def test_a_connection_that_the_peer_closed_meanwhile_is_replaced() -> None:
 def test_a_connection_that_is_lost_after_the_request_left_is_in_doubt() -> None:
     with peer(read_request) as found:  # type: ignore[arg-type]  # what it returns is not used
         answer = post(to_port(found.port))
-    assert (answer.status, answer.sent, judge(answer)) == (None, True, Verdict.DOUBTFUL)
+    assert (answer.status, answer.sent, judge(answer)) == (None, True, Verdict.UNCONFIRMED)
     assert found.connections == 1
 
 
@@ -264,7 +264,7 @@ def test_a_long_body_is_cut_and_its_connection_closed() -> None:
         transport = to_port(found.port)
         answers = [post(transport), post(transport)]
     assert [len(answer.body) for answer in answers] == [BODY_LIMIT] * 2
-    assert [judge(answer) for answer in answers] == [Verdict.DOUBTFUL] * 2
+    assert [judge(answer) for answer in answers] == [Verdict.UNCONFIRMED] * 2
     assert found.connections == 2
 
 
@@ -284,7 +284,7 @@ def test_a_long_body_is_cut_and_its_connection_closed() -> None:
 def test_an_answer_that_can_not_be_read_is_doubtful(answer: bytes) -> None:
     with peer(answering(answer)) as found:
         got = post(to_port(found.port))
-    assert (judge(got), got.sent, found.connections) == (Verdict.DOUBTFUL, True, 1)
+    assert (judge(got), got.sent, found.connections) == (Verdict.UNCONFIRMED, True, 1)
     assert "\x00" not in got.body
 
 

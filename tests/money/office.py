@@ -12,14 +12,14 @@ from typing import Any
 from gateway.config import Destination, Source
 from gateway.delivery.tick import drop_outdated
 from gateway.intake.accept import submission
-from gateway.intake.guesses import Guesses
+from gateway.intake.memory_cache import MemoryCache
 from gateway.intake.route import Route
-from gateway.ledger.commit import record_group
 from gateway.ledger.database import Ledger
+from gateway.ledger.facts.submission import Recorded
 from gateway.ledger.identity import fingerprint
 from gateway.ledger.migration import migrate
+from gateway.ledger.recording.commit import record_group
 from gateway.ledger.schema import events, webhooks
-from gateway.ledger.telling import Recorded
 from gateway.lumail.sandbox import Sandbox, SandboxServer, SandboxSettings, create_sandbox, sandbox_of
 from gateway.lumail.transport import Transport
 from gateway.translation.registry import adapters
@@ -63,7 +63,7 @@ class Office:
     town: Town
     ledger: TimedLedger
     routes: dict[str, Route] = field(default_factory=dict)
-    guesses: Guesses = field(default_factory=Guesses)
+    memory_cache: MemoryCache = field(default_factory=MemoryCache)
 
     @property
     def now(self) -> datetime:
@@ -82,7 +82,7 @@ class Office:
             headers = Headers({"Content-Type": "application/json", **one.headers})
             webhook = Webhook(one.source, "", headers, json.dumps(one.body).encode(), self.now)
             verified = verify(route.scheme, route.scheme.sign(webhook, SECRET, self.now), route.source.secrets)
-            submissions.append(self.guesses.corrected_by(submission(route, verified, self.guesses.recall)))
+            submissions.append(self.memory_cache.corrected_by(submission(route, verified, self.memory_cache.recall)))
         with self.ledger.write(["main"]) as connection:
             return record_group(connection, self.ledger, submissions)
 

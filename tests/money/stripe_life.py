@@ -174,7 +174,7 @@ class Author:
         step = _STEP.get(currency, 1)
         return self.dice.randrange(500, 20_000) * step
 
-    def part(self, whole: int, currency: str) -> int:
+    def provider_object(self, whole: int, currency: str) -> int:
         """Something between nothing and `whole`, a multiple of what the currency allows."""
         step = _STEP.get(currency, 1)
         return self.dice.randrange(1, whole // step) * step
@@ -200,7 +200,7 @@ class Author:
         for _ in range(self.dice.choice([1, 1, 2, 3])):
             if left <= 2 * _STEP.get(currency, 1):
                 break
-            amount = left if self.chance(0.3) else self.part(left, currency)
+            amount = left if self.chance(0.3) else self.provider_object(left, currency)
             left -= amount
             made.append(Refund(self.id("re"), amount, self._life_of_a_refund(at)))
             at += self.dice.choice([0, 10, HOUR, 3 * DAY])
@@ -263,7 +263,7 @@ def _subscription(author: Author, customer: Customer) -> list[Sale]:
     sales = [Sale("trial" if trial else "subscription", customer, currency, (session,), (first,), cashes)]
     for number in range(author.dice.choice([0, 1, 2])):
         prorated = author.chance(0.3)
-        amount = author.part(price, currency) if prorated else price
+        amount = author.provider_object(price, currency) if prorated else price
         sales.append(_invoiced(author, customer, currency, amount, at + (number + 1) * 7 * DAY, subscription, price))
     return sales
 
@@ -323,7 +323,7 @@ def _elements(author: Author, customer: Customer) -> list[Sale]:
 def _captured_in_part(author: Author, customer: Customer) -> list[Sale]:
     currency, at = author.currency(), author.moment()
     amount = author.amount(currency)
-    captured = amount if author.chance(0.3) else author.part(amount, currency)
+    captured = amount if author.chance(0.3) else author.provider_object(amount, currency)
     later = at + author.dice.choice([HOUR, DAY, 6 * DAY])
     cash = author.cash(amount, at, currency, captured=captured, captured_at=later)
     return [Sale("captured in part", customer, currency, (), (), (cash,))]

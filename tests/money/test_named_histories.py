@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.config.model import Retention
-from gateway.ledger import erasure
-from gateway.ledger.purge import purge
+from gateway.ledger.retention import erasure
+from gateway.ledger.retention.purge import purge
 from tests.money.office import Office, Post, source
 from tests.money.shopify_life import Order, Return, State, Transaction
 from tests.money.shopify_words import Words as ShopifyWords

@@ -15,12 +15,12 @@ from gateway.errors import CommandError
 from gateway.events import Lane
 from gateway.intake.accept import submission as submitted
 from gateway.intake.route import Route
-from gateway.ledger import jobs
 from gateway.ledger.database import Ledger
-from gateway.ledger.jobs import EVENTS, WEBHOOKS, Job
+from gateway.ledger.jobs import jobs
+from gateway.ledger.jobs.jobs import EVENTS, WEBHOOKS, Job
 from gateway.ledger.schema import audit, destinations, events, job_items, webhooks
 from gateway.ledger.schema import jobs as job_rows
-from gateway.ledger.search import Filters
+from gateway.ledger.views.search import Filters
 from gateway.replay import bulk, pace, selection
 from gateway.replay.bulk import Replays
 from gateway.replay.selection import Selection

@@ -113,7 +113,7 @@ def test_an_edit_that_makes_a_bounce_hard_makes_it_urgent(ledger: Ledger) -> Non
 
 def test_the_fact_of_an_edited_event_is_known_still_and_no_telling_changes_it(ledger: Ledger, refused: str) -> None:
     edit_event(ledger, refused, Edit("bo@example.com"), ME)
-    assert record_facts(ledger, payment("p:1", amount=12, richness=9)) == []
+    assert record_facts(ledger, payment("p:1", amount=12, detail_rank=9)) == []
     assert rows(ledger, events, "id", "subscriber", "data") == [
         (refused, "bo@example.com", '{"amount":49.99,"product":"Course"}')
     ]

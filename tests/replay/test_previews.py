@@ -20,7 +20,7 @@ from tests.replay.test_again import came, route
 ROUTES = {"stripe": route()}
 
 
-def retelling(**data: Any) -> Route:
+def repeats(**data: Any) -> Route:
     """The adapter as it will be: it tells this otherwise of each event that it makes."""
 
     def corrected(handler: Any) -> Any:
@@ -66,23 +66,23 @@ def test_what_is_not_understood_still_says_why(ledger: Ledger) -> None:
 
 
 def test_what_is_told_as_before_is_unchanged(ledger: Ledger) -> None:
-    webhook = came(ledger, "session_paid", by=retelling())
-    assert verdicts(ledger, webhook, retelling()) == [(Verdict.UNCHANGED, ())]
+    webhook = came(ledger, "session_paid", by=repeats())
+    assert verdicts(ledger, webhook, repeats()) == [(Verdict.UNCHANGED, ())]
 
 
 def test_what_was_mistranslated_is_changed_as_the_preview_says_as_long_as_nobody_has_sent_it(ledger: Ledger) -> None:
-    webhook = came(ledger, "session_paid", by=retelling(product="Wrong"))
-    right = retelling(product="Right")
+    webhook = came(ledger, "session_paid", by=repeats(product="Wrong"))
+    right = repeats(product="Right")
     assert verdicts(ledger, webhook, right) == [(Verdict.CHANGED, (Difference("product", "Wrong", "Right"),))]
     replay_webhook(ledger, {"stripe": right}, webhook, ME)
     assert '"product":"Right"' in rows(ledger, events, "data")[0][0]
 
 
 def test_what_is_delivered_stays_and_the_preview_says_what_is_told_otherwise_now(ledger: Ledger) -> None:
-    webhook = came(ledger, "session_paid", by=retelling(product="Wrong"))
+    webhook = came(ledger, "session_paid", by=repeats(product="Wrong"))
     with ledger.write(["main"]) as connection:
         connection.execute(update(events).values(status="delivered", lumail_event_id="evt_1"))
-    right = retelling(product="Right")
+    right = repeats(product="Right")
     assert verdicts(ledger, webhook, right) == [(Verdict.DELIVERED, (Difference("product", "Wrong", "Right"),))]
     replay_webhook(ledger, {"stripe": right}, webhook, ME)
     assert rows(ledger, events, "status") == [("delivered",)]
@@ -90,19 +90,19 @@ def test_what_is_delivered_stays_and_the_preview_says_what_is_told_otherwise_now
 
 
 def test_what_was_cancelled_is_told_never_again(ledger: Ledger) -> None:
-    webhook = came(ledger, "session_paid", by=retelling())
+    webhook = came(ledger, "session_paid", by=repeats())
     cancel_event(ledger, rows(ledger, events, "id")[0][0], ME)
     with ledger.read() as connection:
         assert preview_event(connection, rows(ledger, events, "id")[0][0]).status == "dropped"
-    [foreseen] = preview_webhook(ledger, {"stripe": retelling()}, webhook)
+    [foreseen] = preview_webhook(ledger, {"stripe": repeats()}, webhook)
     assert (foreseen.verdict, foreseen.reason) == (Verdict.NEVER, "cancelled")
 
 
 def test_a_fact_whose_event_failed_is_told_anew(ledger: Ledger) -> None:
-    webhook = came(ledger, "session_paid", by=retelling())
+    webhook = came(ledger, "session_paid", by=repeats())
     with ledger.write(["main"]) as connection:
         connection.execute(update(events).values(status="failed"))
-    assert verdicts(ledger, webhook, retelling()) == [(Verdict.NEW, ())]
+    assert verdicts(ledger, webhook, repeats()) == [(Verdict.NEW, ())]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_fact_whose_event_failed_is_told_anew(ledger: Ledger) -> None:
         ({"status": "failed"}, None, False),
         ({"status": "waiting"}, Cause.MOVES, False),
         ({"status": "delivered"}, Cause.DELIVERED, True),
-        ({"status": "held", "reason": "answer_lost"}, Cause.DOUBTFUL, True),
+        ({"status": "held", "reason": "answer_lost"}, Cause.UNCONFIRMED, True),
         ({"status": "dropped", "reason": "expired"}, Cause.FINAL, False),
     ],
 )

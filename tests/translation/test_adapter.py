@@ -112,9 +112,11 @@ def test_a_lesson_makes_no_event() -> None:
 
 def test_a_demand_to_erase_names_a_person_by_addresses_memory_and_facts() -> None:
     demand = Demand(Duty.ERASE, ("ana@example.com",), (MemoryKey("customer", "17"),), ("order:1",), reference="9")
-    made = erased(people=["ana@example.com"], memories=[MemoryKey("customer", "17")], keys=["order:1"], reference="9")
+    made = erased(
+        addresses=["ana@example.com"], memories=[MemoryKey("customer", "17")], keys=["order:1"], reference="9"
+    )
     assert made == Translation(demand=demand)
-    assert requested(people=["ana@example.com"]) == Translation(demand=Demand(Duty.COPY, ("ana@example.com",)))
+    assert requested(addresses=["ana@example.com"]) == Translation(demand=Demand(Duty.COPY, ("ana@example.com",)))
     assert demand.as_json() == {
         "duty": "erase",
         "people": ["ana@example.com"],

@@ -11,26 +11,27 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from marshmallow import Schema, ValidationError
 
+from gateway import http_get
 from gateway.errors import RejectionCause, SignatureError, UnavailableError
-from gateway.translation import certificates, visit
+from gateway.translation import certificates
 from gateway.translation.certificates import CertificateFile, Certificates
 from tests.webserver import answering, webserver
 
 MADE = certificates.self_signed("somebody")
 DER = base64.b64decode(MADE.verifying)
 PEM = x509.load_der_x509_certificate(DER).public_bytes(Encoding.PEM)
-GOOD = visit.Answer(200, PEM)
+GOOD = http_get.Answer(200, PEM)
 
 
 @dataclass
 class Elsewhere:
     """What answers in the place of the network, and a clock that stands still."""
 
-    answer: visit.Answer | None
+    answer: http_get.Answer | None
     now: float = 1000.0
     asked: list[str] = field(default_factory=list)
 
-    def get(self, address: str) -> visit.Answer:
+    def get(self, address: str) -> http_get.Answer:
         self.asked.append(address)
         if self.answer is None:
             raise UnavailableError("no answer")
@@ -60,10 +61,10 @@ def test_an_address_that_is_not_allowed_is_not_asked(address: str) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [visit.Answer(404, b""), visit.Answer(302, PEM), visit.Answer(200, b"no PEM"), visit.Answer(200, None)],
+    [http_get.Answer(404, b""), http_get.Answer(302, PEM), http_get.Answer(200, b"no PEM"), http_get.Answer(200, None)],
     ids=["missing", "redirected", "no certificate", "huge"],
 )
-def test_where_there_is_no_certificate_nobody_asks_again_for_minutes(answer: visit.Answer) -> None:
+def test_where_there_is_no_certificate_nobody_asks_again_for_minutes(answer: http_get.Answer) -> None:
     elsewhere = Elsewhere(answer)
     kept = elsewhere.certificates()
     for _ in range(3):
@@ -75,8 +76,8 @@ def test_where_there_is_no_certificate_nobody_asks_again_for_minutes(answer: vis
     assert kept.at("https://example.com/a.pem")
 
 
-@pytest.mark.parametrize("answer", [None, visit.Answer(503, b""), visit.Answer(429, b"")])
-def test_what_can_not_be_told_now_is_asked_again_after_seconds(answer: visit.Answer | None) -> None:
+@pytest.mark.parametrize("answer", [None, http_get.Answer(503, b""), http_get.Answer(429, b"")])
+def test_what_can_not_be_told_now_is_asked_again_after_seconds(answer: http_get.Answer | None) -> None:
     elsewhere = Elsewhere(answer)
     kept = elsewhere.certificates()
     for _ in range(3):
@@ -91,7 +92,7 @@ def test_made_up_addresses_are_not_asked_without_end_and_push_out_nothing() -> N
     elsewhere = Elsewhere(GOOD)
     kept = elsewhere.certificates()
     kept.at("https://example.com/genuine.pem")
-    elsewhere.answer = visit.Answer(404, b"")
+    elsewhere.answer = http_get.Answer(404, b"")
     for number in range(1000):
         with pytest.raises((SignatureError, UnavailableError)):
             kept.at(f"https://example.com/{number}.pem")
@@ -122,7 +123,7 @@ def test_a_redirection_to_a_certificate_is_none() -> None:
 
 
 def test_a_huge_certificate_is_none() -> None:
-    with webserver(answering(200, PEM + b"\n" * visit.LARGEST)) as server:
+    with webserver(answering(200, PEM + b"\n" * http_get.LARGEST)) as server:
         kept = Certificates(re.compile(re.escape(server.url) + "/a.pem"))
         with pytest.raises(SignatureError):
             kept.at(f"{server.url}/a.pem")

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import AdapterError
-from gateway.translation.declaration import AdapterSchema, RuleSchema, read
-from gateway.translation.expressions import Expression
+from gateway.translation.declarative.expressions import Expression
+from gateway.translation.declarative.schema import AdapterSchema, RuleSchema, read
 from tests.translation.yaml_adapters import RIGHT, ruled, with_
 
 

@@ -22,7 +22,7 @@ from gateway.translation.adapter import (
     split,
     translate,
 )
-from gateway.translation.declared import adapter_from, adapter_of
+from gateway.translation.declarative.adapter import adapter_from, adapter_of
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 from tests.translation.requests import NOW
 from tests.translation.yaml_adapters import RIGHT, ruled, with_
@@ -361,7 +361,7 @@ def test_what_a_machine_opened_is_marked_or_dropped() -> None:
 def test_a_bounce_keeps_to_the_words_of_bounces(change: dict[str, Any], reason: str) -> None:
     bounce = {"type": "bounce", "id": "b:1", "kind": "hard", "why": "smtp; 550 no", "stage": "sent"}
     (event,) = became(MAIL, OPEN | bounce).events
-    assert (event.data["reason"], event.richness) == ("550 no", 1)
+    assert (event.data["reason"], event.detail_rank) == ("550 no", 1)
     with pytest.raises(PayloadError, match=reason):
         became(MAIL, OPEN | bounce | change)
 

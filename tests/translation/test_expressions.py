@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import AdapterError, PayloadError
-from gateway.translation.expressions import compiled
-from gateway.translation.functions import FUNCTIONS
-from gateway.translation.scope import Scope
+from gateway.translation.declarative.expressions import compiled
+from gateway.translation.declarative.functions import FUNCTIONS
+from gateway.translation.declarative.scope import Scope
 from gateway.translation.webhook import Headers
 
 ORDER: dict[str, Any] = {

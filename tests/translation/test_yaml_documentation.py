@@ -8,7 +8,10 @@ from typing import Any
 import yaml
 from marshmallow import Schema
 
-from gateway.translation.declaration import (
+from gateway.translation.declarative.editor_schema import json_schema
+from gateway.translation.declarative.expressions import compiled
+from gateway.translation.declarative.functions import FUNCTIONS
+from gateway.translation.declarative.schema import (
     ANNOTATIONS,
     SCHEMES,
     SHARED_SECRET,
@@ -18,10 +21,7 @@ from gateway.translation.declaration import (
     read,
     scheme_schema,
 )
-from gateway.translation.editor_schema import json_schema
-from gateway.translation.expressions import compiled
-from gateway.translation.functions import FUNCTIONS
-from gateway.translation.scope import Scope
+from gateway.translation.declarative.scope import Scope
 from gateway.translation.webhook import Headers
 
 PAGE = (Path(__file__).parents[2] / "docs" / "yaml-adapters.md").read_text()

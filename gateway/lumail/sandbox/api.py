@@ -14,7 +14,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from marshmallow import Schema, ValidationError, fields
 
 from gateway.events import DATA_SCHEMAS, MONEY_TYPES, WRITABLE_TYPES, EventType
-from gateway.lumail.sandbox.passage import admit, conclude, refuse
+from gateway.lumail.sandbox.middleware import admit, conclude, refuse
 from gateway.lumail.sandbox.settings import SandboxSettings
 from gateway.lumail.sandbox.state import this_sandbox
 from gateway.lumail.sandbox.store import NewRecord, Person, Record, Slice
@@ -113,7 +113,7 @@ def upsert_subscriber() -> Response:
         refuse(400, f"Invalid data: {json.dumps(error.messages)}")
     known = store.person(g.organization, wanted["email"])
     limit = settings.subscriber_limit
-    if known is None and limit is not None and store.count_people(g.organization) >= limit:
+    if known is None and limit is not None and store.count_subscribers(g.organization) >= limit:
         refuse(402, "Subscriber limit reached")
     person = store.update_person(_merged(known or store.add_person(g.organization, wanted["email"]), wanted))
     return jsonify(success=True, subscriber=_person(person) | {"revenue": float(person.revenue)})

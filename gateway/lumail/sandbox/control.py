@@ -43,7 +43,7 @@ def page() -> Response:
         render_template(
             "sandbox.html",
             events=[_row(record) for record in sandbox.store.newest_events(_EVENTS_SHOWN)],
-            people=sandbox.store.people(_PEOPLE_SHOWN),
+            subscribers=sandbox.store.subscribers(_PEOPLE_SHOWN),
             event_count=events,
             people_count=people,
             requests=sorted(sandbox.store.request_counts().items(), key=str),

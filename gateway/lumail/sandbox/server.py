@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from flask import Flask
 
-from gateway.lumail.sandbox.passage import WIRE
+from gateway.lumail.sandbox.middleware import WIRE
 
 _BODY_LIMIT = 10_000_000
 

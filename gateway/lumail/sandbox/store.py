@@ -170,7 +170,7 @@ class Store:
         )
         return person
 
-    def count_people(self, organization: str) -> int:
+    def count_subscribers(self, organization: str) -> int:
         count: int = self._all("SELECT count(*) FROM subscribers WHERE organization = ?", (organization,))[0][0]
         return count
 
@@ -226,7 +226,7 @@ class Store:
     def newest_events(self, limit: int) -> list[Record]:
         return self._events("ORDER BY e.seq DESC LIMIT ?", (limit,))
 
-    def people(self, limit: int) -> list[Person]:
+    def subscribers(self, limit: int) -> list[Person]:
         """Those with the most revenue first."""
         rows = self._all("SELECT * FROM subscribers ORDER BY CAST(revenue AS REAL) DESC, rowid DESC LIMIT ?", (limit,))
         return [_person(row) for row in rows]

@@ -71,9 +71,9 @@ def wrong(header: str) -> SignatureError:
     return SignatureError(RejectionCause.WRONG, f"{header} does not fit this secret and body")
 
 
-def signed_text(signed: str, webhook: Webhook, timestamp: str, told: str) -> bytes:
-    """The bytes that a template of {body}, {url}, {timestamp} and {id} (`told`) stands for."""
-    values = {"body": webhook.body, "url": webhook.url.encode(), "timestamp": octets(timestamp), "id": octets(told)}
+def signed_text(signed: str, webhook: Webhook, timestamp: str, identity: str) -> bytes:
+    """The bytes that a template of {body}, {url}, {timestamp} and {id} (`identity`) stands for."""
+    values = {"body": webhook.body, "url": webhook.url.encode(), "timestamp": octets(timestamp), "id": octets(identity)}
     parts = _template(signed)
     return b"".join(values[part] if place % 2 else part.encode() for place, part in enumerate(parts))
 

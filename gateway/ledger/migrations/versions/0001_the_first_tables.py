@@ -63,7 +63,7 @@ def upgrade() -> None:
     op.create_index("audit_of_subject", "audit", ["subject", "at"], unique=False)
     op.create_table(
         "counted",
-        sa.Column("name", sa.String(length=20), nullable=False, comment="tallies or levels"),
+        sa.Column("name", sa.String(length=20), nullable=False, comment="counters or gauges"),
         sa.Column("until", gateway.ledger.schema.Instant(), nullable=False, comment="what happened before is counted"),
         sa.PrimaryKeyConstraint("name", name=op.f("counted_pk")),
     )
@@ -187,7 +187,7 @@ def upgrade() -> None:
             comment="the next request: post, ask or create",
         ),
         sa.Column(
-            "doubted_at",
+            "unconfirmed_at",
             gateway.ledger.schema.Instant(),
             nullable=True,
             comment="by when the doubtful attempt was surely over",
@@ -204,7 +204,7 @@ def upgrade() -> None:
         ),
         sa.Column("found_by_read", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("group", sa.String(length=40), nullable=False),
-        sa.Column("richness", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("detail_rank", sa.Integer(), server_default="0", nullable=False),
         sa.Column("held_at", gateway.ledger.schema.Instant(), nullable=True, comment="since when it is held"),
         sa.Column(
             "edited_at",
@@ -223,12 +223,14 @@ def upgrade() -> None:
             "named_by", sa.Text(), nullable=True, comment="the memory key that may teach a better name of the product"
         ),
         sa.Column(
-            "book",
+            "balance",
             sa.String(length=20),
             nullable=True,
             comment="of its sale's sums: paid, or the charge or order that a refund takes from",
         ),
-        sa.Column("part", sa.String(length=20), nullable=True, comment="of the book: the object that told it"),
+        sa.Column(
+            "provider_object", sa.String(length=20), nullable=True, comment="of the book: the object that told it"
+        ),
         sa.Column(
             "amount",
             sa.Text(),
@@ -407,7 +409,7 @@ def upgrade() -> None:
             "before", gateway.ledger.schema.Json(), nullable=False, comment="the columns that it changed, as they were"
         ),
         sa.Column("outcome", sa.String(length=20), nullable=True, comment="null: released and not settled yet"),
-        sa.Column("note", sa.Text(), nullable=True, comment="why"),
+        sa.Column("explanation", sa.Text(), nullable=True, comment="why"),
         sa.PrimaryKeyConstraint("job", "subject", name=op.f("job_items_pk")),
     )
     op.create_index("job_items_of_subject", "job_items", ["subject"], unique=False)
@@ -472,12 +474,12 @@ def upgrade() -> None:
     )
     op.create_index("keys_of_group", "keys", ["group"], unique=False)
     op.create_table(
-        "levels",
+        "gauges",
         sa.Column("destination", sa.String(length=100), nullable=False),
         sa.Column("status", sa.String(length=20), nullable=False),
         sa.Column("lane", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("destination", "status", "lane", name=op.f("levels_pk")),
+        sa.PrimaryKeyConstraint("destination", "status", "lane", name=op.f("gauges_pk")),
         comment="how many events were unsettled when they were last counted",
     )
     op.create_table(
@@ -555,13 +557,13 @@ def upgrade() -> None:
     )
     op.create_index("rejections_of_source", "rejections", ["source", "at"], unique=False)
     op.create_table(
-        "retellings",
+        "repeats",
         sa.Column("webhook", sa.String(length=40), nullable=False),
         sa.Column("group", sa.String(length=40), nullable=False),
-        sa.PrimaryKeyConstraint("webhook", "group", name=op.f("retellings_pk")),
+        sa.PrimaryKeyConstraint("webhook", "group", name=op.f("repeats_pk")),
         comment="webhooks that told of a fact without making an event of it",
     )
-    op.create_index("retellings_of_group", "retellings", ["group"], unique=False)
+    op.create_index("repeats_of_group", "repeats", ["group"], unique=False)
     op.create_table(
         "sessions",
         sa.Column(
@@ -609,7 +611,7 @@ def upgrade() -> None:
     )
     op.create_index("sign_in_tries_by_time", "sign_in_tries", ["until"], unique=False)
     op.create_table(
-        "strangers",
+        "unknown_subscribers",
         sa.Column("destination", sa.String(length=100), nullable=False),
         sa.Column("subscriber", sa.Text(), nullable=False),
         sa.Column(
@@ -618,18 +620,18 @@ def upgrade() -> None:
             nullable=False,
             comment="when Lumail first did not know the subscriber",
         ),
-        sa.Column("asked", sa.Integer(), nullable=False, comment="how often it was asked again"),
+        sa.Column("times_asked", sa.Integer(), nullable=False, comment="how often it was asked again"),
         sa.Column(
             "ask_at",
             gateway.ledger.schema.Instant(),
             nullable=True,
             comment="when it is asked next; null: Lumail knows the subscriber by now",
         ),
-        sa.PrimaryKeyConstraint("destination", "subscriber", name=op.f("strangers_pk")),
+        sa.PrimaryKeyConstraint("destination", "subscriber", name=op.f("unknown_subscribers_pk")),
     )
-    op.create_index("strangers_to_ask", "strangers", ["destination", "ask_at"], unique=False)
+    op.create_index("unknown_subscribers_to_ask", "unknown_subscribers", ["destination", "ask_at"], unique=False)
     op.create_table(
-        "tallies",
+        "counters",
         sa.Column("minutes", sa.SmallInteger(), autoincrement=False, nullable=False, comment="how long it is: 1 or 60"),
         sa.Column("at", gateway.ledger.schema.Instant(), nullable=False, comment="when the minute or the hour began"),
         sa.Column("measure", sa.String(length=20), nullable=False, comment="received, rejected or settled"),
@@ -638,7 +640,7 @@ def upgrade() -> None:
         ),
         sa.Column("word", sa.String(length=40), nullable=False, comment="outcome, cause or status"),
         sa.Column("count", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("minutes", "at", "measure", "name", "word", name=op.f("tallies_pk")),
+        sa.PrimaryKeyConstraint("minutes", "at", "measure", "name", "word", name=op.f("counters_pk")),
         comment="how much came and went, for charts",
     )
     op.create_table(
@@ -740,17 +742,17 @@ def downgrade() -> None:
     op.drop_table("webhooks")
     op.drop_table("users")
     op.drop_table("tombstones")
-    op.drop_table("tallies")
-    op.drop_index("strangers_to_ask", table_name="strangers")
-    op.drop_table("strangers")
+    op.drop_table("counters")
+    op.drop_index("unknown_subscribers_to_ask", table_name="unknown_subscribers")
+    op.drop_table("unknown_subscribers")
     op.drop_index("sign_in_tries_by_time", table_name="sign_in_tries")
     op.drop_table("sign_in_tries")
     op.drop_table("shapes")
     op.drop_index("sessions_of_user", table_name="sessions")
     op.drop_index("sessions_by_time", table_name="sessions")
     op.drop_table("sessions")
-    op.drop_index("retellings_of_group", table_name="retellings")
-    op.drop_table("retellings")
+    op.drop_index("repeats_of_group", table_name="repeats")
+    op.drop_table("repeats")
     op.drop_index("rejections_of_source", table_name="rejections")
     op.drop_table("rejections")
     op.drop_index(
@@ -765,7 +767,7 @@ def downgrade() -> None:
     op.drop_table("marks")
     op.drop_index("lines_due", table_name="lines")
     op.drop_table("lines")
-    op.drop_table("levels")
+    op.drop_table("gauges")
     op.drop_index("keys_of_group", table_name="keys")
     op.drop_table("keys")
     op.drop_index(

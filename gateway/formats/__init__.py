@@ -1,0 +1,1 @@
+"""How durations, counts and masked texts are written for people."""

@@ -1,0 +1,1 @@
+"""Who may use the desk, and what they did there."""

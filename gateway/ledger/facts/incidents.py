@@ -1,0 +1,68 @@
+"""Incidents: facts of which Lumail heard twice, which only a person can put right; shown until somebody did."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, insert, select, text, update
+
+from gateway.ledger.schema import events, groups
+
+
+@dataclass(frozen=True)
+class Incident:
+    """What happened to a fact, and the events that told it, the oldest first."""
+
+    destination: str
+    group: str
+    text: str
+    events: tuple[str, ...]
+
+
+_OF_GROUP = select(groups.c.incident).where(groups.c.id == bindparam("its_group"))
+
+
+def of_group(connection: Connection, group: str) -> str | None:
+    found: str | None = connection.execute(_OF_GROUP, {"its_group": group}).scalar_one_or_none()
+    return found
+
+
+def record(connection: Connection, destination: str, group: str, what: str) -> None:
+    """Show this until somebody decides; what was noted before stays."""
+    known = connection.execute(select(groups.c.id, groups.c.incident).where(groups.c.id == group)).first()
+    if known is None:
+        connection.execute(insert(groups).values(id=group, destination=destination, incident=what))
+        return
+    told = what if known.incident is None or known.incident == what else f"{known.incident}; {what}"
+    connection.execute(update(groups).where(groups.c.id == group).values(incident=told))
+
+
+def move(connection: Connection, destination: str, former: str, group: str) -> None:
+    """The group `former` is part of `group` from now on."""
+    told = of_group(connection, former)
+    if told is not None:
+        record(connection, destination, group, told)
+        end(connection, former)
+
+
+def end(connection: Connection, group: str) -> None:
+    connection.execute(update(groups).where(groups.c.id == group).values(incident=None))
+
+
+def count(connection: Connection) -> int:
+    return len(connection.execute(select(groups.c.id).where(text("groups.incident IS NOT NULL"))).all())
+
+
+def newest(connection: Connection, most: int) -> Sequence[Incident]:
+    """The newest incidents of all destinations."""
+    query = (
+        select(groups.c.id, groups.c.destination, groups.c.incident)
+        .where(text("groups.incident IS NOT NULL"))
+        .order_by(groups.c.id.desc())
+        .limit(most)
+    )
+    found = connection.execute(query).all()
+    told: dict[str, list[str]] = {row.id: [] for row in found}
+    of_these = select(events.c.id, events.c.group).where(events.c.group.in_(list(told))).order_by(events.c.id)
+    for row in connection.execute(of_these):
+        told[row.group].append(row.id)
+    return [Incident(row.destination, row.id, row.incident, tuple(told[row.id])) for row in found]

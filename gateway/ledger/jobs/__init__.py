@@ -1,0 +1,1 @@
+"""Work that outlives whoever is at it: replays, and requests for privacy."""

@@ -1,0 +1,1 @@
+"""How events leave: claimed, settled, held, expired."""

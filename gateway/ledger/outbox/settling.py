@@ -1,0 +1,207 @@
+"""What became of requests, written down: their events, what Lumail told by the way, and pauses that begin or end."""
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, select, update
+
+from gateway.ledger import words
+from gateway.ledger.money import refund_order
+from gateway.ledger.outbox import duplicates, observed, unknown_subscribers
+from gateway.ledger.outbox.uncertain import mark_unconfirmed_again
+from gateway.ledger.scheduling import budget, lines, pauses
+from gateway.ledger.scheduling.attempt import Kind, Settlement, SubscriberAnswer
+from gateway.ledger.scheduling.budget import WINDOW, Learned
+from gateway.ledger.scheduling.pauses import Pause
+from gateway.ledger.schema import Instant, attempts, destinations, events
+from gateway.ledger.status import ENDED, WITHOUT_REASON, PauseKind, Status
+
+MOST_BODY = 4_000
+"""Characters of Lumail's answer that are kept with an attempt."""
+
+FAILURES_THAT_PAUSE = 5
+"""Failures in a row after which a destination is paused instead of every event failing for itself."""
+
+_ANSWERED = (
+    update(attempts)
+    .where(attempts.c.id == bindparam("its_id"))
+    .values(
+        answered_at=bindparam("now", type_=Instant),
+        outcome=bindparam("its_outcome"),
+        status=bindparam("its_status"),
+        body=bindparam("its_body"),
+        error=bindparam("its_error"),
+        duration_ms=bindparam("its_duration"),
+        place_until=bindparam("until", type_=Instant),
+    )
+)
+_RECORDED = (
+    update(events)
+    .where(events.c.id == bindparam("its_id"), events.c.status != Status.DELIVERED)
+    .values(
+        status=Status.DELIVERED,
+        **WITHOUT_REASON,
+        last_error=None,
+        tries=events.c.tries + 1,
+        settled_at=bindparam("now", type_=Instant),
+        lumail_event_id=bindparam("its_lumail_id"),
+        found_by_read=bindparam("its_by_read"),
+        candidates=None,
+    )
+)
+
+
+def settle(
+    connection: Connection, destination: str, settlements: Sequence[Settlement], now: datetime
+) -> tuple[str, ...]:
+    """Write answers down; the reasons of pauses that begin with them.
+
+    A success counts whenever it comes, also after its event was given up.
+    """
+    if not settlements:
+        return ()
+    connection.execute(_ANSWERED, [_answer(one, now) for one in settlements])
+    _learn(connection, destination, settlements, now)
+    _settle_recorded(connection, destination, [one for one in settlements if one.recorded], now)
+    settled = [one.claimed.event for one in settlements if one.recorded and one.claimed.event is not None]
+    for one in settlements:
+        if one.changes is not None and one.claimed.event is not None:
+            _change(connection, one.claimed.event, one, now)
+            if one.changes.get("status") in ENDED:
+                settled.append(one.claimed.event)
+        if one.subscriber_answer is not None:
+            _settle_subscriber_answer(connection, destination, one, now)
+    changed = {
+        (int(one.claimed.lane), one.claimed.subscriber)
+        for one in settlements
+        if one.claimed.event is not None and (one.recorded or one.changes)
+    }
+    lines.refresh(connection, destination, changed)
+    refund_order.let_follow(connection, destination, settled, now)
+    return _settle_pauses(connection, destination, settlements, now)
+
+
+def _answer(one: Settlement, now: datetime) -> dict[str, Any]:
+    return {
+        "its_id": one.claimed.attempt,
+        "now": now,
+        "until": now + WINDOW,
+        "its_outcome": one.outcome,
+        "its_status": one.http_status,
+        "its_body": None if one.body is None else one.body[:MOST_BODY],
+        "its_error": one.error,
+        "its_duration": one.duration_ms,
+    }
+
+
+def _learn(connection: Connection, destination: str, settlements: Sequence[Settlement], now: datetime) -> None:
+    told = [one.learned for one in settlements if one.learned is not None]
+    if told:
+        budget.learn(connection, destination, min(told, key=_remaining), now)
+    observed.learn(connection, destination, settlements)
+
+
+def _remaining(learned: Learned) -> float:
+    return math.inf if learned.remaining is None else learned.remaining
+
+
+def _settle_recorded(connection: Connection, destination: str, recorded: Sequence[Settlement], now: datetime) -> None:
+    if not recorded:
+        return
+    ids = [one.lumail_event_id for one in recorded if one.lumail_event_id is not None]
+    query = select(events.c.id, events.c.lumail_event_id, events.c.found_by_read).where(
+        events.c.destination == destination, events.c.lumail_event_id.in_(ids)
+    )
+    holders = {row.lumail_event_id: row for row in connection.execute(query)}
+    given: set[str] = set()
+    rows = []
+    for one in sorted(recorded, key=lambda one: one.by_read):
+        lumail_id = one.lumail_event_id
+        holder = holders.get(lumail_id) if lumail_id is not None else None
+        if holder is not None and holder.id != one.claimed.event:
+            if one.by_read:
+                continue  # another's after all: the event stays in doubt
+            if holder.found_by_read:
+                mark_unconfirmed_again(connection, destination, holder.id, now)  # an answer knows better than a reader
+            else:
+                lumail_id = None  # one id for two of our events: the success is believed, the id is not
+        if lumail_id in given:
+            if one.by_read:
+                continue
+            lumail_id = None
+        elif lumail_id is not None:
+            given.add(lumail_id)
+        rows.append({"its_id": one.claimed.event, "its_lumail_id": lumail_id, "its_by_read": one.by_read, "now": now})
+    if rows:
+        connection.execute(_RECORDED, rows)
+
+
+def _change(connection: Connection, event: str, one: Settlement, now: datetime) -> None:
+    mine = events.c.id == event
+    if one.claimed.kind is Kind.POST:
+        mine = and_(mine, events.c.status == Status.DELIVERING, events.c.attempt == one.claimed.attempt)
+    elif one.claimed.kind is Kind.READ:
+        # Only what the search has come to meanwhile may go on: the event may have been sent again since.
+        mine = and_(
+            mine,
+            events.c.status == Status.UNKNOWN,
+            events.c.unconfirmed_at.is_not_distinct_from(one.claimed.unconfirmed_at),
+            events.c.reads == one.claimed.reads,
+            events.c.read_cursor.is_not_distinct_from(one.claimed.read_cursor),
+        )
+    else:
+        mine = and_(mine, events.c.status == Status.WAITING)
+    changes = dict(one.changes or {})
+    if changes.get("status") == Status.HELD:
+        changes["held_at"] = now
+    changed = connection.execute(update(events).where(mine).values(**changes))
+    if changed.rowcount and changes.get("status") in ENDED:
+        duplicates.succeed(connection, event, now)
+
+
+def _settle_subscriber_answer(connection: Connection, destination: str, one: Settlement, now: datetime) -> None:
+    subscriber = one.claimed.subscriber
+    match one.subscriber_answer:
+        case SubscriberAnswer.MET:
+            unknown_subscribers.met(connection, destination, subscriber, now)
+        case SubscriberAnswer.KNOWN:
+            unknown_subscribers.found(connection, destination, subscriber, now)
+        case SubscriberAnswer.UNKNOWN:
+            unknown_subscribers.still_unknown(connection, destination, subscriber, now)
+        case SubscriberAnswer.LEFT_OUT:
+            unknown_subscribers.leave_out(connection, destination, subscriber, now)
+        case SubscriberAnswer.UNANSWERED:
+            unknown_subscribers.ask_later(connection, destination, subscriber, now + timedelta(minutes=5))
+
+
+def _settle_pauses(
+    connection: Connection, destination: str, settlements: Iterable[Settlement], now: datetime
+) -> tuple[str, ...]:
+    begun: list[str] = []
+    run: int | None = None
+    for one in settlements:
+        probed = one.claimed.pause
+        if probed is not None:
+            succeeded = one.failed is False and (one.pause is None or one.pause.until is None)
+            pauses.conclude_probe(connection, probed.id, now, succeeded=succeeded, tries=probed.tries)
+        lasts = one.pause is not None and (probed is None or one.pause.probe is None)
+        if one.pause is not None and lasts and pauses.begin(connection, destination, one.pause, now):
+            begun.append(words.of_pause(one.pause.kind, one.pause.details))
+        if one.failed is not None:
+            run = _run(connection, destination) if run is None else run
+            run = run + 1 if one.failed else 0
+    if run is None:
+        return tuple(begun)
+    connection.execute(update(destinations).where(destinations.c.name == destination).values(failures_run=run))
+    if run >= FAILURES_THAT_PAUSE and not pauses.open_pauses(connection, destination, now):
+        failures = Pause(now + pauses.FIRST_WAIT, PauseKind.REPEATED_FAILURES, {"run": run}, probe="get")
+        pauses.begin(connection, destination, failures, now)
+        begun.append(words.of_pause(failures.kind, failures.details))
+    return tuple(begun)
+
+
+def _run(connection: Connection, destination: str) -> int:
+    query = select(destinations.c.failures_run).where(destinations.c.name == destination)
+    return int(connection.execute(query).scalar_one())

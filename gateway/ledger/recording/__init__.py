@@ -1,0 +1,1 @@
+"""How verified webhooks enter the ledger."""

@@ -1,0 +1,1 @@
+"""When an event may leave: its line, the budget, leases and pauses."""

@@ -1,0 +1,1 @@
+"""What people and metrics see of the ledger; nothing here changes an event."""

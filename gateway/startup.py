@@ -1,0 +1,76 @@
+"""What every process does before its own work: reads the configuration, and sees to it that the ledger stands."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from gateway.config import AdapterTerms, Config, Flags, configuration_file, load
+from gateway.errors import AdapterError, ConfigError
+from gateway.ledger.database import Ledger
+from gateway.ledger.migration import migrate
+from gateway.ledger.outbox import destination_identity, restore_guard
+from gateway.ledger.outbox.destination_identity import Moved
+from gateway.replay.resting import fingerprint_of
+from gateway.runtime import private_redis
+from gateway.translation.adapter import Adapter
+from gateway.translation.registry import adapters, beside
+
+_log = structlog.get_logger()
+
+
+METRICS_FOLDER = "metrics"
+"""In the data folder: where the processes of one machine count together."""
+
+
+def configured(flags: Flags, environ: Mapping[str, str]) -> Config:
+    """The configuration, judged with all adapters that there are. Raises ConfigError with every fault."""
+    try:
+        known = adapters(beside(configuration_file(flags, environ)))
+    except AdapterError as error:
+        raise ConfigError(*str(error).splitlines()) from error
+    return load(flags, environ, {name: _terms(adapter) for name, adapter in known.items()})
+
+
+def _terms(adapter: Adapter) -> AdapterTerms:
+    def check_secret(options: Mapping[str, Any], secret: str) -> str | None:
+        return adapter.scheme(options).check_secret(secret)
+
+    def generate(options: Mapping[str, Any]) -> tuple[str, str]:
+        pair = adapter.scheme(options).generate()
+        return pair.verifying, pair.signing
+
+    return AdapterTerms(adapter.options, check_secret, generate, adapter.needs_secret)
+
+
+def prepare(config: Config) -> None:
+    """What has to stand before any process of the gateway starts: the ledger's tables and its destinations.
+
+    Raises ConfigError where events would go elsewhere than they were meant to. A ledger that was copied or restored
+    delivers nothing from now on until somebody resumes.
+    """
+    ledger = Ledger(config.database_url)
+    try:
+        migrate(ledger)
+        strange = restore_guard.recognise(ledger, config.data, config.destinations, sandbox=config.sandbox)
+        if strange is not None:
+            _log.error("ledger.copied", why=strange, advice="lumail-gateway destinations resume NAME")
+        found = {name: fingerprint_of(destination) for name, destination in config.destinations.items()}
+        with ledger.write(config.destinations) as connection:
+            moved = destination_identity.register(connection, found, standing_in=config.sandbox)
+        if moved:
+            raise ConfigError(*map(_refused, moved))
+    finally:
+        ledger.close()
+
+
+def _refused(one: Moved) -> str:
+    return (
+        f"destinations.{one.name}.base_url: was {one.was} and is now {one.is_now}. What waits would go there. "
+        f"If that is right: lumail-gateway destinations accept {one.name}"
+    )
+
+
+def redis_url(config: Config) -> str:
+    """Where Redis is, or will be once it is started."""
+    return config.redis_url or private_redis.url(config.data)

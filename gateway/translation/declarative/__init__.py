@@ -1,0 +1,1 @@
+"""The language of YAML adapters, known to nobody else."""

@@ -1,0 +1,244 @@
+"""What is told of a sale's money: truth minus what was told, one event at a time or corrected in place."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select, update
+
+from gateway.events import EventType, Paid, Refund, RefundState, RefundTotal, decode_data
+from gateway.ledger.database import Ledger
+from gateway.ledger.facts import incidents
+from gateway.ledger.facts.submission import SubmittedEvent, SubmittedMemo
+from gateway.ledger.money import refund_order
+from gateway.ledger.outbox import expiry
+from gateway.ledger.schema import events, groups
+from tests.making import NOON, fact, record, record_facts, rows, submission, told
+
+
+def sale(
+    part: str, amount: str, *keys: str, column: str = "invoice", currency: str = "EUR", **given: Any
+) -> SubmittedEvent:
+    """A payment of `amount` in all, told by the object `part`."""
+    options = {name: given.pop(name) for name in ("link_wait", "presented", "elsewhere") if name in given}
+    data = {"amount": Decimal(amount), "product": given.pop("product", "Course"), "currency": currency}
+    said = Paid(column, part, Decimal(amount), currency, **options)
+    return fact(EventType.SUBSCRIBER_PAYMENT, data, *(keys or (part,)), sum=said, **given)
+
+
+def refund(amount: str, *keys: str, at: int = 60, **given: Any) -> SubmittedEvent:
+    """All that went back of the charge "ch" after `at` minutes."""
+    data = {"amount": Decimal(amount), "product": "Stripe payment", "currency": "EUR"}
+    options = {name: given.pop(name) for name in ("alone", "paid", "returns") if name in given}
+    said = RefundTotal("ch", "ch", Decimal(amount), "EUR", NOON + timedelta(minutes=at), **options)
+    return fact(EventType.SUBSCRIBER_REFUND, data, *keys, sum=said, **given)
+
+
+def single(amount: str, state: RefundState, *keys: str, at: int = 60, **given: Any) -> SubmittedEvent:
+    data = {"amount": Decimal(amount), "product": "Stripe payment", "currency": "EUR"}
+    reported_at = NOON + timedelta(minutes=at)
+    options = {name: given.pop(name) for name in ("alone", "returns") if name in given}
+    said = Refund(
+        "ch", "ch", "re_1", Decimal(amount), "EUR", state, NOON + timedelta(minutes=60), reported_at, **options
+    )
+    makes = state is RefundState.SUCCEEDED
+    return fact(EventType.SUBSCRIBER_REFUND, data, *keys, sum=said, makes=makes, **given)
+
+
+def shown(ledger: Ledger) -> list[tuple[Any, ...]]:
+    """Type's last word, status, reason and amount of each event that is not superseded."""
+    found = []
+    for type_, status, reason, data in rows(ledger, events, "type", "status", "reason", "data"):
+        if reason != "superseded":
+            found.append((type_.rpartition("_")[2], status, reason, decode_data(data)["amount"]))
+    return found
+
+
+def deliver(ledger: Ledger, *identities: str, status: str = "delivered") -> None:
+    """As settling does it: the events' end, and what follows from it."""
+    with ledger.write(["main"]) as connection:
+        for identity in identities:
+            values = {"status": status, "first_attempt_at": NOON, "settled_at": NOON}
+            connection.execute(update(events).where(events.c.id == identity).values(**values))
+        refund_order.let_follow(connection, "main", identities, ledger.now(connection))
+
+
+def test_the_same_sale_in_two_columns_is_one_payment(ledger: Ledger) -> None:
+    record_facts(ledger, sale("pi", "50.00", "pi", column="intent"), sale("in", "50.00", "in", "pi"))
+    assert shown(ledger) == [("PAYMENT", "waiting", None, 50)]
+
+
+def test_a_larger_telling_corrects_what_waits(ledger: Ledger) -> None:
+    record_facts(ledger, sale("order", "50.00"), sale("order", "70.00"))
+    assert shown(ledger) == [("PAYMENT", "waiting", None, 70)]
+
+
+def test_a_larger_telling_after_delivery_sends_the_difference(ledger: Ledger) -> None:
+    deliver(ledger, *record_facts(ledger, sale("order", "50.00")))
+    record_facts(ledger, sale("order", "70.50"))
+    assert shown(ledger) == [("PAYMENT", "delivered", None, 50), ("PAYMENT", "waiting", None, Decimal("20.5"))]
+
+
+def test_one_payment_of_two_invoices_is_two_events(ledger: Ledger) -> None:
+    record_facts(ledger, sale("in_1", "30", "in_1", "pi", product="A"), sale("in_2", "20", "in_2", "pi", product="B"))
+    assert [decode_data(data) for (data,) in rows(ledger, events, "data")] == [
+        {"amount": 30, "product": "A", "currency": "EUR"},
+        {"amount": 20, "product": "B", "currency": "EUR"},
+    ]
+
+
+def test_a_sale_told_in_another_currency_is_enriched_and_not_counted_twice(ledger: Ledger) -> None:
+    record_facts(
+        ledger,
+        sale("pi", "10.00", "pi", column="intent", product="Stripe payment"),
+        sale("in", "11.00", "in", "pi", currency="USD", product="Pro", detail_rank=3),
+    )
+    assert [decode_data(data) for (data,) in rows(ledger, events, "data")] == [
+        {"amount": 10, "product": "Pro", "currency": "EUR"}
+    ]
+
+
+def test_two_delivered_payments_that_are_one_sale_are_an_incident_and_nothing_more_is_sent(ledger: Ledger) -> None:
+    sent = record_facts(ledger, sale("in", "50.00"), sale("pi", "50.00", column="intent"))
+    deliver(ledger, *sent)
+    record(ledger, submission(told(links=(("in", "pi"),))))
+    record_facts(ledger, sale("in", "60.00"))
+    assert shown(ledger) == [("PAYMENT", "delivered", None, 50)] * 2
+    with ledger.read() as connection:
+        assert [one.text for one in incidents.newest(connection, 5)] == [f"sent for one fact: {', '.join(sent)}"]
+
+
+def test_two_delivered_payments_of_two_invoices_are_right_though_one_intent_paid_both(ledger: Ledger) -> None:
+    deliver(ledger, *record_facts(ledger, sale("in_1", "50.00"), sale("in_2", "50.00")))
+    record(ledger, submission(told(links=(("in_1", "pi"), ("in_2", "pi")))))
+    assert rows(ledger, groups, "incident") == [(None,)]
+
+
+def test_a_refund_follows_the_payment_to_its_subscriber_and_product(ledger: Ledger) -> None:
+    deliver(ledger, *record_facts(ledger, sale("in", "50.00", "in", "ch", product="Pro")))
+    record_facts(ledger, refund("20.00", "ch", subscriber="new-address@example.com"))
+    [(subscriber, data)] = [one for one in rows(ledger, events, "subscriber", "data") if "20" in one[1]]
+    assert (subscriber, decode_data(data)["product"]) == ("ana@example.com", "Pro")
+
+
+def test_a_refund_leaves_after_its_payment(ledger: Ledger) -> None:
+    [payment] = record_facts(ledger, sale("in", "50.00", "in", "ch"))
+    record_facts(ledger, refund("20.00", "ch"))
+    held = ("REFUND", "held", "payment_not_left", 20)
+    assert shown(ledger) == [("PAYMENT", "waiting", None, 50), held]
+    deliver(ledger, payment)
+    assert shown(ledger) == [("PAYMENT", "delivered", None, 50), ("REFUND", "waiting", None, 20)]
+
+
+def test_a_refund_of_a_payment_that_was_given_up_waits_until_that_is_told_again(ledger: Ledger) -> None:
+    [payment] = record_facts(ledger, sale("in", "50.00", "in", "ch"))
+    record_facts(ledger, refund("20.00", "ch"))
+    deliver(ledger, payment, status="failed")
+    assert shown(ledger)[1] == ("REFUND", "held", "payment_not_delivered", 20)
+    [again] = record_facts(ledger, sale("in", "50.00", "in", "ch"))
+    deliver(ledger, again)
+    assert sorted(shown(ledger), key=str) == [
+        ("PAYMENT", "delivered", None, 50),
+        ("PAYMENT", "failed", None, 50),
+        ("REFUND", "waiting", None, 20),
+    ]
+
+
+def test_a_refund_that_came_first_waits_for_the_sale_that_a_link_finds(ledger: Ledger) -> None:
+    record_facts(ledger, single("20.00", RefundState.SUCCEEDED, "ch", subscriber=None, waits_for="customer:1"))
+    assert shown(ledger) == [("REFUND", "held", "sale_unknown", 20)]
+    [payment] = record_facts(ledger, sale("in", "50.00"))
+    deliver(ledger, payment)
+    record(ledger, submission(told(links=(("in", "ch"),))))
+    assert shown(ledger) == [("REFUND", "waiting", None, 20), ("PAYMENT", "delivered", None, 50)]
+
+
+def test_a_running_total_needs_no_sale(ledger: Ledger) -> None:
+    record_facts(ledger, refund("20.00", "ch"), refund("50.00", "ch", at=61))
+    assert shown(ledger) == [("REFUND", "waiting", None, 50)]
+
+
+def test_a_refund_that_fails_while_it_waits_is_left_out(ledger: Ledger) -> None:
+    record_facts(ledger, refund("20.00", "ch"), single("20.00", RefundState.FAILED, "ch", at=62))
+    assert shown(ledger) == []
+
+
+def test_a_refund_that_fails_after_delivery_is_shown_once_and_set_against_the_next(ledger: Ledger) -> None:
+    deliver(ledger, *record_facts(ledger, refund("20.00", "ch")))
+    record_facts(ledger, *[single("20.00", RefundState.FAILED, "ch", at=62)] * 2)
+    with ledger.read() as connection:
+        [incident] = incidents.newest(connection, 5)
+    assert incident.text.startswith("20.00 EUR of the refund came back after it was told: ev_")
+    record_facts(ledger, refund("50.00", "ch", at=70))
+    assert shown(ledger) == [("REFUND", "delivered", None, 20), ("REFUND", "waiting", None, 30)]
+
+
+def test_a_refund_that_fails_after_delivery_may_be_returned_as_a_payment(ledger: Ledger) -> None:
+    deliver(ledger, *record_facts(ledger, refund("20.00", "ch", returns=True)))
+    record_facts(ledger, *[single("20.00", RefundState.FAILED, "ch", at=62, returns=True)] * 2)
+    assert shown(ledger) == [("REFUND", "delivered", None, 20), ("PAYMENT", "waiting", None, 20)]
+    assert decode_data(rows(ledger, events, "data")[1][0])["product"] == "Refund returned"
+
+
+def test_a_payment_that_may_be_told_better_waits_and_then_leaves_by_itself(ledger: Ledger) -> None:
+    record_facts(ledger, sale("pi", "50.00", column="intent", link_wait=timedelta(days=3)))
+    assert shown(ledger) == [("PAYMENT", "held", "link_missing", 50)]
+    with ledger.write(["main"]) as connection:
+        now = ledger.now(connection)
+        for days in (2, 4):
+            expiry.let_go(connection, "main", now + timedelta(days=days))
+            status = connection.execute(select(events.c.status)).scalar_one()
+            assert status == {2: "held", 4: "waiting"}[days]
+
+
+def test_the_better_telling_takes_the_place_of_the_one_that_waits(ledger: Ledger) -> None:
+    record_facts(ledger, sale("pi", "50.00", column="intent", link_wait=timedelta(days=3), product="Stripe payment"))
+    [invoice] = record_facts(ledger, sale("in", "50.00", product="Pro"))
+    record(ledger, submission(told(links=(("in", "pi"),))))
+    assert rows(ledger, events, "id", "status")[1:] == [(invoice, "waiting")]
+    assert shown(ledger) == [("PAYMENT", "waiting", None, 50)]
+
+
+def test_what_only_others_tell_makes_nothing_and_is_counted(ledger: Ledger) -> None:
+    record_facts(ledger, sale("pi", "50.00", "pi", column="intent", makes=False))
+    assert (shown(ledger), [at is not None for (at,) in rows(ledger, groups, "heard_at")]) == ([], [True])
+    record_facts(ledger, sale("in", "50.00", "in", "pi"))
+    assert (shown(ledger), rows(ledger, groups, "heard_at")) == ([("PAYMENT", "waiting", None, 50)], [(None,)])
+
+
+def test_a_name_that_is_taught_before_a_payment_leaves_goes_into_it(ledger: Ledger) -> None:
+    record_facts(ledger, sale("in", "50.00", named_by="product:1"))
+    record(ledger, submission(told(memos=(SubmittedMemo("product:1", {"name": "Pro plan"}, NOON),))))
+    assert decode_data(rows(ledger, events, "data")[0][0])["product"] == "Pro plan"
+
+
+def test_a_payment_whose_person_never_came_leaves_once_another_telling_names_one(ledger: Ledger) -> None:
+    record_facts(ledger, sale("in", "50.00", "in", "pi", subscriber=None, waits_for="customer:1"))
+    with ledger.write(["main"]) as connection:
+        expiry.drop_held(connection, "main", ledger.now(connection) + timedelta(days=31), timedelta(days=30))
+    record_facts(ledger, sale("pi", "50.00", "pi", column="intent", makes=False))
+    assert rows(ledger, events, "status", "subscriber") == [("waiting", "ana@example.com")]
+
+
+def test_sums_outlive_the_events(ledger: Ledger) -> None:
+    deliver(ledger, *record_facts(ledger, sale("in", "50.00", "in", "ch")))
+    with ledger.write(["main"]) as connection:
+        connection.execute(update(groups).values(emitted={"kept": {"paid": {"EUR": "50.00"}}, "shown": {}}))
+        connection.execute(events.delete())
+    record_facts(ledger, sale("in", "50.00", "in", "ch"), refund("20.00", "ch"))
+    assert shown(ledger) == [("REFUND", "waiting", None, 20)]
+
+
+def test_a_second_translation_of_a_webhook_corrects_what_the_first_read_wrongly(ledger: Ledger) -> None:
+    [first] = record(ledger, submission(told(sale("in", "4999.00", product="Wrong"))))
+    record(ledger, submission(told(sale("in", "49.99", product="Right")), existing_webhook=first.webhook))
+    assert [decode_data(data) for (data,) in rows(ledger, events, "data")] == [
+        {"amount": Decimal("49.99"), "product": "Right", "currency": "EUR"}
+    ]
+
+
+def test_a_second_translation_does_not_undo_what_was_told_since(ledger: Ledger) -> None:
+    [first] = record(ledger, submission(told(sale("order", "50.00"))))
+    record_facts(ledger, sale("order", "70.00"))
+    record(ledger, submission(told(sale("order", "50.00")), existing_webhook=first.webhook))
+    assert shown(ledger) == [("PAYMENT", "waiting", None, 70)]
