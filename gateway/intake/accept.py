@@ -11,14 +11,16 @@ import structlog
 
 from gateway.errors import PayloadError, TranslationFailedError, UnavailableError, is_of_machine, place_of
 from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, Paid, Refund, Sum, encode_data, lane_of
+from gateway.intake.account import Account, account_of
 from gateway.intake.confirming import confirm
 from gateway.intake.memory_cache import MemoryCache
 from gateway.intake.route import Route
+from gateway.ledger.facts import pinned_accounts
 from gateway.ledger.facts.submission import Recall, Recorded, Submission, SubmittedEvent, SubmittedMemo, TranslatedItem
 from gateway.ledger.jobs import privacy_requests
 from gateway.ledger.money.sums import named
 from gateway.ledger.recording.commit import Committer
-from gateway.translation.adapter import Context, Demand, SourceEvent, Translation, Unreadable, split, translate
+from gateway.translation.adapter import Claim, Context, Demand, SourceEvent, Translation, Unreadable, split, translate
 from gateway.translation.signature import verify
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
@@ -130,19 +132,17 @@ def _delivery_id(route: Route, verified: VerifiedWebhook) -> str | None:
 
 
 class _NotingMemory:
-    """Memory for one handler, which notes what was read so that it can be checked again under the writer lock.
+    """Memory for one source event, which notes what was read so that it can be checked again under the writer lock.
 
     `fault` is why it could not be read: whatever the handler made of that, it is no fault of the webhook.
     """
 
-    def __init__(self, prefix: str, recall: Recall) -> None:
-        self._prefix = prefix
+    def __init__(self, recall: Recall) -> None:
         self._recall = recall
         self.reads: dict[str, Mapping[str, Any] | None] = {}
         self.fault: Exception | None = None
 
-    def recall(self, key: MemoryKey) -> Mapping[str, Any] | None:
-        name = _memory_name(self._prefix, key)
+    def read(self, name: str) -> Mapping[str, Any] | None:
         if name not in self.reads:
             try:
                 self.reads[name] = self._recall(name)
@@ -152,17 +152,30 @@ class _NotingMemory:
         return self.reads[name]
 
 
+@dataclass(frozen=True)
+class _AccountsMemory:
+    """What a handler may recall: what was taught of the same account."""
+
+    prefix: str
+    memory: _NotingMemory
+
+    def recall(self, key: MemoryKey) -> Mapping[str, Any] | None:
+        return self.memory.read(_memory_name(self.prefix, key))
+
+
 def _translated_item(route: Route, webhook: Webhook, event: SourceEvent | Unreadable, recall: Recall) -> TranslatedItem:
     if isinstance(event, Unreadable):
         return TranslatedItem("quarantined", "", reason=event.reason)
     if event.test and not route.source.accept_test_events:
         return TranslatedItem("ignored", event.type, reason="a test event, and accept_test_events is off")
-    prefix = _prefix(route, event)
-    memory = _NotingMemory(prefix, recall)
-    context = Context(route.source.name, webhook.received_at, memory, route.source.options)
+    memory = _NotingMemory(recall)
+    account = account_of(route, event, memory.read)
+    believed = _without_claims(route, event, webhook)
+    prefix = _prefix(route, account, believed)
+    context = Context(route.source.name, webhook.received_at, _AccountsMemory(prefix, memory), route.source.options)
     try:
-        translation = translate(route.adapter, event, context)
-        item = _understood(route, prefix, event, translation)
+        translation = translate(route.adapter, believed, context)
+        item = _of_account(account, webhook, route, _understood(route, prefix, account, believed, translation))
     except Exception as error:  # noqa: BLE001 - whatever it holds, it is quarantined with its cause
         if memory.fault is not None:
             raise memory.fault from memory.fault.__cause__
@@ -171,17 +184,30 @@ def _translated_item(route: Route, webhook: Webhook, event: SourceEvent | Unread
         raise memory.fault
     if not memory.reads:
         return item
-    return TranslatedItem(
-        item.word,
-        item.type,
-        item.events,
-        item.memos,
-        item.links,
-        item.reason,
-        reads=memory.reads,
-        again=partial(_translated_item, route, webhook, event),
-        demand=item.demand,
-    )
+    return replace(item, reads=memory.reads, again=partial(_translated_item, route, webhook, event))
+
+
+def _without_claims(route: Route, event: SourceEvent, webhook: Webhook) -> SourceEvent:
+    """The event as far as it can be believed: what nobody signed makes no time later than now, and keeps nothing apart
+    from what is told without it.
+    """
+    claims = route.adapter.claims
+    at = min(event.occurred_at, webhook.received_at) if Claim.OCCURRED_AT in claims else event.occurred_at
+    test = event.test and Claim.TEST not in claims
+    return event if (at, test) == (event.occurred_at, event.test) else replace(event, occurred_at=at, test=test)
+
+
+def _of_account(account: Account, webhook: Webhook, route: Route, item: TranslatedItem) -> TranslatedItem:
+    """What is of no consequence may name any account; all else binds the source to the first one, and is of that."""
+    if item.word == "ignored" and not item.memos and not item.links:
+        return item
+    if account.doubt is not None:
+        return TranslatedItem("quarantined", item.type, reason=account.doubt)
+    if not account.pins:
+        return item
+    key = pinned_accounts.key(route.source.name)
+    memo = SubmittedMemo(key, {pinned_accounts.NAME: account.name}, webhook.received_at)
+    return replace(item, memos=(*item.memos, memo))
 
 
 def _why(error: Exception, route: Route) -> str:
@@ -200,10 +226,13 @@ def _why(error: Exception, route: Route) -> str:
     return f"what was translated could not be told: {type(error).__name__}"
 
 
-def _understood(route: Route, prefix: str, event: SourceEvent, translation: Translation) -> TranslatedItem:
+def _understood(
+    route: Route, prefix: str, account: Account, event: SourceEvent, translation: Translation
+) -> TranslatedItem:
     if translation.ignored is not None:
         return TranslatedItem("ignored", event.type, reason=translation.ignored)
     if translation.demand is not None:
+        _require_whole_account(account, translation.demand)
         return TranslatedItem("taught", event.type, demand=_demand(route, prefix, translation.demand))
     facts = tuple(_fact(route, prefix, made) for made in translation.events if made.type in route.source.forward)
     said = tuple(
@@ -231,6 +260,15 @@ def _demand(route: Route, prefix: str, demand: Demand) -> privacy_requests.Deman
         destination=route.source.destination,
     )
     return privacy_requests.Demand(demand.duty.value, subject, demand.reference)
+
+
+def _require_whole_account(account: Account, demand: Demand) -> None:
+    """All of an account is erased only where the webhook names just that account. Raises PayloadError."""
+    if demand.whole_account and account.named is not None and account.named != account.name:
+        raise PayloadError(
+            f"asks to erase all of the account {account.named[:100]!r}, and this source's is {account.name[:100]!r}: "
+            "where they are one, make its `account` that name and replay this webhook"
+        )
 
 
 def _fact(route: Route, prefix: str, made: LumailEvent) -> SubmittedEvent:
@@ -271,10 +309,9 @@ def _once(route: Route, prefix: str, made: LumailEvent) -> str | None:
     return _key(prefix, f"once:{made.type}:{name}:{made.data[name]}:{made.subscriber}")
 
 
-def _prefix(route: Route, event: SourceEvent) -> str:
+def _prefix(route: Route, account: Account, event: SourceEvent) -> str:
     """What stands before keys, so that ids of two accounts, or of tests and the real thing, never meet."""
-    account = event.account or route.source.account or "-"
-    return f"{route.adapter.name}:{account}{'~test' if event.test else ''}:"
+    return f"{route.adapter.name}:{account.name}{'~test' if event.test else ''}:"
 
 
 def _key(prefix: str, key: str) -> str:

@@ -85,6 +85,8 @@ def adapter_from(text: str, file: str) -> Adapter:
         split=partial(_split, declared),
         handlers=handlers,
         ignored=declared.ignored,
+        claims=declared.claims,
+        marks=declared.bodies,
         options=_options(declared),
         delivery_id=partial(_delivery_id, declared),
         probe=partial(_is_probe, declared.probe),
