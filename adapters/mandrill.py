@@ -268,4 +268,5 @@ adapter = Adapter(
     ignored=IGNORED,
     options=Options,
     probe=probe,
+    least_secret=22,
 )

@@ -274,4 +274,5 @@ adapter = Adapter(
     ignored=IGNORED,
     options=mail.MailOptions,
     delivery_id=delivery_id,
+    least_secret=32,
 )

@@ -149,5 +149,6 @@ adapter = Adapter(
     claims=frozenset(Claim),
     marks=bodies.MARKS,
     options=OptionsSchema,
+    least_secret=32,
     delivery_id=delivery_id,
 )

@@ -14,6 +14,7 @@ from gateway.cli.privacy import export, forget
 from gateway.cli.replays import replay
 from gateway.cli.sending import send
 from gateway.cli.services import sandbox, up, web, worker
+from gateway.cli.sources import sources
 from gateway.cli.trials import adapters, translate
 from gateway.cli.users import users
 from gateway.cli.webhook_lists import webhooks
@@ -69,6 +70,7 @@ for command in (
     webhooks,
     replay,
     destinations,
+    sources,
     users,
     forget,
     export,

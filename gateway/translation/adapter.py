@@ -272,6 +272,7 @@ class Adapter:
     subscription; whoever calls it visits. It never raises.
     `explain` tells each step that a handler takes, for somebody who writes an adapter. It never raises.
     A handler's name may end in `*`, too: it is asked for types that no other name means exactly.
+    `least_secret` is how many characters the provider's own secrets have at least, beside their prefix.
     `needs_secret` is False where requests can be proven without a secret of the source: its scheme then is a
     `signature.SelfProving` too.
     `answers_items` is True where the sender reads the receipt and is told what became of each source event.
@@ -290,6 +291,7 @@ class Adapter:
     delivery_id: Callable[[VerifiedWebhook], str | None] = lambda verified: None
     probe: Callable[[Webhook, Sequence[str], Mapping[str, Any]], bool] = lambda webhook, secrets, options: False
     confirm: Callable[[VerifiedWebhook], str | None] = lambda verified: None
+    least_secret: int = 16
     needs_secret: bool = True
     answers_items: bool = False
     explain: Callable[[SourceEvent, Context], Sequence[Step]] = lambda event, context: ()

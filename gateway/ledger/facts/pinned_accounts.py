@@ -30,7 +30,7 @@ def is_pin() -> ColumnElement[bool]:
 def pinned(connection: Connection) -> Mapping[str, str]:
     """The account of each source that has one."""
     query = select(memory.c.key, memory.c["values"]).where(is_pin()).order_by(memory.c.key)
-    return {name.removeprefix(_BEGINS): values[NAME] for name, values in connection.execute(query).tuples()}
+    return {name.removeprefix(_BEGINS): values[NAME] for name, values in connection.execute(query)}
 
 
 def change(connection: Connection, destination: str, source: str, account: str | None, now: datetime) -> None:
