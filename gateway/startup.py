@@ -13,6 +13,7 @@ from gateway.ledger.outbox import destination_identity, restore_guard
 from gateway.ledger.outbox.destination_identity import Moved
 from gateway.replay.resting import fingerprint_of
 from gateway.runtime import private_redis
+from gateway.runtime.private_files import hide_folder
 from gateway.translation.adapter import Adapter
 from gateway.translation.registry import adapters, beside
 from gateway.translation.secret_strength import weakness
@@ -50,6 +51,11 @@ def prepare(config: Config) -> None:
     Raises ConfigError where events would go elsewhere than they were meant to. A ledger that was copied or restored
     delivers nothing from now on until somebody resumes.
     """
+    hidden = hide_folder(config.data)
+    if hidden:
+        _log.warning("data_folder.hidden", folder=str(config.data), changed=hidden, why="others could read it")
+    for name, weak in weak_secrets(config).items():
+        _log.warning("secret.weak", source=name, why="; ".join(weak))
     ledger = Ledger(config.database_url)
     try:
         migrate(ledger)

@@ -5,8 +5,10 @@ import pytest
 from gateway.formats.placeholders import is_placeholder
 
 NONE = (
-    "whsec_ pdl_ntfset_ whsec_... whsec_… lum_… <your-secret> [secret] changeme change-me-please CHANGE_ME your-secret-here "
-    "your_webhook_secret my-secret secret Password token xxxxxxxx 00000000 placeholder TODO whsec_xxxxxxxx whsec_secret "
+    "whsec_ pdl_ntfset_ whsec_... whsec_… lum_… <your-secret> [secret] changeme change-me-please CHANGE_ME"
+    " your-secret-here "
+    "your_webhook_secret my-secret secret Password token xxxxxxxx 00000000 placeholder TODO whsec_xxxxxxxx"
+    " whsec_secret "
     "user:password user:secret gateway:changeme admin: whsec_yoursecret replace-this-secret test 12345678"
 )
 SOME = (

@@ -19,6 +19,7 @@ from gateway.cli.trials import adapters, translate
 from gateway.cli.users import users
 from gateway.cli.webhook_lists import webhooks
 from gateway.errors import CommandError, ConfigError, GatewayError
+from gateway.runtime.private_files import hide_new_files
 
 FAULTS_FOUND = 1
 WRONG_COMMAND = 2
@@ -53,6 +54,7 @@ def main() -> None:
       lumail-gateway up --sandbox
       lumail-gateway send stripe        (in another terminal)
     """
+    hide_new_files()
 
 
 adapters.add_command(show_drift)

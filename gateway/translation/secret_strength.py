@@ -19,6 +19,8 @@ def weakness(adapter: Adapter, scheme: Scheme, secret: str) -> str | None:
     """What is weak about a secret that is right by its form, never quoting it; None where nothing is."""
     if isinstance(scheme, Ecdsa | Rsa) or is_public_key(secret):
         return None
+    if isinstance(scheme, SelfProving) and ":" not in secret:
+        return None  # the certificate with which the sandbox signs
     if isinstance(scheme, Basic | SelfProving):
         password = secret.partition(":")[2]
         return _told(
