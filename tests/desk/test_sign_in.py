@@ -121,7 +121,7 @@ def test_refused_sign_ins_and_sign_outs_stand_in_the_audit_log(desk_parts: Desk,
     for name in ("ana", "a password in the wrong field"):
         viewer.sign_in(name, "wrong password")
     assert [row[:3] for row in rows(desk_parts.ledger, audit, "who", "action", "subject")][-3:] == [
-        ("otto", "sign out", "otto"),
+        ("vera", "sign out", "vera"),
         ("somebody", "sign in refused", "ana"),
         ("somebody", "sign in refused", "a name that nobody has"),
     ]
