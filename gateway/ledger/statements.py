@@ -68,24 +68,24 @@ class _Texts(TypeDecorator[Sequence[str]]):
 
 
 class Among(ColumnElement[bool]):
-    """Whether a column is one of a list, which is the one parameter `asked` however long it is."""
+    """Whether a column is one of a list, which is the one parameter `wanted` however long it is."""
 
     inherit_cache = False
 
     def __init__(self, column: ColumnElement[Any]) -> None:
         self.column = column
-        self.asked: BindParameter[Any] = bindparam("asked", type_=_Texts())
+        self.wanted: BindParameter[Any] = bindparam("wanted", type_=_Texts())
 
 
 @compiles(Among, "sqlite")
 def _among_on_sqlite(element: Among, compiler: SQLCompiler, **named: Any) -> str:
-    column, asked = compiler.process(element.column, **named), compiler.process(element.asked, **named)
-    return f"{column} IN (SELECT value FROM json_each({asked}))"  # noqa: S608 - names of the schema
+    column, wanted = compiler.process(element.column, **named), compiler.process(element.wanted, **named)
+    return f"{column} IN (SELECT value FROM json_each({wanted}))"  # noqa: S608 - names of the schema
 
 
 @compiles(Among, "postgresql")
 def _among_on_postgresql(element: Among, compiler: SQLCompiler, **named: Any) -> str:
-    return f"{compiler.process(element.column, **named)} = ANY({compiler.process(element.asked, **named)})"
+    return f"{compiler.process(element.column, **named)} = ANY({compiler.process(element.wanted, **named)})"
 
 
 class _Compiled:
@@ -133,9 +133,9 @@ class Prepared:
         found: list[Row] = carry_out(connection, made.text, made.values(values)).fetchall()
         return _as_typed(found, made.results) if made.results else found
 
-    def among(self, connection: Connection, asked: Sequence[str], **values: Any) -> list[Row]:
+    def among(self, connection: Connection, wanted: Sequence[str], **values: Any) -> list[Row]:
         """The same for a query with `Among`; nothing is asked where the list is empty."""
-        return self.rows(connection, asked=asked, **values) if asked else []
+        return self.rows(connection, wanted=wanted, **values) if wanted else []
 
     def compiled(self, dialect: Dialect) -> _Compiled:
         made = self._made.get(dialect.name)
@@ -252,15 +252,15 @@ class Given:
 class Update(Given):
     """UPDATE of rows, each with values of its own, many in a statement.
 
-    `known` are the columns by which a row is found, `changed` those that are set; `where` is what else must hold.
+    `keys` are the columns by which a row is found, `changed` those that are set; `where` is what else must hold.
     """
 
-    def __init__(self, table: Table, known: Sequence[str], changed: Sequence[str], where: str = "") -> None:
-        columns = (*known, *changed)
+    def __init__(self, table: Table, keys: Sequence[str], changed: Sequence[str], where: str = "") -> None:
+        columns = (*keys, *changed)
         names = [f"given_{position}" for position in range(len(columns))]
         pairs = [(f'"{column}"', name) for column, name in zip(columns, names, strict=True)]
-        found = " AND ".join(f"{table.name}.{column} = given.{name}" for column, name in pairs[: len(known)])
-        changes = ", ".join(f"{column} = given.{name}" for column, name in pairs[len(known) :])
+        found = " AND ".join(f"{table.name}.{column} = given.{name}" for column, name in pairs[: len(keys)])
+        changes = ", ".join(f"{column} = given.{name}" for column, name in pairs[len(keys) :])
         text = f"UPDATE {table.name} SET {changes} FROM given WHERE {found} {where}".rstrip()  # noqa: S608 - our names
         super().__init__(table, columns, text, names)
 

@@ -36,9 +36,9 @@ def record(connection: Connection, destination: str, group: str, what: str) -> N
     connection.execute(update(groups).where(groups.c.id == group).values(incident=told))
 
 
-def both(known: str | None, what: str) -> str:
+def both(former: str | None, what: str) -> str:
     """What is shown of a fact of which this was noted before, if anything."""
-    return what if known is None or known == what else f"{known}; {what}"
+    return what if former is None or former == what else f"{former}; {what}"
 
 
 def end(connection: Connection, group: str) -> None:

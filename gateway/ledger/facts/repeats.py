@@ -24,7 +24,7 @@ def move(connection: Connection, moved: Mapping[str, str]) -> None:
     found = _OF_GROUPS.among(connection, list(moved))
     if found:
         add(connection, {(webhook, moved[group]) for webhook, group in found})
-        _FORGET.run(connection, asked=list(moved))
+        _FORGET.run(connection, wanted=list(moved))
 
 
 def webhooks_of(connection: Connection, group: str) -> list[str]:

@@ -30,7 +30,7 @@ class SaleBalance:
         self._show = show
         self._now = now
 
-    def tell(self, fact: LumailEvent) -> Event | None:
+    def apply(self, fact: LumailEvent) -> Event | None:
         """Take in what a telling says of the money; the new event, None where there is none to be made."""
         if fact.sum is None:
             return None

@@ -69,11 +69,11 @@ class Sale:
     def is_empty(self) -> bool:
         return self.sums.is_empty and not self.kept
 
-    def emitted(self, balance: str, currency: str, told: Iterable[Event]) -> Decimal:
+    def emitted(self, balance: str, currency: str, among: Iterable[Event]) -> Decimal:
         """What Lumail was told, or is to be told, of a book."""
         counted = (
             event.amount
-            for event in told
+            for event in among
             if event.amount is not None and event.currency == currency and (event.is_live or event.is_closed)
         )
         return sum(counted, Decimal(self.kept.get(balance, {}).get(currency, "0")))

@@ -16,11 +16,11 @@ from gateway.ledger.status import Reason, Status
 class BatchEvents:
     """Who makes and changes them (see `EventWriter`), for the webhook that `begin` named last."""
 
-    def __init__(self, known: Iterable[Event], waiting: Iterable[Event], now: datetime) -> None:
+    def __init__(self, loaded: Iterable[Event], waiting: Iterable[Event], now: datetime) -> None:
         self._now = now
         self._events: dict[str, Event] = {}
         self._of_group: dict[str, list[str]] = {}
-        for event in known:
+        for event in loaded:
             self._events[event.id] = event
             self._of_group.setdefault(event.group, []).append(event.id)
         for event in waiting:

@@ -37,9 +37,9 @@ class FactGroup:
 class Grouping:
     """The keys of a batch of webhooks and their groups, as they are known and as they meet."""
 
-    def __init__(self, groups: Mapping[str, str], known: Iterable[FactGroup]) -> None:
+    def __init__(self, groups: Mapping[str, str], facts: Iterable[FactGroup]) -> None:
         self._group_of = dict(groups)
-        self._facts = {one.id: one for one in known}
+        self._facts = {one.id: one for one in facts}
         self._new_keys: dict[str, str] = {}
         self._moved: dict[str, str] = {}
         self._made: set[str] = set()

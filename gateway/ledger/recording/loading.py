@@ -15,7 +15,7 @@ from gateway.ledger.facts.submission import Submission, TranslatedItem
 from gateway.ledger.facts.tombstones import Tombstones
 from gateway.ledger.money.sale import Sale
 from gateway.ledger.recording.grouping import FactGroup, Grouping
-from gateway.ledger.recording.memory_lessons import MemoryLessons, Remembered, keys_of
+from gateway.ledger.recording.working_memory import Remembered, WorkingMemory, keys_of
 from gateway.ledger.schema import events, groups, keys, memory, status_in, webhooks
 from gateway.ledger.statements import Among, Prepared
 from gateway.ledger.status import UNSENT
@@ -65,7 +65,7 @@ class EarlierWebhook(NamedTuple):
 
 
 @dataclass
-class Known:
+class Loaded:
     """What is known of a batch of webhooks; `translated_items` has each webhook's, None for those that are only
     repeated.
 
@@ -77,14 +77,14 @@ class Known:
     earlier: dict[tuple[str, str | None], EarlierWebhook]
     translated_items: list[list[TranslatedItem] | None]
     about_erased: set[int]
-    memos: MemoryLessons
+    memos: WorkingMemory
     grouping: Grouping
     events: list[Event]
     waiting: list[Event]
     salt: bytes | None
 
 
-def load(connection: Connection, destination: str, submissions: Sequence[Submission]) -> Known:
+def load(connection: Connection, destination: str, submissions: Sequence[Submission]) -> Loaded:
     """Read everything that these webhooks of one destination can concern."""
     asked = {one.delivery_id for one in submissions if one.delivery_id is not None and one.existing_webhook is None}
     earlier: dict[tuple[str, str | None], EarlierWebhook] = {
@@ -96,7 +96,7 @@ def load(connection: Connection, destination: str, submissions: Sequence[Submiss
     reading = _Reading(connection, destination, salt)
     translated_items = reading.translated(fresh)
     grouping, known_events = _facts_of(connection, destination, salt, translated_items)
-    return Known(
+    return Loaded(
         destination=destination,
         earlier=earlier,
         translated_items=translated_items,
@@ -121,7 +121,7 @@ class _Reading:
         self._connection = connection
         self._destination = destination
         self._tombstones = Tombstones(connection, destination, salt)
-        self.memos = MemoryLessons(self._read_memory)
+        self.memos = WorkingMemory(self._read_memory)
         self.about_erased: set[int] = set()
 
     def translated(self, fresh: Sequence[Submission | None]) -> list[list[TranslatedItem] | None]:
@@ -174,7 +174,7 @@ def _facts_of(
     return Grouping(found, facts), [Event.from_values(row) for row in _EVENTS_OF_GROUPS.among(connection, known)]
 
 
-def _waiting(connection: Connection, destination: str, memos: MemoryLessons) -> list[Event]:
+def _waiting(connection: Connection, destination: str, memos: WorkingMemory) -> list[Event]:
     """Events that wait to be told whose they are, or what their product is called, and are told so now."""
     emails, names = list(memos.named("email")), list(memos.named("name"))
     found = _WAITING_FOR.among(connection, emails, its_destination=destination)

@@ -20,24 +20,24 @@ from gateway.ledger.money.balance import SaleBalance
 from gateway.ledger.money.sale import NewEvent
 from gateway.ledger.recording.batch_events import BatchEvents
 from gateway.ledger.recording.grouping import FactGroup
-from gateway.ledger.recording.loading import EarlierWebhook, Known, load
-from gateway.ledger.recording.memory_lessons import released, renamed
+from gateway.ledger.recording.loading import EarlierWebhook, Loaded, load
+from gateway.ledger.recording.working_memory import released, renamed
 from gateway.ledger.recording.writing import Changes, Outcome, write
 from gateway.ledger.status import UNSENT, Reason, Status
 
 
 def record(connection: Connection, submissions: Sequence[Submission], now: datetime) -> list[Recorded]:
     """Record webhooks of one destination, in order, under its writer lock. Any error leaves nothing of them."""
-    known = load(connection, submissions[0].destination, submissions)
-    receipts, changes = decide(known, submissions, now)
-    write(connection, known.destination, changes, now)
+    loaded = load(connection, submissions[0].destination, submissions)
+    receipts, changes = decide(loaded, submissions, now)
+    write(connection, loaded.destination, changes, now)
     return receipts
 
 
-def decide(known: Known, submissions: Sequence[Submission], now: datetime) -> tuple[list[Recorded], Changes]:
+def decide(loaded: Loaded, submissions: Sequence[Submission], now: datetime) -> tuple[list[Recorded], Changes]:
     """What each webhook is answered, and what changes with all of them. Nothing is read or written for it."""
-    batch = RecordingBatch(known, now)
-    receipts = [batch.take(one, item) for one, item in zip(submissions, known.translated_items, strict=True)]
+    batch = RecordingBatch(loaded, now)
+    receipts = [batch.take(one, item) for one, item in zip(submissions, loaded.translated_items, strict=True)]
     return receipts, batch.changes()
 
 
@@ -49,11 +49,11 @@ def quarantined_whole(submission: Submission, reason: str) -> Submission:
 class RecordingBatch:
     """What becomes of a group of webhooks, one after the other."""
 
-    def __init__(self, known: Known, now: datetime) -> None:
-        self._known = known
+    def __init__(self, loaded: Loaded, now: datetime) -> None:
+        self._loaded = loaded
         self._now = now
-        self._grouping = known.grouping
-        self._events = BatchEvents(known.events, known.waiting, now)
+        self._grouping = loaded.grouping
+        self._events = BatchEvents(loaded.events, loaded.waiting, now)
         self._changes = Changes()
         self._bodiless: set[str] = set()
         """Webhooks of which no bytes are kept, since they spoke of a person who was erased."""
@@ -61,25 +61,25 @@ class RecordingBatch:
         """Webhooks and the groups of which they told."""
         self._balances: dict[str, SaleBalance] = {}
 
-    def take(self, one: Submission, translated_items: Sequence[TranslatedItem] | None) -> Recorded:
+    def take(self, submission: Submission, translated_items: Sequence[TranslatedItem] | None) -> Recorded:
         """Record the next webhook; its receipt."""
-        name = (one.source, one.delivery_id)
-        earlier = self._known.earlier.get(name) if one.existing_webhook is None else None
+        name = (submission.source, submission.delivery_id)
+        earlier = self._loaded.earlier.get(name) if submission.existing_webhook is None else None
         if earlier is not None and not earlier.quarantined:
-            return Recorded(earlier.id, duplicate=True, items=(Item("duplicate"),) * len(one.translated_items))
-        receipt, notes = self._record(one, translated_items or (), earlier)
-        outcome = Outcome(one, receipt, tuple(notes), bodiless=receipt.webhook in self._bodiless)
-        if one.existing_webhook is not None or earlier is not None:
+            return Recorded(earlier.id, duplicate=True, items=(Item("duplicate"),) * len(submission.translated_items))
+        receipt, notes = self._record(submission, translated_items or (), earlier)
+        outcome = Outcome(submission, receipt, tuple(notes), bodiless=receipt.webhook in self._bodiless)
+        if submission.existing_webhook is not None or earlier is not None:
             self._changes.translated_again.append(outcome)
         else:
             self._changes.received.append(outcome)
-            if one.delivery_id is not None:
-                self._known.earlier[name] = EarlierWebhook(receipt.webhook, receipt.quarantined)
+            if submission.delivery_id is not None:
+                self._loaded.earlier[name] = EarlierWebhook(receipt.webhook, receipt.quarantined)
         return receipt
 
     def changes(self) -> Changes:
         """All that is to be written down."""
-        taught = self._known.memos.taught()
+        taught = self._loaded.memos.taught()
         if taught:
             self._release()
         changes, grouping = self._changes, self._grouping
@@ -127,7 +127,7 @@ class RecordingBatch:
         if item.demand is not None:
             origin = Origin(f"source {one.source}", one.source, webhook)
             self._changes.privacy_requests.append((item.demand, origin))
-        if id(item) in self._known.about_erased:
+        if id(item) in self._loaded.about_erased:
             self._bodiless.add(webhook)
         new = [event.id for fact in item.events if (event := self._apply(webhook, fact)) is not None]
         for names in (*item.links, *(fact.keys for fact in item.events)):
@@ -145,7 +145,7 @@ class RecordingBatch:
             return None
         if fact.sum is not None:
             known.is_changed = True
-            return self._balance(known).tell(fact)
+            return self._balance(known).apply(fact)
         item = [event for event in self._events.of_group(group) if event.balance is None]
         if any(event.is_closed for event in item) or known.closed is not None:
             return None
@@ -252,7 +252,7 @@ class RecordingBatch:
 
     def _release(self) -> None:
         """Let go the events that waited for what was taught, and give others the better name of their product."""
-        emails, names = (self._known.memos.named(what) for what in ("email", "name"))
+        emails, names = (self._loaded.memos.named(what) for what in ("email", "name"))
         for event in self._events.all():
             if event.status == Status.HELD and event.waits_for in emails:
                 event = self._events.change(event, released(event, emails[event.waits_for]))
@@ -261,7 +261,7 @@ class RecordingBatch:
 
     def _stored(self, key: str, group: str) -> str:
         """A new key of a group as it is written: of one that is closed nothing is kept in clear."""
-        salt = self._known.salt if self._grouping.fact(group).closed is not None else None
+        salt = self._loaded.salt if self._grouping.fact(group).closed is not None else None
         return key if salt is None else hashing.hashed(salt, key)
 
 

@@ -97,7 +97,7 @@ def write(connection: Connection, destination: str, changes: Changes, now: datet
     transitions.write_unsent(connection, changes.changed_events)
     _ADD_KEYS.run(connection, [(destination, key, group) for key, group in changes.new_keys])
     if changes.gone_groups:
-        _END_FACTS.run(connection, asked=changes.gone_groups)
+        _END_FACTS.run(connection, wanted=changes.gone_groups)
     _KEEP_FACTS.run(connection, [_fact(destination, one) for one in changes.groups])
     repeats.add(connection, changes.repeats)
     _REMEMBER.run(connection, [(destination, *one) for one in changes.memory])

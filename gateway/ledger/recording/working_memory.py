@@ -13,7 +13,7 @@ Remembered = tuple[Mapping[str, Any], datetime]
 """The values under a key, and when the newest of them was said."""
 
 
-class MemoryLessons:
+class WorkingMemory:
     """`read` asks the ledger for what is under these keys; each is asked for once."""
 
     def __init__(self, read: Callable[[list[str]], Mapping[str, Remembered]]) -> None:
