@@ -96,6 +96,7 @@ class _Compiled:
         self.text = str(compiled)
         self._order: Sequence[str] | None = compiled.positiontup
         self._given = dict(compiled.params)
+        self._needed = {name for name, bind in compiled.binds.items() if bind.required}
         processors = {name: _bind_processor(bind.type, dialect) for name, bind in compiled.binds.items()}
         self._processors = {name: process for name, process in processors.items() if process is not None}
         self._given = {name: self._processed(name, value) for name, value in self._given.items()}
@@ -107,6 +108,8 @@ class _Compiled:
         )
 
     def values(self, named: Mapping[str, Any]) -> Sequence[Any] | Mapping[str, Any]:
+        if named.keys() != self._needed:
+            raise TypeError(f"a statement needs {sorted(self._needed)} and was given {sorted(named)}")
         values = {**self._given, **{name: self._processed(name, value) for name, value in named.items()}}
         return values if self._order is None else [values[name] for name in self._order]
 
@@ -211,6 +214,10 @@ class Insert:
         return f" ON CONFLICT ({key}) DO UPDATE SET {changes} {self._where}".rstrip()
 
 
+_CHANGES = "SELECT changes()"
+"""SQLite's driver counts only what begins with the word that changes rows."""
+
+
 class Given:
     """A statement about rows that are given to it, many at once: as the table `given`, with these columns of `table`.
 
@@ -235,7 +242,8 @@ class Given:
         changed = 0
         for part in _parts(rows):
             values = _flat(part, processors)
-            changed += carry_out(connection, self.text(dialect, len(part)), values).rowcount
+            found = carry_out(connection, self.text(dialect, len(part)), values).rowcount
+            changed += found if found >= 0 else carry_out(connection, _CHANGES).fetchone()[0]
         return changed
 
     def text(self, dialect: Dialect, size: int) -> str:

@@ -47,21 +47,21 @@ _RELEASED = (
 
 def drop_expired(connection: Connection, destination: str, now: datetime) -> bool:
     """Drop events that wait and would leave too late; whether there may be more of them."""
-    due = _EXPIRED.limit(STEP).params(its_name=destination, now=now)
+    due = _EXPIRED.limit(STEP).params(destination_name=destination, now=now)
     change: EventChange = {"status": Status.DROPPED, "reason": Reason.EXPIRED}
     return len(move_all(connection, destination, due, Status.WAITING, change, now, keeps_reason=True)) == STEP
 
 
 def drop_held(connection: Connection, destination: str, now: datetime, hold_for: timedelta) -> bool:
     """Drop events that are held for longer than `hold_for`; whether there may be more of them."""
-    due = _HELD_SINCE.limit(STEP).params(its_name=destination, since=now - hold_for)
+    due = _HELD_SINCE.limit(STEP).params(destination_name=destination, since=now - hold_for)
     change: EventChange = {"status": Status.DROPPED, "reason": Reason.HELD_TOO_LONG}
     return len(move_all(connection, destination, due, Status.HELD, change, now, keeps_reason=True)) == STEP
 
 
 def let_go(connection: Connection, destination: str, now: datetime) -> bool:
     """Let events leave whose time to wait for a better telling is over; whether there may be more of them."""
-    due = _RELEASED.limit(STEP).params(its_name=destination, now=now)
+    due = _RELEASED.limit(STEP).params(destination_name=destination, now=now)
     change: EventChange = {"status": Status.WAITING, "reason": None, "release_at": None, "due_at": now}
     return len(move_all(connection, destination, due, Status.HELD, change, now)) == STEP
 

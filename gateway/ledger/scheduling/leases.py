@@ -104,4 +104,4 @@ _WAKE = Prepared(
 
 def wake(connection: Connection, destination: str, at: datetime) -> None:
     """See to it that the destination is drained from `at` on."""
-    _WAKE.run(connection, its_name=destination, at=at)
+    _WAKE.run(connection, destination_name=destination, at=at)
