@@ -138,9 +138,9 @@ def _source(config: Config, name: str) -> str:
     source = config.sources[name]
     adapter = adapters(beside(config.file))[source.adapter]
     if Claim.ACCOUNT not in adapter.claims:
-        return "its secrets are long enough"
+        return "what proves its webhooks can't be guessed"
     if source.account is not None:
-        return f"its secrets are long enough; it takes what comes for {source.account}'s"
+        return f"what proves its webhooks can't be guessed; it takes what comes for {source.account}'s"
     bound = None
     if has_ledger(config):
         with opened_ledger(config) as ledger, ledger.read() as connection:
@@ -150,7 +150,11 @@ def _source(config: Config, name: str) -> str:
             f"say `account`: {adapter.title} names the shop outside the signature, and without it the first one "
             "that is named is taken for the shop"
         )
-    return f"its secrets are long enough; bound to the account {bound}" if bound else "its secrets are long enough"
+    return (
+        f"what proves its webhooks can't be guessed; bound to the account {bound}"
+        if bound
+        else "what proves its webhooks can't be guessed"
+    )
 
 
 def _redis(config: Config) -> str:

@@ -90,7 +90,7 @@ def succeeded(connection: Connection, tried: Try) -> None:
 
 def refused(connection: Connection, tried: Try, now: datetime) -> bool:
     """Count a refusal; whether it is to stand in the audit log. In a transaction with the lock SIGN_INS."""
-    subject = _subject("refused", _network(tried.address))
+    subject = _subject("turned away", _network(tried.address))
     _count(connection, subject, now)
     query = select(sign_in_tries.c.failed).where(sign_in_tries.c.subject == subject)
     return int(connection.execute(query).scalar_one()) <= NOTED
@@ -98,8 +98,8 @@ def refused(connection: Connection, tried: Try, now: datetime) -> bool:
 
 def _waits(connection: Connection, limits: dict[str, Limit], now: datetime) -> timedelta | None:
     query = select(sign_in_tries).where(sign_in_tries.c.subject.in_(limits), sign_in_tries.c.until > now)
-    found = connection.execute(query).mappings()
-    opens = [row["until"] - FORGOTTEN_AFTER + limits[row["subject"]].wait(row["failed"]) for row in found]
+    found = connection.execute(query)
+    opens = [row.until - FORGOTTEN_AFTER + limits[row.subject].wait(row.failed) for row in found]
     return max((at - now for at in opens if at > now), default=None)
 
 
