@@ -137,10 +137,11 @@ def _source(config: Config, name: str) -> str:
         raise ConfigError("; ".join(weak))
     source = config.sources[name]
     adapter = adapters(beside(config.file))[source.adapter]
+    proven = "what proves its webhooks can't be guessed"
     if Claim.ACCOUNT not in adapter.claims:
-        return "what proves its webhooks can't be guessed"
+        return proven
     if source.account is not None:
-        return f"what proves its webhooks can't be guessed; it takes what comes for {source.account}'s"
+        return f"{proven}; it takes what comes for {source.account}'s"
     bound = None
     if has_ledger(config):
         with opened_ledger(config) as ledger, ledger.read() as connection:
@@ -150,11 +151,7 @@ def _source(config: Config, name: str) -> str:
             f"say `account`: {adapter.title} names the shop outside the signature, and without it the first one "
             "that is named is taken for the shop"
         )
-    return (
-        f"what proves its webhooks can't be guessed; bound to the account {bound}"
-        if bound
-        else "what proves its webhooks can't be guessed"
-    )
+    return f"{proven}; bound to the account {bound}" if bound else proven
 
 
 def _redis(config: Config) -> str:
