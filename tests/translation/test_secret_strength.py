@@ -45,4 +45,4 @@ def test_a_secret_shorter_than_the_provider_makes_them_is_weak(
 
 
 def test_a_public_key_may_be_as_short_as_it_is() -> None:
-    assert told("sendgrid", "short", Ecdsa("X")) is None
+    assert told("sendgrid", "short", Ecdsa("X", signed="{body}")) is None
