@@ -18,12 +18,15 @@ from gateway.ledger.facts.submission import Recall, Recorded, Submission, Submit
 from gateway.ledger.jobs import privacy_requests
 from gateway.ledger.money.sums import named
 from gateway.ledger.recording.commit import Committer
-from gateway.translation.adapter import Context, Demand, SourceEvent, Translation, Unreadable, split, translate
+from gateway.translation.adapter import Context, Demand, Memo, SourceEvent, Translation, Unreadable, split, translate
 from gateway.translation.signature import verify
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
 COMMIT_WITHIN = 4.0
 """Seconds that a provider waits for the ledger; Shopify gives up after 5."""
+
+UNDATED_LESSON_YIELDS = timedelta(days=3)
+"""What was taught with a time, up to so long before an undated lesson arrived, counts more though it is told later."""
 
 LONGEST_NAME = 400
 """Longer keys and ids are replaced by their hash, so that they fit a column and an index."""
@@ -211,7 +214,7 @@ def _understood(route: Route, prefix: str, event: SourceEvent, translation: Tran
         for made in translation.sums
         if made.type in route.source.forward
     )
-    memos = tuple(SubmittedMemo(_memory_name(prefix, memo.key), memo.values, memo.at) for memo in translation.memos)
+    memos = tuple(_lesson(prefix, memo) for memo in translation.memos)
     links = tuple(tuple(_key(prefix, key) for key in link) for link in translation.links)
     if facts:
         return TranslatedItem("translated", event.type, facts + said, memos, links)
@@ -233,6 +236,11 @@ def _demand(route: Route, prefix: str, demand: Demand) -> privacy_requests.Deman
     return privacy_requests.Demand(demand.duty.value, subject, demand.reference)
 
 
+def _lesson(prefix: str, memo: Memo) -> SubmittedMemo:
+    at = memo.at - UNDATED_LESSON_YIELDS if memo.undated else memo.at
+    return SubmittedMemo(_memory_name(prefix, memo.key), memo.values, at, memo.undated)
+
+
 def _fact(route: Route, prefix: str, made: LumailEvent) -> SubmittedEvent:
     settle = route.source.settle_seconds if made.type in MONEY_TYPES else 0
     worth = route.source.expire_after.get(made.type)
@@ -241,6 +249,7 @@ def _fact(route: Route, prefix: str, made: LumailEvent) -> SubmittedEvent:
         subscriber=made.subscriber,
         data=encode_data(made.data),
         occurred_at=made.occurred_at,
+        undated=made.undated,
         lane=lane_of(made.type, made.data),
         keys=tuple(_key(prefix, key) for key in made.keys),
         waits_for=None if made.waits_for is None else _memory_name(prefix, made.waits_for),

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
-from gateway.errors import PayloadError
 from gateway.translation import json_body
 
 
@@ -81,9 +80,8 @@ class VerifiedWebhook:
 
     @cached_property
     def form(self) -> Mapping[str, str]:
-        """The fields of a URL-encoded form; of a repeated one the last value counts. Raises PayloadError."""
-        try:
-            pairs = parse_qsl(self.body.decode(), keep_blank_values=True, errors="strict")
-        except ValueError as error:
-            raise PayloadError("the body is not a URL-encoded form in UTF-8") from error
+        """The fields of a URL-encoded form; of a repeated one the last value counts. Bytes that are no UTF-8 become
+        U+FFFD, as in `json`.
+        """
+        pairs = parse_qsl(self.body.decode(errors="replace"), keep_blank_values=True)
         return {name: value.replace("\0", "\ufffd") for name, value in pairs}  # NUL: no database takes it as text

@@ -152,3 +152,31 @@ def test_an_event_told_again_in_one_batch_in_another_and_in_a_retry_is_one(sendg
     assert [(len(receipt["events"]), receipt["merged"]) for receipt in receipts] == [(2, 1), (0, 2), (0, 3)]
     assert len(rows(ledger, webhooks, "id")) == 3
     assert len(rows(ledger, events, "id")) == 2
+
+
+BOUNCED = {"event": "bounce", "type": "bounce", "reason": "550 ung\xfcltig", "sg_message_id": "message-9.recvd-1"}
+
+
+def test_a_byte_that_is_no_text_costs_the_words_it_stands_in_and_no_event(sendgrid: Provider, ledger: Ledger) -> None:
+    items = [{**BOUNCED, "email": "ana@example.com"}, {**BOUNCED, "email": "an\xe4@example.com"}]
+    receipt = sendgrid.receipt(replace(batch(), body=json.dumps(items, ensure_ascii=False).encode("latin-1")))
+    assert (len(receipt["events"]), receipt["quarantined"]) == (1, 1)  # an address that can't be read is nobody's
+    assert "550 ung\ufffdltig" in rows(ledger, events, "data")[0][0]
+
+
+def test_a_reason_of_any_length_is_cut_with_a_mark(sendgrid: Provider, ledger: Ledger) -> None:
+    sendgrid.receipt(batch({**BOUNCED, "email": "ana@example.com", "reason": "550 " + "x" * 200_000}))
+    reason = json.loads(rows(ledger, events, "data")[0][0])["reason"]
+    assert (len(reason), reason[-5:]) == (1000, "x […]")
+
+
+def test_a_retry_of_a_complaint_without_time_and_id_is_the_same_complaint(sendgrid: Provider, ledger: Ledger) -> None:
+    complaint = {"event": "spamreport", "email": "ana@example.com"}
+    receipts = [sendgrid.receipt(batch(complaint)), sendgrid.receipt(batch(opened(1), complaint))]
+    assert [(len(receipt["events"]), receipt["merged"]) for receipt in receipts] == [(1, 0), (1, 1)]
+
+
+def test_one_delivery_under_two_ids_is_one(sendgrid: Provider, ledger: Ledger) -> None:
+    one = {**opened(1), "event": "delivered"}
+    receipts = [sendgrid.receipt(batch(one)), sendgrid.receipt(batch({**one, "sg_event_id": "another"}, opened(2)))]
+    assert [(len(receipt["events"]), receipt["merged"]) for receipt in receipts] == [(1, 0), (1, 1)]

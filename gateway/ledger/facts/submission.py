@@ -18,6 +18,7 @@ class SubmittedEvent:
     `sum` is what it says of a sale's money (its names hashed); where it is there, `data` is as if this were all that
     is told. `makes` False: it only teaches what is true, and makes no event.
     `named_by` is the memory key that may teach a better name of the product until the event leaves.
+    `undated`: nobody told when it happened; `occurred_at` is when it was heard of.
     """
 
     type: EventType
@@ -34,15 +35,19 @@ class SubmittedEvent:
     sum: Sum | None = None
     makes: bool = True
     named_by: str | None = None
+    undated: bool = False
 
 
 @dataclass(frozen=True)
 class SubmittedMemo:
-    """Values to remember under a key; what is known from a later time is not overwritten."""
+    """Values to remember under a key; what is known from a later time is not overwritten, and by what is `undated`
+    nothing that is known.
+    """
 
     key: str
     values: Mapping[str, Any]
     at: datetime
+    undated: bool = False
 
 
 @dataclass(frozen=True)

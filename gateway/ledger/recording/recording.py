@@ -209,7 +209,7 @@ class _RecordingBatch:
         known = self._memory.get(memo.key)
         if known is None:
             self._memory[memo.key] = (dict(memo.values), memo.at)
-        elif memo.at >= known[1]:
+        elif memo.at >= known[1] and not memo.undated:
             self._memory[memo.key] = ({**known[0], **memo.values}, memo.at)
         else:
             self._memory[memo.key] = ({**memo.values, **known[0]}, known[1])
