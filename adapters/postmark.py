@@ -24,7 +24,7 @@ class OptionsSchema(mail.MailOptions, SharedSecretOptions):
 def kind(item: Item) -> str | None:
     """The record type; of a bounce the bounce's type belongs to it, of a change the reason."""
     record = item.text("RecordType")
-    if record is None and "FromFull" in item.told:
+    if record is None and "FromFull" in item.payload:
         return "Inbound"
     if record == "Bounce" or (record is None and item.text("Type")):  # servers made long ago post no record type
         return f"Bounce.{item.text('Type')}"

@@ -116,7 +116,7 @@ def topics(of: Happening) -> Translation:
 def topic(of: Happening, one: Item) -> Translation:
     keys = tuple(f"{key}:{one.id('id')}" for key in of.keys)
     about = replace(of.mail, keys=keys, reason=f"topic {one.id('id')}")
-    return SUBSCRIPTIONS[one.text("subscription") or ""](of.told_as(about))
+    return SUBSCRIPTIONS[one.text("subscription") or ""](of.with_mail(about))
 
 
 # https://resend.com/docs/dashboard/emails/email-bounces; without a type the event means a permanent one

@@ -98,7 +98,7 @@ CLASSES: Acts = {
     "60": mail.left_out("an automatic answer: the e-mail arrived"),
     "70": Bounce(SOFT),
     "80": mail.left_out("a mail that asks to be subscribed, which is no consent"),
-    "90": lambda of: mail.unsubscribed(of.told_as(replace(of.mail, reason="a mail that asks to be unsubscribed"))),
+    "90": lambda of: mail.unsubscribed(of.with_mail(replace(of.mail, reason="a mail that asks to be unsubscribed"))),
     "100": mail.left_out("an automatic question back: the e-mail arrived"),
 }
 

@@ -165,10 +165,10 @@ def preferences(of: Happening) -> Translation:
     old, new = "subscription.oldTopicPreferences", "subscription.newTopicPreferences"
     if of.item.flag(f"{new}.unsubscribeAll"):
         contacts = of.item.text("subscription.contactList")
-        return mail.unsubscribed(of.told_as(replace(of.mail, reason=f"contact list {contacts}")))
+        return mail.unsubscribed(of.with_mail(replace(of.mail, reason=f"contact list {contacts}")))
     left = sorted(_topics(of.item, new, "OptOut") - _topics(of.item, old, "OptOut"))
     if left:
-        return mail.unsubscribed(of.told_as(replace(of.mail, reason=f"topic {', '.join(left)}")))
+        return mail.unsubscribed(of.with_mail(replace(of.mail, reason=f"topic {', '.join(left)}")))
     back = of.item.flag(f"{old}.unsubscribeAll") or _topics(of.item, new, "OptIn") - _topics(of.item, old, "OptIn")
     return mail.subscribed(of) if back else ignored("no preference has changed")
 

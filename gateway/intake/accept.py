@@ -25,8 +25,8 @@ from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 COMMIT_WITHIN = 4.0
 """Seconds that a provider waits for the ledger; Shopify gives up after 5."""
 
-UNDATED_LESSON_YIELDS = timedelta(days=3)
-"""What was taught with a time, up to so long before an undated lesson arrived, counts more though it is told later."""
+UNDATED_MEMO_YIELDS = timedelta(days=3)
+"""What was taught with a time, up to so long before an undated memo arrived, counts more though it is told later."""
 
 LONGEST_NAME = 400
 """Longer keys and ids are replaced by their hash, so that they fit a column and an index."""
@@ -214,7 +214,7 @@ def _understood(route: Route, prefix: str, event: SourceEvent, translation: Tran
         for made in translation.sums
         if made.type in route.source.forward
     )
-    memos = tuple(_lesson(prefix, memo) for memo in translation.memos)
+    memos = tuple(_memo(prefix, memo) for memo in translation.memos)
     links = tuple(tuple(_key(prefix, key) for key in link) for link in translation.links)
     if facts:
         return TranslatedItem("translated", event.type, facts + said, memos, links)
@@ -236,8 +236,8 @@ def _demand(route: Route, prefix: str, demand: Demand) -> privacy_requests.Deman
     return privacy_requests.Demand(demand.duty.value, subject, demand.reference)
 
 
-def _lesson(prefix: str, memo: Memo) -> SubmittedMemo:
-    at = memo.at - UNDATED_LESSON_YIELDS if memo.undated else memo.at
+def _memo(prefix: str, memo: Memo) -> SubmittedMemo:
+    at = memo.at - UNDATED_MEMO_YIELDS if memo.undated else memo.at
     return SubmittedMemo(_memory_name(prefix, memo.key), memo.values, at, memo.undated)
 
 

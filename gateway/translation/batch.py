@@ -67,4 +67,4 @@ class Batch:
         if at is None:
             at, timed_by = verified.webhook.received_at, TimedBy.ARRIVAL
         test = self.test is not None and item.flag(self.test) is True
-        return SourceEvent(item.id(*self.id), kind[:200], at, item.told, test=test, timed_by=timed_by)
+        return SourceEvent(item.id(*self.id), kind[:200], at, item.payload, test=test, timed_by=timed_by)

@@ -23,11 +23,11 @@ class Item:
     path into an object within the object.
     """
 
-    told: Mapping[str, Any]
+    payload: Mapping[str, Any]
 
     def value(self, path: str) -> Any:
         """What stands there, of whatever kind."""
-        found: Any = self.told
+        found: Any = self.payload
         for name in path.split("."):
             if not isinstance(found, Mapping):
                 return None

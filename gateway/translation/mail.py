@@ -75,7 +75,7 @@ class Happening:
     event: SourceEvent
     context: Context
 
-    def told_as(self, mail: Mail) -> "Happening":
+    def with_mail(self, mail: Mail) -> "Happening":
         return replace(self, mail=mail)
 
     @property

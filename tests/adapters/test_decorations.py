@@ -46,7 +46,7 @@ ESSENTIAL = {
 """Where each provider says whose it is and what happened. Nothing else may decide about an event."""
 
 DROP = object()
-ODD = (None, {}, [], "", "soon", True, 0, -1.5, 10**20, ["a", {"b": 1}], {"id": {"id": 7}}, "\ud800")
+ODD: tuple[Any, ...] = (None, {}, [], "", "soon", True, 0, -1.5, 10**20, ["a", {"b": 1}], {"id": {"id": 7}}, "\ud800")
 
 POSTMARK_IN_YAML = adapter_of(Path(__file__).parent / "twins" / "postmark.yaml")
 MAIL = [*(adapters()[name] for name in ESSENTIAL), POSTMARK_IN_YAML]

@@ -32,14 +32,14 @@ def test_zero_and_nothing_are_no_ids(nothing: Any) -> None:
     assert Item({"a": nothing, "b": 10}).id("a", "b") == "10"
 
 
-@pytest.mark.parametrize(
-    ("value", "flag"),
-    [
-        *((value, True) for value in (True, "true", " TRUE ", 1, "1")),
-        *((value, False) for value in (False, "false", 0, "0")),
-        *((value, None) for value in ("", "yes", 2, None, {}, [True])),
-    ],
-)
+FLAGS: dict[bool | None, list[Any]] = {
+    True: [True, "true", " TRUE ", 1, "1"],
+    False: [False, "false", 0, "0"],
+    None: ["", "yes", 2, None, {}, [True]],
+}
+
+
+@pytest.mark.parametrize(("value", "flag"), [(value, flag) for flag, values in FLAGS.items() for value in values])
 def test_a_flag_is_one_however_it_is_written(value: Any, flag: bool | None) -> None:
     assert Item({"a": value}).flag("a") is flag
 
