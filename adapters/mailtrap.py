@@ -76,6 +76,7 @@ TABLE: Acts = {
 IGNORED = {
     "inbound*": "mail that was received, not sent",
     "audit_log*": "about the Mailtrap account, not about a subscriber",
+    "activity_log*": "about the Mailtrap account, not about a subscriber",  # what it was called before
 }
 
 adapter = Adapter(

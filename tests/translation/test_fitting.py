@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from gateway.events import DATA_SCHEMAS, EventType, LumailEvent, faults_of
 from gateway.translation.fitting import CUT, LONGEST, decoded, fitted
+from tests.docs.test_provider_pages import table_under
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 MAIL = {"emailId": "m1", "subject": "News"}
@@ -55,3 +57,8 @@ def test_an_event_of_mail_says_that_its_time_is_that_of_arrival() -> None:
 def test_money_is_left_as_it_is() -> None:
     paid = event(EventType.SUBSCRIBER_PAYMENT, amount=Decimal("9.90"), product="x")
     assert fitted(paid, undated=True) is paid
+
+
+def test_how_long_a_text_may_be_is_documented() -> None:
+    rows = table_under("| text | characters |", (Path(__file__).parents[2] / "docs" / "mail.md").read_text())
+    assert {name.strip("`"): int(characters) for name, characters in rows} == LONGEST
