@@ -15,7 +15,7 @@ from gateway.translation.adapter import Adapter, Docs, Translation, ignored
 from gateway.translation.batch import Batch
 from gateway.translation.item import Item
 from gateway.translation.mail import HARD, REJECTED, SOFT, UNDETERMINED, Act, Acts, Bounce, Happening, Mail
-from gateway.translation.signature import KeyPair, Signed
+from gateway.translation.signature import HASHED, KeyPair, Signed, Unproven
 from gateway.translation.webhook import VerifiedWebhook, Webhook
 
 SHA1 = schemes.Rsa(header="X-Postal-Signature", digest="sha1")
@@ -37,6 +37,10 @@ class PostalSignature:
     @property
     def signs_body(self) -> bool:
         return True
+
+    @property
+    def unproven(self) -> Unproven:
+        return HASHED
 
     def check_secret(self, secret: str) -> str | None:
         return SHA256.check_secret(secret)

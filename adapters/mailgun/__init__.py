@@ -1,15 +1,18 @@
 """Mailgun: one event a webhook, signed inside the body; the forms of old accounts say the same.
 
-The signature covers a time and a token, not the event. So the token is the delivery's id: a second body under it is
-a duplicate. An event's `id` is unique within a day only, so the day belongs to the key.
+The signature covers a time and a token, not the event. So the token is the delivery's id, and good for one event: a
+second body under it is a duplicate if it names that event, and refused if not. An event's `id` is unique within a day
+only, so the day belongs to the key.
 `failed` is told apart by its severity, as the webhooks `permanent_fail` and `temporary_fail` are.
 """
 
 from collections.abc import Iterable
 from email.utils import getaddresses
+from hashlib import sha256
 
 from adapters.mailgun import legacy
-from adapters.mailgun.body_signature import BodySignature, form_fields, token
+from adapters.mailgun.body_signature import SIGNATURE_FIELDS, BodySignature, form_fields, token
+from gateway.errors import PayloadError
 from gateway.translation import json_body, mail
 from gateway.translation.adapter import Adapter, Docs
 from gateway.translation.batch import Batch
@@ -44,6 +47,23 @@ BY_SEVERITY = {"permanent": "permanent_fail", "temporary": "temporary_fail"}
 
 def delivery_id(verified: VerifiedWebhook) -> str | None:
     return token(verified.webhook)
+
+
+def single_use(verified: VerifiedWebhook) -> tuple[str, str] | None:
+    unique = token(verified.webhook)
+    return None if unique is None else (unique, _event_name(verified))
+
+
+def _event_name(verified: VerifiedWebhook) -> str:
+    """The event's id; of a form, which has none, and of whatever else what it says."""
+    if not verified.body.lstrip().startswith(b"{"):
+        said = [field for field in form_fields(verified.webhook) if field[0] not in SIGNATURE_FIELDS]
+        return f"form:{sha256(repr(said).encode('utf-8', 'surrogatepass')).hexdigest()}"
+    try:
+        id_ = Item(json_body.an_object(verified.json, "the body")).id("event-data.id")
+    except PayloadError:
+        id_ = None
+    return f"id:{id_}" if id_ else f"body:{sha256(verified.body).hexdigest()}"
 
 
 def read(item: Item) -> Mail:
@@ -128,4 +148,5 @@ adapter = Adapter(
     ignored=IGNORED,
     options=mail.MailOptions,
     delivery_id=delivery_id,
+    single_use=single_use,
 )

@@ -142,7 +142,7 @@ def _options(adapter: Adapter, case: sample.Sample, file: Path) -> Mapping[str, 
     try:
         options: Mapping[str, Any] = adapter.options().load(case.options)
     except ValidationError as error:
-        told = "; ".join(f"{name}: {error.messages[name]}" for name in error.messages)
+        told = "; ".join(f"{name}: {faults}" for name, faults in error.messages_dict.items())
         raise CommandError(f"{file}: `options` do not fit {adapter.name}: {told}") from error
     return options
 

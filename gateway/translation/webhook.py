@@ -5,9 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl
 
-from gateway.translation import json_body
+from gateway.translation import form, json_body
 
 
 class Headers(Mapping[str, str]):
@@ -34,7 +33,7 @@ class Headers(Mapping[str, str]):
 
 @dataclass(frozen=True)
 class Webhook:
-    """One request to a source: the exact bytes (after a Content-Encoding was undone), before anything is proven.
+    """One request to a source, before anything is proven: the exact bytes, after a Content-Encoding was undone.
 
     `url` is the public address as the provider has it, since some sign it; without the token, where one stands in it.
     `path_token` is that token: the last part of ``/webhooks/<source>/<token>``.
@@ -81,7 +80,11 @@ class VerifiedWebhook:
     @cached_property
     def form(self) -> Mapping[str, str]:
         """The fields of a URL-encoded form; of a repeated one the last value counts. Bytes that are no UTF-8 become
-        U+FFFD, as in `json`.
+        U+FFFD, as in `json`. Raises PayloadError.
         """
-        pairs = parse_qsl(self.body.decode(errors="replace"), keep_blank_values=True)
-        return {name: value.replace("\0", "\ufffd") for name, value in pairs}  # NUL: no database takes it as text
+        told = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in form.pairs(self.body)}
+        return {name: value.replace("\0", "\ufffd") for name, value in told.items()}  # no database takes NUL as text
+
+    def unpacked(self, body: bytes) -> "VerifiedWebhook":
+        """The same, with the body that its compressed one stands for: of use where the proof is not in the body."""
+        return replace(self, webhook=replace(self.webhook, body=body))

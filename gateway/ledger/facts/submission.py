@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.events import EventType, Lane, Sum
 from gateway.ledger.jobs import privacy_requests
+from gateway.ledger.single_use import SingleUse
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ class Submission:
     secret: str | None
     translated_items: tuple[TranslatedItem, ...]
     existing_webhook: str | None = None
+    single_use: SingleUse | None = None
+    """Where the signature does not cover the body and is good for one event."""
 
 
 @dataclass(frozen=True)
