@@ -60,9 +60,9 @@ class Provider:
         app.register_blueprint(endpoints(door))
         self.client: FlaskClient = app.test_client()
 
-    def post(self, sample: Sample) -> Any:
+    def post(self, sample: Sample, end: str = "") -> Any:
         now = datetime.now(UTC)
-        url = f"https://hooks.example.com/webhooks/{self.adapter.name}"
+        url = f"https://hooks.example.com/webhooks/{self.adapter.name}{end}"
         signed = self.scheme.sign(sample.webhook(self.adapter.name, url, now), self.keys.signing, now)
         path = signed.url.removeprefix("https://hooks.example.com")
         return self.client.post(path, data=signed.body, headers=dict(signed.headers))
@@ -180,3 +180,16 @@ def test_one_delivery_under_two_ids_is_one(sendgrid: Provider, ledger: Ledger) -
     one = {**opened(1), "event": "delivered"}
     receipts = [sendgrid.receipt(batch(one)), sendgrid.receipt(batch({**one, "sg_event_id": "another"}, opened(2)))]
     assert [(len(receipt["events"]), receipt["merged"]) for receipt in receipts] == [(1, 0), (1, 1)]
+
+
+@pytest.mark.parametrize("name", ["sendgrid", "mandrill", "square"])
+def test_a_slash_at_the_end_is_the_source_itself_and_belongs_to_the_url_that_is_signed(
+    small_ledger: Ledger, name: str
+) -> None:
+    sample = default_sample(name)
+    provider = Provider(adapters()[name], small_ledger, sample.options)
+    try:
+        answer = provider.post(sample, end="/")
+    finally:
+        provider.close()
+    assert (answer.status_code, len(answer.get_json()["events"])) == (200, 1), answer.text
