@@ -21,6 +21,7 @@ from gateway.translation.batch import Batch
 from gateway.translation.certificates import CertificateFile
 from gateway.translation.item import Item
 from gateway.translation.mail import BLOCKED, HARD, REJECTED, SOFT, UNDETERMINED, Acts, Bounce, Happening, Mail
+from gateway.translation.shared_secret import SharedSecretOptions, shared_secret
 from gateway.translation.webhook import VerifiedWebhook
 
 
@@ -36,15 +37,18 @@ class TopicField(fields.String):
     default_error_messages = {"topic": 'must be a topic, like arn:aws:sns:eu-west-1:123456789012:mail, or "*" for any'}
 
 
-class Options(mail.MailOptions):
-    """`topics`: whose messages are taken. `signing_certificates`: PEM files; then nothing is downloaded."""
+class Options(mail.MailOptions, SharedSecretOptions):
+    """`topics`: whose messages are taken. `signing_certificates`: PEM files; then nothing is downloaded. `auth` is how
+    raw deliveries and EventBridge prove themselves.
+    """
 
     topics = fields.List(TopicField(), required=True, validate=validate.Length(min=1, error="is empty"))
     signing_certificates = fields.List(CertificateFile(), load_default=list)
 
 
 def scheme(options: Mapping[str, Any]) -> sns.Sns:
-    return sns.Sns(tuple(options["topics"]), tuple(options["signing_certificates"]))
+    pinned = tuple(options.get("signing_certificates", ()))
+    return sns.Sns(tuple(options.get("topics", ())), pinned, raw=shared_secret(options))
 
 
 def delivery_id(verified: VerifiedWebhook) -> str | None:
