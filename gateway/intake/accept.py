@@ -14,11 +14,11 @@ from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, Paid, Refund, Su
 from gateway.intake.confirming import confirm
 from gateway.intake.memory_cache import MemoryCache
 from gateway.intake.route import Route
+from gateway.ledger.facts.single_use import SingleUse
 from gateway.ledger.facts.submission import Recall, Recorded, Submission, SubmittedEvent, SubmittedMemo, TranslatedItem
 from gateway.ledger.jobs import privacy_requests
 from gateway.ledger.money.sums import named
 from gateway.ledger.recording.commit import Committer
-from gateway.ledger.single_use import SingleUse
 from gateway.translation.adapter import Context, Demand, Memo, SourceEvent, Translation, Unreadable, split, translate
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 

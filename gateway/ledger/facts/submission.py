@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.events import EventType, Lane, Sum
+from gateway.ledger.facts.single_use import SingleUse
 from gateway.ledger.jobs import privacy_requests
-from gateway.ledger.single_use import SingleUse
 
 
 @dataclass(frozen=True)

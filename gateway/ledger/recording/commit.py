@@ -12,8 +12,9 @@ import structlog
 from sqlalchemy import Connection
 
 from gateway.errors import LedgerUnavailableError, RejectionCause, SignatureError, place_of
-from gateway.ledger import faults, single_use
+from gateway.ledger import faults
 from gateway.ledger.database import LOCK_SECONDS, TABLE_SECONDS, Ledger
+from gateway.ledger.facts import single_use
 from gateway.ledger.facts.submission import Recorded, Submission
 from gateway.ledger.recording.recording import quarantined_whole, record
 
