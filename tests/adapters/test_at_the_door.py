@@ -193,3 +193,18 @@ def test_a_slash_at_the_end_is_the_source_itself_and_belongs_to_the_url_that_is_
     finally:
         provider.close()
     assert (answer.status_code, len(answer.get_json()["events"])) == (200, 1), answer.text
+
+
+def test_an_opening_that_is_told_twice_counts_once_as_soon_as_both_are_known_to_be_ticked(small_ledger: Ledger) -> None:
+    def batch_of(*kinds: str) -> Sample:
+        facts = [{"type": kind, "rcpt_to": "ana@example.com", "event_id": f"{kind}{len(kinds)}"} for kind in kinds]
+        body = json.dumps([{"msys": {"e": fact}} for fact in facts]).encode()
+        return replace(default_sample("sparkpost"), body=body, headers={})  # with its id a batch would be a duplicate
+
+    provider = Provider(adapters()["sparkpost"], small_ledger)
+    try:
+        batches = [("initial_open",), ("initial_open", "open"), ("initial_open", "delivery", "injection")]
+        receipts = [provider.receipt(batch_of(*kinds)) for kinds in batches]
+    finally:
+        provider.close()
+    assert [(len(receipt["events"]), receipt["ignored"]) for receipt in receipts] == [(1, 0), (1, 1), (2, 1)]
