@@ -51,6 +51,7 @@ _NOBODY = re.compile(
     r"|unknown (?:user|recipient|mailbox|address|account|local)"
     r"|no such (?:user|recipient|mailbox|address|account|person|local)"
     r"|(?:user|recipient|mailbox|address|account)\b.{0,60}\b(?:does ?n[o']t|does not|doesnt) exist"
+    r"|invalid (?:user|recipient|mailbox)|not a valid (?:user|recipient|mailbox)|user does ?n[o']t have an? .{0,40}account"
     r"|no mailbox (?:here )?by that name|(?:user|recipient) (?:no longer|not) (?:here|on server|known)"
 )
 _POLICY = re.compile(

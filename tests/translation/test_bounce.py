@@ -62,6 +62,8 @@ def test_a_code_that_decides_overrules_the_label(
         ("550 5.1.1 unknown user; listed at zen.example as a source of spam", HARD),
         ("550 5.2.1 disabled for spam", HARD),
         ("550 <spamtrap@example.com> no such user", HARD),
+        ("554 delivery error: dd This user doesn't have a mail.example.com account", HARD),
+        ("550 Invalid recipient", HARD),
         ("mailbox is full", SOFT),
     ],
 )
