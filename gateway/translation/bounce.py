@@ -50,8 +50,9 @@ _NOBODY = re.compile(
     r"(?:user|recipient|mailbox|address|account|addressee)(?: \w+)? (?:is )?(?:unknown|not found|not exist)"
     r"|unknown (?:user|recipient|mailbox|address|account|local)"
     r"|no such (?:user|recipient|mailbox|address|account|person|local)"
-    r"|(?:user|recipient|mailbox|address|account)\b.{0,60}\b(?:does ?n[o']t|does not|doesnt) exist"
-    r"|invalid (?:user|recipient|mailbox)|not a valid (?:user|recipient|mailbox)|user does ?n[o']t have an? .{0,40}account"
+    r"|(?:user|recipient|mailbox|address|account)\b.{0,60}\bdoes ?n[o']t exist"
+    r"|user does ?n[o']t have an? .{0,40}account"
+    r"|invalid (?:user|recipient|mailbox)|not a valid (?:user|recipient|mailbox)"
     r"|no mailbox (?:here )?by that name|(?:user|recipient) (?:no longer|not) (?:here|on server|known)"
 )
 _POLICY = re.compile(
