@@ -57,8 +57,8 @@ def read(item: Item) -> Mail:
         campaign=item.text("data.broadcast_id") or tag(item, "campaign") or tag(item, "category"),
         subject=item.text("data.subject"),
         url=item.text("data.click.link"),
-        words=item.first("data.bounce.diagnosticCode", "data.suppressed.diagnosticCode"),
-        reason=item.text("data.bounce.message", "data.suppressed.message", "data.suppressed.type", "data.failed.reason")
+        words=item.first("data.bounce.diagnosticCode", "data.suppressed.diagnosticCode", "data.bounce.message"),
+        reason=item.text("data.suppressed.message", "data.suppressed.type", "data.failed.reason")
         or ORIGINS.get(item.text("data.origin") or ""),
         keys=tuple(filter(None, [name or webhook])),
     )
