@@ -19,11 +19,14 @@ from gateway.ledger.facts.submission import Recall, Recorded, Submission, Transl
 from gateway.ledger.money.sums import named
 from gateway.ledger.recording.commit import Committer
 from gateway.privacy import PrivacyRequest
-from gateway.translation.adapter import Context, SourceEvent, Translation, Unreadable, split, translate
+from gateway.translation.adapter import Context, Memo, SourceEvent, Translation, Unreadable, split, translate
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
 COMMIT_WITHIN = 4.0
 """Seconds that a provider waits for the ledger; Shopify gives up after 5."""
+
+UNDATED_MEMO_YIELDS = timedelta(days=3)
+"""What was taught with a time, up to so long before an undated memo arrived, counts more though it is told later."""
 
 LONGEST_NAME = 400
 """Longer keys and ids are replaced by their hash, so that they fit a column and an index."""
@@ -217,7 +220,7 @@ def _understood(route: Route, prefix: str, event: SourceEvent, translation: Tran
     forward = route.source.forward
     events = tuple(_scoped(route, prefix, made) for made in translation.events if made.type in forward)
     said = tuple(_scoped(route, prefix, made, makes=False) for made in translation.sums if made.type in forward)
-    memos = tuple(replace(memo, key=_key(prefix, memo.key)) for memo in translation.memos)
+    memos = tuple(_scoped_memo(prefix, memo) for memo in translation.memos)
     links = tuple(tuple(_key(prefix, key) for key in link) for link in translation.links)
     if events:
         return TranslatedItem("translated", event.type, events + said, memos, links)
@@ -238,6 +241,11 @@ def _scoped_request(route: Route, prefix: str, said: PrivacyRequest) -> PrivacyR
         destination=route.source.destination,
     )
     return replace(said, subject=subject)
+
+
+def _scoped_memo(prefix: str, memo: Memo) -> Memo:
+    at = memo.at - UNDATED_MEMO_YIELDS if memo.undated else memo.at
+    return replace(memo, key=_key(prefix, memo.key), at=at)
 
 
 def _scoped(route: Route, prefix: str, made: LumailEvent, *, makes: bool = True) -> LumailEvent:
