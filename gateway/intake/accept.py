@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from gateway.errors import PayloadError, TranslationFailedError, UnavailableError, is_of_machine, place_of
-from gateway.events import MONEY_TYPES, LumailEvent, Memo, MemoryKey, Paid, Refund, Sum
+from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, Paid, Refund, Sum
 from gateway.intake.account import Account, account_of
 from gateway.intake.confirming import confirm
 from gateway.intake.memory_cache import MemoryCache
@@ -21,11 +21,14 @@ from gateway.ledger.facts.submission import Recall, Recorded, Submission, Transl
 from gateway.ledger.money.sums import named
 from gateway.ledger.recording.commit import Committer
 from gateway.privacy import PrivacyRequest
-from gateway.translation.adapter import Claim, Context, SourceEvent, Translation, Unreadable, split, translate
+from gateway.translation.adapter import Claim, Context, Memo, SourceEvent, Translation, Unreadable, split, translate
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
 COMMIT_WITHIN = 4.0
 """Seconds that a provider waits for the ledger; Shopify gives up after 5."""
+
+UNDATED_MEMO_YIELDS = timedelta(days=3)
+"""What was taught with a time, up to so long before an undated memo arrived, counts more though it is told later."""
 
 LONGEST_NAME = 400
 """Longer keys and ids are replaced by their hash, so that they fit a column and an index."""
@@ -246,7 +249,7 @@ def _understood(
     forward = route.source.forward
     events = tuple(_scoped(route, prefix, made) for made in translation.events if made.type in forward)
     said = tuple(_scoped(route, prefix, made, makes=False) for made in translation.sums if made.type in forward)
-    memos = tuple(replace(memo, key=_key(prefix, memo.key)) for memo in translation.memos)
+    memos = tuple(_scoped_memo(prefix, memo) for memo in translation.memos)
     links = tuple(tuple(_key(prefix, key) for key in link) for link in translation.links)
     if events:
         return TranslatedItem("translated", event.type, events + said, memos, links)
@@ -276,6 +279,11 @@ def _require_whole_account(account: Account, said: PrivacyRequest) -> None:
             f"asks to erase all of the account {account.named[:100]!r}, and this source's is {account.name[:100]!r}: "
             "where they are one, make its `account` that name and replay this webhook"
         )
+
+
+def _scoped_memo(prefix: str, memo: Memo) -> Memo:
+    at = memo.at - UNDATED_MEMO_YIELDS if memo.undated else memo.at
+    return replace(memo, key=_key(prefix, memo.key), at=at)
 
 
 def _scoped(route: Route, prefix: str, made: LumailEvent, *, makes: bool = True) -> LumailEvent:

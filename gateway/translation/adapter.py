@@ -6,9 +6,9 @@ event stands in `Context`, and what earlier webhooks taught is asked of `Context
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, Protocol
 
 from marshmallow import Schema
@@ -24,8 +24,20 @@ from gateway.events import (
 )
 from gateway.privacy import Duty, PrivacyRequest, Subject
 from gateway.translation import payload
+from gateway.translation.fitting import fitted
 from gateway.translation.signature import Scheme
 from gateway.translation.webhook import VerifiedWebhook, Webhook
+
+
+class TimedBy(Enum):
+    """Who says when it happened: the item itself; its envelope (the time of the signature); nobody but the clock, where
+    the provider tells times usually, or never.
+    """
+
+    ITEM = "item"
+    ENVELOPE = "envelope"
+    ARRIVAL = "arrival"
+    NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,12 @@ class SourceEvent:
     payload: Mapping[str, Any]
     account: str | None = None
     test: bool = False
+    timed_by: TimedBy = TimedBy.ITEM
+
+    @property
+    def reported_at(self) -> datetime | None:
+        """When it happened, as it says itself: the only time that may belong to a key, since a retry tells it too."""
+        return self.occurred_at if self.timed_by is TimedBy.ITEM else None
 
 
 @dataclass(frozen=True)
@@ -286,7 +304,7 @@ def translate(adapter: Adapter, event: SourceEvent, context: Context) -> Transla
     if wrong is not None:
         raise PayloadError(f"is said to be {event.type[:80]}, which is not signed, and its body {wrong}")
     try:
-        translation = handler(event, context)
+        translation = _fitted(handler(event, context), event.timed_by)
         faults = {
             made.type.value: found for made in (*translation.events, *translation.sums) if (found := faults_of(made))
         }
@@ -307,6 +325,14 @@ def marks_of(adapter: Adapter, event_type: str) -> BodyMarks | None:
     """By what bodies of this type are known; the longest name counts."""
     names = [name for name in adapter.marks if covers(name, event_type)]
     return adapter.marks[max(names, key=len)] if names else None
+
+
+def _fitted(translation: Translation, timed_by: TimedBy) -> Translation:
+    undated = timed_by in (TimedBy.ARRIVAL, TimedBy.NOTHING)
+    events = tuple(fitted(made, undated=undated) for made in translation.events)
+    if timed_by is not TimedBy.ARRIVAL:
+        return replace(translation, events=events)
+    return replace(translation, events=events, memos=tuple(replace(memo, undated=True) for memo in translation.memos))
 
 
 def _by_pattern(adapter: Adapter, event_type: str) -> Handler | None:

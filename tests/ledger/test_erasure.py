@@ -165,6 +165,14 @@ def test_what_happened_before_is_left_out_also_where_its_fact_was_not_known(ledg
     assert rows(ledger, memory, "key") == []
 
 
+def test_what_has_no_time_counts_as_from_before(ledger: Ledger) -> None:
+    erased(ledger)
+    memo = Memo("customer:1", {"email": ANA}, LATER, undated=True)
+    undated = opened("open:1", subscriber=ANA, occurred_at=LATER, undated=True)
+    [late] = record(ledger, submission(told(undated), told(memos=(memo,))))
+    assert (late.events, late.word, rows(ledger, memory, "key")) == ((), "ignored", [])
+
+
 def test_who_comes_anew_is_a_new_person(ledger: Ledger) -> None:
     record(ledger, submission(told(payment("payment:1")), learnt("customer:1")))
     erased(ledger)
