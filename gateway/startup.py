@@ -13,6 +13,7 @@ from gateway.ledger.outbox import destination_identity, restore_guard
 from gateway.ledger.outbox.destination_identity import Moved
 from gateway.replay.resting import fingerprint_of
 from gateway.runtime import private_redis
+from gateway.runtime.wakeups import refuse_cluster
 from gateway.translation.adapter import Adapter
 from gateway.translation.registry import adapters, beside
 
@@ -49,6 +50,8 @@ def prepare(config: Config) -> None:
     Raises ConfigError where events would go elsewhere than they were meant to. A ledger that was copied or restored
     delivers nothing from now on until somebody resumes.
     """
+    if config.redis_url is not None:
+        refuse_cluster(config.redis_url)
     ledger = Ledger(config.database_url)
     try:
         migrate(ledger)
