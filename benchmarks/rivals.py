@@ -16,9 +16,9 @@ from queue import SimpleQueue
 
 from flask import Flask, Response, jsonify, request
 
-from gateway.bridge import Served
-from gateway.collecting import Bounds
 from gateway.ledger.database import Ledger
+from gateway.runtime.bridge import Served
+from gateway.runtime.collecting import Bounds
 
 DATABASE = "BENCHMARK_DATABASE_URL"
 SECRET = "BENCHMARK_SECRET"

@@ -8,8 +8,6 @@ import redis
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from gateway.bridge import Served
-from gateway.collecting import Bounds
 from gateway.config import Config, Flags
 from gateway.desk import Desk, desk
 from gateway.intake.drift import DriftWatch
@@ -19,6 +17,8 @@ from gateway.intake.route import routes
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts.submission import Recorded, Submission
 from gateway.ledger.recording.commit import Committer
+from gateway.runtime.bridge import Served
+from gateway.runtime.collecting import Bounds
 from gateway.runtime.health import health
 from gateway.runtime.wakeups import Wakeups, connect
 from gateway.startup import METRICS_FOLDER, configured, redis_url

@@ -31,9 +31,9 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.outbox import restore_guard
 from gateway.ledger.views import counters
 from gateway.replay import bulk
+from gateway.runtime.supervised import tell_ready
 from gateway.runtime.wakeups import DRAIN, QUEUE, WORK, Wakeups, connect
 from gateway.startup import prepare, redis_url
-from gateway.supervised import tell_ready
 from gateway.translation.registry import adapters, beside
 
 LONGEST_CALL = 2048

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.collecting import PER_ADDRESS, WHOLE_WITHIN
+from gateway.runtime.collecting import PER_ADDRESS, WHOLE_WITHIN
 from tests.supervised import Supervised, supervised
 from tests.tiny_application import LET_GO, LONGEST
 from tests.waiting import eventually

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gateway.bridge import Served
-from gateway.collecting import Bounds
+from gateway.runtime.bridge import Served
+from gateway.runtime.collecting import Bounds
 
 LONGEST = 1024 * 1024
 LET_GO = "TINY_LET_GO"

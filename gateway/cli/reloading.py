@@ -13,9 +13,9 @@ import structlog
 from gateway.config import Config
 from gateway.config.schemas import EnvironmentSchema, keys_of
 from gateway.errors import ConfigError, GatewayError, LedgerError
+from gateway.runtime.supervised import RELOADED
 from gateway.runtime.supervisor import Child, Reload
 from gateway.startup import prepare
-from gateway.supervised import RELOADED
 from gateway.translation import registry
 
 NEED_A_RESTART = {

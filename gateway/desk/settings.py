@@ -7,7 +7,7 @@ from gateway.desk.access import Role, allowed, signed_in
 from gateway.desk.parts import parts
 from gateway.ledger.accounts import audit
 from gateway.ledger.accounts.audit import Deed
-from gateway.supervised import ask_reload, last_reload
+from gateway.runtime.supervised import ask_reload, last_reload
 
 pages = Blueprint("settings", __name__)
 

@@ -24,10 +24,10 @@ from granian._loops import loops
 from granian.constants import Loops
 from granian.http import HTTP1Settings
 
-from gateway.bridge import Bridge, Served
+from gateway.runtime.bridge import Bridge, Served
 from gateway.runtime.logs import configure_logs
+from gateway.runtime.supervised import tell_ready
 from gateway.runtime.web import BACKLOG
-from gateway.supervised import tell_ready
 
 CONNECTIONS = 8192
 """Open at once, idle ones included; past it the process takes no more and leaves them to the others."""

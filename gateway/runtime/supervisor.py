@@ -22,7 +22,7 @@ from typing import IO
 import structlog
 
 from gateway.errors import GatewayError, StartError
-from gateway.supervised import READY, SUPERVISED_BY
+from gateway.runtime.supervised import READY, SUPERVISED_BY
 
 PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a child is started again, by how often it has died; the last holds for every further death."""

@@ -21,7 +21,7 @@ from gateway.ledger.accounts import users
 from gateway.ledger.accounts.users import Role
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import audit
-from gateway.supervised import last_reload
+from gateway.runtime.supervised import last_reload
 from tests.crash.installation import (
     Installation,
     Setup,

@@ -4,7 +4,7 @@ import json
 
 from gateway.desk import Desk
 from gateway.ledger.schema import audit
-from gateway.supervised import RELOADED
+from gateway.runtime.supervised import RELOADED
 from tests.desk.conftest import Visitor
 from tests.making import rows
 

@@ -17,8 +17,8 @@ from urllib.parse import unquote_to_bytes
 
 import structlog
 
-from gateway.collecting import Body, Bounds, NotWholeError, Receive, Room
 from gateway.errors import place_of
+from gateway.runtime.collecting import Body, Bounds, NotWholeError, Receive, Room
 
 HEALTH = {"/healthz": 1, "/readyz": 2}
 """Threads of their own, so that these are answered while all others are taken."""
