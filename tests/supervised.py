@@ -16,7 +16,8 @@ import psutil
 from gateway.errors import StartError
 from gateway.runtime import supervisor, web
 from gateway.runtime.logs import configure_logs
-from gateway.runtime.supervisor import Child, only_one
+from gateway.runtime.only_one import only_one
+from gateway.runtime.supervisor import Child
 from tests.waiting import eventually
 
 

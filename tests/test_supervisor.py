@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from gateway.errors import StartError
-from gateway.runtime.supervisor import only_one
+from gateway.runtime.only_one import only_one
 from tests.supervised import Supervised, supervised
 from tests.waiting import eventually
 

@@ -84,7 +84,7 @@ def _refuse_what_stays(before: Config, now: Config) -> None:
 def _tell(config: Config, wrong: str | None) -> None:
     told = {
         "at": datetime.now(UTC).isoformat(),
-        "refused": [] if wrong is None else wrong.splitlines(),
+        "faults": [] if wrong is None else wrong.splitlines(),
         "unchangeable": _fixed(config),
     }
     file = config.data / RELOADED

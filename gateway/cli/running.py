@@ -15,7 +15,7 @@ LAST = "last.json"
 """The note of the last `up` that ended, so that its configuration is still known."""
 
 LOCK = "up.lock"
-"""Held by `up` and its children, see `gateway.runtime.supervisor.only_one`."""
+"""Held by `up` and its children, see `gateway.runtime.only_one`."""
 
 STAND_IN = "GATEWAY_SANDBOX_URL"
 """The variable that says where Lumail's stand-in is."""

@@ -24,7 +24,8 @@ from gateway.lumail.sandbox import SandboxSettings, create_sandbox, serve
 from gateway.runtime import private_redis, supervisor
 from gateway.runtime import web as web_processes
 from gateway.runtime.logs import configure_logs
-from gateway.runtime.supervisor import Child, only_one
+from gateway.runtime.only_one import only_one
+from gateway.runtime.supervisor import Child
 from gateway.startup import METRICS_FOLDER, configured, prepare
 from gateway.worker import work
 
@@ -73,7 +74,7 @@ def up(said: Said, port: int | None, processes: int, workers: int) -> None:
     with only_one(config.data) as lock:
         if config.sandbox_url is not None:
             _sandbox_listens_at(config.sandbox_url, tried=True)
-        listener = passed or web_processes.listen(config.host, config.port)
+        listener = _listening(config, passed)
         _warn_of_strangers(config)
         prepare(config)
         first_admin.make(config)
@@ -114,7 +115,7 @@ def web(said: Said, port: int | None, processes: int) -> None:
     passed = web_processes.passed(os.environ)
     config, environ = _read(said, port, passed, beside=True)
     configure_logs()
-    listener = passed or web_processes.listen(config.host, config.port)
+    listener = _listening(config, passed)
     _warn_of_strangers(config)
     prepare(config)
 
@@ -251,6 +252,13 @@ def _sandbox_listens_at(url: str, *, tried: bool = False) -> tuple[str, int]:
 
 def _is_without_redis(config: Config) -> bool:
     return config.redis_url is None and private_redis.binary() is None
+
+
+def _listening(config: Config, passed: socket.socket | None) -> socket.socket:
+    if passed is None:
+        return web_processes.listen(config.host, config.port)
+    log.info("web.listens", host=config.host, port=config.port, passed=True)
+    return passed
 
 
 def _warn_of_strangers(config: Config) -> None:

@@ -23,12 +23,12 @@ RELOADED = "reload.json"
 
 @dataclass(frozen=True)
 class Reloaded:
-    """The last reload. `refused` are the faults for which nothing was changed, `unchangeable` the variables that the
+    """The last reload. `faults` are those for which nothing was changed, `unchangeable` the variables that the
     environment itself sets.
     """
 
     at: datetime
-    refused: Sequence[str]
+    faults: Sequence[str]
     unchangeable: Sequence[str]
 
 
@@ -53,6 +53,6 @@ def last_reload(data: Path) -> Reloaded | None:
     """None where there was none yet."""
     try:
         told = json.loads((data / RELOADED).read_text())
-        return Reloaded(datetime.fromisoformat(told["at"]), tuple(told["refused"]), tuple(told["unchangeable"]))
+        return Reloaded(datetime.fromisoformat(told["at"]), tuple(told["faults"]), tuple(told["unchangeable"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -2,8 +2,6 @@
 
 import contextlib
 import ctypes
-import fcntl
-import json
 import os
 import select
 import selectors
@@ -16,12 +14,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import IO
 
 import structlog
 
-from gateway.errors import GatewayError, StartError
+from gateway.errors import GatewayError
+from gateway.runtime.only_one import OnlyOne
 from gateway.runtime.supervised import READY, SUPERVISED_BY
 
 PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
@@ -78,11 +75,11 @@ class Reload:
     """How running processes get other settings.
 
     `children` are those to replace, by name, with what they are to be started with; it raises GatewayError where the
-    settings are at fault, and nothing changes. `told` hears how it went: None, or what was wrong.
+    settings are at fault, and nothing changes. `reported` hears how it went: None, or what was wrong.
     """
 
     children: Callable[[], Sequence[Child]]
-    told: Callable[[str | None], None]
+    reported: Callable[[str | None], None]
 
 
 @dataclass
@@ -98,62 +95,6 @@ class _Life:
     @property
     def runs(self) -> bool:
         return self.process is not None and self.process.poll() is None
-
-
-class OnlyOne:
-    """The right to run the processes of a data folder, held by the first `up` and by each child that it starts.
-
-    So it is free again when the last of them has ended, also where the supervisor was killed and a child outlives it.
-    """
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-        self.fileno = file.fileno()
-
-    def write(self, pids: Mapping[str, int]) -> None:
-        """Whom to name to the next who asks."""
-        self._file.seek(0)
-        self._file.truncate()
-        json.dump({"up": os.getpid(), **pids}, self._file)
-        self._file.flush()
-
-
-@contextmanager
-def only_one(data: Path, wait: float = 25.0) -> Iterator[OnlyOne]:
-    """Raises StartError where another `up` runs on this folder.
-
-    Waits for the children of one that was killed, which end by themselves: a worker after its last request.
-    """
-    deadline = time.monotonic() + wait
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-        opened = (data / "up.lock").open("a+")
-    except OSError as error:
-        raise StartError(
-            f"the data folder {data} can't be written: {error.strerror}. Give it to the user that runs the gateway, "
-            "make room, or choose another with --data or GATEWAY_DATA."
-        ) from error
-    with opened as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                file.seek(0)
-                holders = _holders(file.read())
-                if _alive(holders.get("up")):
-                    raise StartError(
-                        f"{data} is in use: `lumail-gateway up` runs there with pid {holders['up']}. "
-                        f"End it with `kill {holders['up']}`, or choose another folder with --data."
-                    ) from None
-                if time.monotonic() > deadline:
-                    left = " ".join(str(pid) for pid in holders.values() if _alive(pid))
-                    raise StartError(
-                        f"{data} is in use by processes of an earlier `lumail-gateway up` that was killed. "
-                        f"End them with `kill {left}`."
-                    ) from None
-                time.sleep(0.1)
-        yield OnlyOne(file)
 
 
 def run(
@@ -299,7 +240,7 @@ class _Supervisor:
         else:
             log.error("reload.refused", why=wrong, effect="the processes go on as they were")
         if self._reload is not None:
-            self._reload.told(wrong)
+            self._reload.reported(wrong)
 
     def _replace(self, life: _Life, child: Child) -> bool:
         """False where the new one does not come to stand; the old one goes on."""
@@ -417,23 +358,3 @@ def _end_with_parent() -> None:
 
 def _death(status: int) -> str:
     return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
-
-
-def _holders(text: str) -> dict[str, int]:
-    try:
-        holders: dict[str, int] = json.loads(text)
-    except ValueError:  # being written just now
-        return {}
-    return holders
-
-
-def _alive(pid: int | None) -> bool:
-    if pid is None:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

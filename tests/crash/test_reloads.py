@@ -127,7 +127,7 @@ def test_settings_that_are_at_fault_change_nothing_and_are_told(tmp_path: Path, 
         eventually(lambda: running.lines("reload.refused"))
         told = last_reload(tmp_path / "data")
         assert told is not None
-        assert "no such adapter" in told.refused[0]
+        assert "no such adapter" in told.faults[0]
         assert "STRIPE_WEBHOOK_SECRET" in told.unchangeable
         assert {one.pid for part in ("web", "worker") for one in running.parts(part)} == before
         assert requests.get(f"{running.url}/webhooks/stripe", timeout=10).ok

@@ -11,13 +11,13 @@ from tests.making import rows
 
 def last(desk: Desk, **told: object) -> None:
     desk.config.data.mkdir(exist_ok=True)
-    document = {"at": "2026-11-28T10:00:00+00:00", "refused": [], "unchangeable": [], **told}
+    document = {"at": "2026-11-28T10:00:00+00:00", "faults": [], "unchangeable": [], **told}
     (desk.config.data / RELOADED).write_text(json.dumps(document))
 
 
 def test_it_tells_what_the_gateway_runs_with_and_how_the_last_reload_went(desk_parts: Desk, admin: Visitor) -> None:
     assert str(desk_parts.config.file) in admin.page("/settings")
-    last(desk_parts, refused=["gateway.yaml:3: <script>: no such adapter"], unchangeable=["PORT"])
+    last(desk_parts, faults=["gateway.yaml:3: <script>: no such adapter"], unchangeable=["PORT"])
     page = admin.page("/settings")
     assert "gateway.yaml:3: &lt;script&gt;: no such adapter" in page
     assert "until it is restarted: PORT." in page
