@@ -226,7 +226,7 @@ def _statements(sqlite: bool, number: int) -> Iterator[str]:
     )
     yield (
         "INSERT INTO events (id, webhook, source, destination, type, subscriber, data, occurred_at, lane, status, "
-        'reason, due_at, tries, step, reads, found_by_read, "group", richness, lumail_event_id, created_at, '
+        'reason, due_at, tries, step, reads, found_by_read, "group", detail_rank, lumail_event_id, created_at, '
         "settled_at, held_at) "
         f"SELECT {identity('ev', 'n')}, {identity('wh', f'n / {A_WEBHOOK}')}, {source}, "
         f"CASE WHEN n % 10 = 0 THEN 'second' ELSE 'main' END, {kind}, 's' || (n * 31 % {people_}) || '@example.com', "
@@ -278,7 +278,7 @@ def _count(ledger: Ledger) -> dict[str, float]:
             break
     with ledger.write() as connection:
         connection.execute(text("UPDATE counted SET until = until - 60000000"))
-        connection.execute(text("DELETE FROM tallies WHERE minutes = 1 AND at >= (SELECT min(until) FROM counted)"))
+        connection.execute(text("DELETE FROM counters WHERE minutes = 1 AND at >= (SELECT min(until) FROM counted)"))
     began = time.perf_counter()
     counters.keep(ledger)
     return {"catching_up": longest, "a_minute": (time.perf_counter() - began) * 1000}

@@ -6,18 +6,38 @@ event stands in `Context`, and what earlier webhooks taught is asked of `Context
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum
 from typing import Any, Protocol
 
 from marshmallow import Schema
 
 from gateway.errors import AdapterError, PayloadError, TranslationFailedError
-from gateway.events import LumailEvent, MemoryKey, faults_of
+from gateway.events import (
+    LumailEvent,
+    MemoryKey,
+    faults_of,
+)
+from gateway.events import (
+    Memo as Memo,  # what a handler returns stands here together
+)
+from gateway.privacy import Duty, PrivacyRequest, Subject
 from gateway.translation import payload
+from gateway.translation.fitting import fitted
 from gateway.translation.signature import Scheme
 from gateway.translation.webhook import VerifiedWebhook, Webhook
+
+
+class TimedBy(Enum):
+    """Who says when it happened: the item itself; its envelope (the time of the signature); nobody but the clock, where
+    the provider tells times usually, or never.
+    """
+
+    ITEM = "item"
+    ENVELOPE = "envelope"
+    ARRIVAL = "arrival"
+    NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
@@ -35,6 +55,12 @@ class SourceEvent:
     payload: Mapping[str, Any]
     account: str | None = None
     test: bool = False
+    timed_by: TimedBy = TimedBy.ITEM
+
+    @property
+    def reported_at(self) -> datetime | None:
+        """When it happened, as it says itself: the only time that may belong to a key, since a retry tells it too."""
+        return self.occurred_at if self.timed_by is TimedBy.ITEM else None
 
 
 @dataclass(frozen=True)
@@ -49,57 +75,6 @@ class Memory(Protocol):
 
     def recall(self, key: MemoryKey) -> Mapping[str, Any] | None:
         """The values last remembered under `key`, or None."""
-
-
-@dataclass(frozen=True)
-class Memo:
-    """Something to remember: `values` are merged into what is known, unless that was taught at a later time.
-
-    A value `email` releases events that wait for this key.
-    """
-
-    key: MemoryKey
-    values: Mapping[str, Any]
-    at: datetime
-
-
-class Duty(StrEnum):
-    """What the law may oblige the gateway to do for a person."""
-
-    ERASE = "erase"
-    COPY = "copy"
-
-
-@dataclass(frozen=True)
-class Demand:
-    """That a person is to be erased, or that somebody asks for a copy of what is held on a person.
-
-    The person is known by `addresses` (e-mail addresses), by `memories` (a customer's id), and by `keys`, the facts to
-    which it belongs (its orders), named as an event names them. `whole_account` means everything of the account that
-    the source event belongs to. `reference` is the provider's name for the demand, shown to the operator.
-    """
-
-    duty: Duty
-    addresses: tuple[str, ...] = ()
-    memories: tuple[MemoryKey, ...] = ()
-    keys: tuple[str, ...] = ()
-    whole_account: bool = False
-    reference: str | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.addresses or self.memories or self.keys or self.whole_account)
-
-    def as_json(self) -> dict[str, Any]:
-        """What it says, and only that, as a case of the adapter's tests has it."""
-        said = {
-            "people": list(self.addresses),
-            "memories": [f"{memory.kind}:{memory.id}" for memory in self.memories],
-            "keys": list(self.keys),
-            "whole_account": self.whole_account,
-            "reference": self.reference,
-        }
-        return {"duty": self.duty.value, **{name: value for name, value in said.items() if value}}
 
 
 @dataclass(frozen=True)
@@ -128,7 +103,7 @@ class Translation:
     memos: tuple[Memo, ...] = ()
     links: tuple[tuple[str, ...], ...] = ()
     ignored: str | None = None
-    demand: Demand | None = None
+    demand: PrivacyRequest | None = None
 
 
 def translated(*events: LumailEvent, memos: Sequence[Memo] = (), links: Sequence[tuple[str, ...]] = ()) -> Translation:
@@ -160,8 +135,8 @@ def erased(
 
     What is told of these facts later, or is older than the demand, is left out without a word.
     """
-    demand = Demand(Duty.ERASE, tuple(addresses), tuple(memories), tuple(keys), whole_account, reference)
-    return Translation(demand=demand)
+    subject = Subject(tuple(addresses), tuple(memories), tuple(keys), whole_account)
+    return Translation(demand=PrivacyRequest(Duty.ERASE, subject, reference))
 
 
 def requested(
@@ -172,7 +147,8 @@ def requested(
     reference: str | None = None,
 ) -> Translation:
     """Somebody asks for a copy of what is held on the person; it is shown to the operator until that is exported."""
-    return Translation(demand=Demand(Duty.COPY, tuple(addresses), tuple(memories), tuple(keys), reference=reference))
+    subject = Subject(tuple(addresses), tuple(memories), tuple(keys))
+    return Translation(demand=PrivacyRequest(Duty.COPY, subject, reference))
 
 
 Handler = Callable[[SourceEvent, Context], Translation]
@@ -291,7 +267,7 @@ def translate(adapter: Adapter, event: SourceEvent, context: Context) -> Transla
     if handler is None:
         return _left_out(adapter, event.type)
     try:
-        translation = handler(event, context)
+        translation = _fitted(handler(event, context), event.timed_by)
         faults = {
             made.type.value: found for made in (*translation.events, *translation.sums) if (found := faults_of(made))
         }
@@ -303,9 +279,17 @@ def translate(adapter: Adapter, event: SourceEvent, context: Context) -> Transla
         ) from error
     if faults:
         raise PayloadError(f"adapter {adapter.name} made an event that Lumail would refuse: {faults}")
-    if translation.demand is not None and translation.demand.is_empty:
+    if translation.demand is not None and translation.demand.subject.is_empty:
         raise PayloadError(f"{event.type} does not say of whom it speaks")
     return translation
+
+
+def _fitted(translation: Translation, timed_by: TimedBy) -> Translation:
+    undated = timed_by in (TimedBy.ARRIVAL, TimedBy.NOTHING)
+    events = tuple(fitted(made, undated=undated) for made in translation.events)
+    if timed_by is not TimedBy.ARRIVAL:
+        return replace(translation, events=events)
+    return replace(translation, events=events, memos=tuple(replace(memo, undated=True) for memo in translation.memos))
 
 
 def _by_pattern(adapter: Adapter, event_type: str) -> Handler | None:

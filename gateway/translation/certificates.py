@@ -17,16 +17,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from marshmallow import ValidationError, fields
 
-from gateway import http_get
 from gateway.errors import RejectionCause, SignatureError, UnavailableError
 from gateway.translation.schemes import reading
-from gateway.translation.signature import KeyPair
+from gateway.translation.signature import Fetch, KeyPair, fetch_nothing
 
 KEPT = 64
 KEPT_FOR = 24 * 3600.0
 REFUSED_FOR = 300.0
 """Seconds for which an address that has no certificate is not asked again."""
 UNREACHED_FOR = 10.0
+WITHIN = 3.0
+"""Seconds that a request waits for a certificate that another is downloading."""
+LARGEST = 64 * 1024
 DOWNLOADS_A_MINUTE = 20
 """More are never tried: strangers, who can name any address that is allowed, keep nobody busy."""
 
@@ -85,7 +87,7 @@ class CertificateFile(fields.Field[str]):
 def _content(path: str) -> str:
     try:
         with Path(path).open("rb") as file:
-            return file.read(http_get.LARGEST).decode("latin-1")
+            return file.read(LARGEST).decode("latin-1")
     except (OSError, ValueError) as error:
         raise ValidationError(f"can't be read: {type(error).__name__}") from error
 
@@ -104,14 +106,14 @@ class _Failure:
 class Certificates:
     """Downloaded certificates, kept for a day. Threads share one.
 
-    `allowed` is what the whole of an address must look like. What is found and what is not are kept apart, each
-    bounded, so that made-up addresses push out nothing.
+    `allowed` is what the whole of an address must look like; `get` asks there. What is found and what is not are kept
+    apart, each bounded, so that made-up addresses push out nothing.
     """
 
     def __init__(
         self,
         allowed: re.Pattern[str],
-        get: Callable[[str], http_get.Answer] = http_get.get,
+        get: Fetch = fetch_nothing,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.allowed = allowed
@@ -121,6 +123,10 @@ class Certificates:
         self._found: dict[str, tuple[x509.Certificate, float]] = {}
         self._failed: dict[str, tuple[_Failure, float]] = {}
         self._downloads: deque[float] = deque()
+
+    def by(self, get: Fetch) -> "Certificates":
+        """Others, asked for through `get`."""
+        return Certificates(self.allowed, get, self._clock)
 
     def at(self, address: str) -> x509.Certificate:
         """The certificate at an address, asked for at most once.
@@ -144,7 +150,7 @@ class Certificates:
         return None
 
     def _downloaded(self, address: str) -> x509.Certificate:
-        if not self._turn.acquire(timeout=http_get.WITHIN):
+        if not self._turn.acquire(timeout=WITHIN):
             raise UnavailableError("another certificate is being downloaded")
         try:
             kept = self._kept(address)  # by whoever had the turn before

@@ -104,7 +104,7 @@ def test_made_up_addresses_are_not_asked_without_end_and_push_out_nothing() -> N
 
 def test_those_who_come_at_once_share_one_download() -> None:
     with webserver(answering(200, PEM)) as server:
-        kept = Certificates(re.compile(re.escape(server.url) + "/a.pem"))
+        kept = Certificates(re.compile(re.escape(server.url) + "/a.pem"), http_get.get)
         threads = [threading.Thread(target=kept.at, args=(f"{server.url}/a.pem",)) for _ in range(8)]
         for thread in threads:
             thread.start()
@@ -116,7 +116,7 @@ def test_those_who_come_at_once_share_one_download() -> None:
 def test_a_redirection_to_a_certificate_is_none() -> None:
     with webserver(answering(200, PEM)) as other:
         with webserver(answering(302, b"", {"Location": f"{other.url}/a.pem"})) as server:
-            kept = Certificates(re.compile(re.escape(server.url) + "/a.pem"))
+            kept = Certificates(re.compile(re.escape(server.url) + "/a.pem"), http_get.get)
             with pytest.raises(SignatureError):
                 kept.at(f"{server.url}/a.pem")
         assert other.asked == []
@@ -124,7 +124,7 @@ def test_a_redirection_to_a_certificate_is_none() -> None:
 
 def test_a_huge_certificate_is_none() -> None:
     with webserver(answering(200, PEM + b"\n" * http_get.LARGEST)) as server:
-        kept = Certificates(re.compile(re.escape(server.url) + "/a.pem"))
+        kept = Certificates(re.compile(re.escape(server.url) + "/a.pem"), http_get.get)
         with pytest.raises(SignatureError):
             kept.at(f"{server.url}/a.pem")
 
