@@ -27,6 +27,8 @@ class Reason(StrEnum):
     NOT_IN_LUMAIL = "not_in_lumail"
     LINK_MISSING = "link_missing"
     SALE_UNKNOWN = "sale_unknown"
+    SALE_LEFT_OUT = "sale_left_out"
+    SALE_NEVER_COUNTED = "sale_never_counted"
     PAYMENT_NOT_LEFT = "payment_not_left"
     PAYMENT_NOT_DELIVERED = "payment_not_delivered"
     ANSWER_LOST = "answer_lost"
@@ -70,6 +72,7 @@ REASONS: Mapping[Status, frozenset[Reason]] = {
             Reason.NOT_IN_LUMAIL,
             Reason.LINK_MISSING,
             Reason.SALE_UNKNOWN,
+            Reason.SALE_LEFT_OUT,
             Reason.PAYMENT_NOT_LEFT,
             Reason.PAYMENT_NOT_DELIVERED,
             Reason.ANSWER_LOST,
@@ -88,6 +91,7 @@ REASONS: Mapping[Status, frozenset[Reason]] = {
     Status.DROPPED: frozenset(
         {
             Reason.SUPERSEDED,
+            Reason.SALE_NEVER_COUNTED,
             Reason.EXPIRED,
             Reason.CANCELLED,
             Reason.HELD_TOO_LONG,
@@ -111,7 +115,7 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     ),
     Status.HELD: frozenset({Status.WAITING, Status.DELIVERING, Status.DELIVERED, Status.DROPPED}),
     Status.FAILED: frozenset({Status.WAITING, Status.DELIVERED}),
-    Status.DROPPED: frozenset({Status.WAITING, Status.DELIVERED}),
+    Status.DROPPED: frozenset({Status.WAITING, Status.HELD, Status.DELIVERED}),
     Status.DELIVERED: frozenset(),
 }
 """What one transaction may make of a status; several changes in one are seen as one."""
@@ -146,7 +150,7 @@ FINAL_REASONS = frozenset({Reason.CANCELLED, Reason.EXPIRED, Reason.PERSON_ERASE
 FINAL_WHEN_HELD = frozenset({Reason.ANSWER_LOST})
 """The same of one that was held too long for this reason."""
 
-OF_SALES = frozenset({Reason.PAYMENT_NOT_LEFT, Reason.PAYMENT_NOT_DELIVERED, Reason.SALE_UNKNOWN})
+OF_SALES = frozenset({Reason.PAYMENT_NOT_LEFT, Reason.PAYMENT_NOT_DELIVERED, Reason.SALE_UNKNOWN, Reason.SALE_LEFT_OUT})
 """Why a refund is held until more is known of its sale."""
 
 WITHOUT_REASON: Mapping[str, Any] = {"reason": None, "reason_detail": None, "former_reason": None}

@@ -7,26 +7,28 @@ too much. That can't be taken back: it is set against what comes next, and shown
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from sqlalchemy import BindParameter, Connection, Insert, RowMapping, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from gateway.events import EventType, Paid, Refund, RefundTotal, decode_data, encode_data
+from gateway.events import LINK_WAIT, Chargeback, EventType, Paid, Refund, RefundTotal, decode_data, encode_data
 from gateway.ledger.facts import incidents
 from gateway.ledger.facts.known_event import KnownEvent
 from gateway.ledger.facts.submission import SubmittedEvent
 from gateway.ledger.money.refund_order import follow
-from gateway.ledger.money.sums import NOTHING, PAID, Money, Sums, priced
+from gateway.ledger.money.sums import NOTHING, PAID, Money, Standing, Sums, priced
 from gateway.ledger.schema import groups
 from gateway.ledger.status import WITHOUT_REASON, Closed, Reason, Status
 
 RETURNED = "Refund returned"
 """The product of a payment that gives back a refund which failed after Lumail had heard of it."""
 
+_NOTHING_ELSE: Mapping[str, Any] = MappingProxyType({})
 _CHUNK = 500
 _ASKED: BindParameter[Any] = bindparam("asked", expanding=True)
 _SUMS_OF_GROUPS = select(groups.c.id, groups.c.truth, groups.c.emitted, groups.c.heard_at, groups.c.closed).where(
@@ -150,12 +152,11 @@ class SaleBalance:
         if isinstance(fact.sum, Paid):
             made = self._paid(fact, fact.sum, group)
             for balance in account.sums.balances:
-                self._balance(
-                    group, balance
-                )  # refunds that came first: now it is known what the buyer's money was worth
+                # refunds that came first: now it is known what the buyer's money was worth, and how much was paid
+                self._catch_up(group, balance, fact if fact.makes else None)
         else:
             made = self._refunded(fact, fact.sum, group)
-        self._follow(group)
+        self._follow(group, LINK_WAIT if isinstance(fact.sum, Paid) else fact.sum.link_wait)
         return made
 
     def unite(self, group: str, other: str) -> None:
@@ -169,9 +170,10 @@ class SaleBalance:
         self._changed.add(group)
         if not account.sums.is_heard_only:
             account.heard_at = None
-        for balance in dict.fromkeys([PAID, *account.sums.balances]):
-            self._balance(group, balance)
-        self._follow(group)
+        self._balance(group, PAID)
+        for balance in account.sums.balances:
+            self._catch_up(group, balance)
+        self._follow(group, LINK_WAIT)
 
     def write(self) -> None:
         """Write the sums back."""
@@ -257,7 +259,7 @@ class SaleBalance:
 
     # Refunds
 
-    def _refunded(self, fact: SubmittedEvent, told: Refund | RefundTotal, group: str) -> KnownEvent | None:
+    def _refunded(self, fact: SubmittedEvent, told: Refund | RefundTotal | Chargeback, group: str) -> KnownEvent | None:
         lacking = self._balance(group, told.balance, returns=fact if told.returns else None)
         currency = self._currency(group, told.balance)
         refunds = [event for event in self._events(group, told.balance) if event.type == EventType.SUBSCRIBER_REFUND]
@@ -270,23 +272,35 @@ class SaleBalance:
             self._set_amount(waiting, _amount(waiting) + lacking)
         for event in refunds:
             if event.is_unattempted:
-                self._enrich_refund(event, fact, alone=self._of(group).sums.leaves_alone(told.balance))
+                self._enrich_refund(event, fact)
         return None
 
-    def _enrich_refund(self, event: KnownEvent, fact: SubmittedEvent, *, alone: bool) -> None:
+    def _catch_up(self, group: str, balance: str, fact: SubmittedEvent | None = None) -> None:
+        """Tell the refunds that came before their sale counted, or before as much of it was paid; `fact` tells that."""
+        lacking = self._balance(group, balance)
+        if lacking <= 0 or self._standing(group) is not Standing.COUNTED:
+            return
+        refunds = [event for event in self._events(group, balance) if event.type == EventType.SUBSCRIBER_REFUND]
+        given_up = next((one for one in refunds if _was_given_up(one)), None)
+        waiting = next((one for one in refunds if one.is_unattempted), None)
+        money = Money(lacking, self._currency(group, balance))
+        if waiting is not None:
+            self._set_amount(waiting, _amount(waiting) + lacking)
+        elif given_up is not None:
+            self._event_writer.change(
+                given_up, {**WITHOUT_REASON, "status": Status.HELD, "reason": Reason.SALE_UNKNOWN, "settled_at": None}
+            )
+            self._set_amount(given_up, money.amount, money.currency)
+        elif fact is not None:
+            values = {"type": EventType.SUBSCRIBER_REFUND.value, "detail_rank": 0, "named_by": None}
+            self._add(fact, group, balance, balance, money, values)
+
+    def _enrich_refund(self, event: KnownEvent, fact: SubmittedEvent) -> None:
         values: dict[str, Any] = {}
         if self._is_better(fact, event):
             values |= {"data": _with_amount(fact.data, event), "detail_rank": fact.detail_rank}
         if event.subscriber is None and fact.subscriber is not None:
-            values["subscriber"] = fact.subscriber
-        if event.status == Status.HELD and event.reason == Reason.SALE_UNKNOWN and alone and fact.makes:
-            known = values.get("subscriber", event.subscriber) is not None
-            if known:
-                values |= {"status": Status.WAITING, "reason": None}
-            else:
-                values |= {"reason": Reason.SUBSCRIBER_UNKNOWN, "waits_for": fact.waits_for}
-        elif event.status == Status.HELD and event.reason == Reason.SUBSCRIBER_UNKNOWN and "subscriber" in values:
-            values |= {"status": Status.WAITING, "reason": None, "waits_for": None}
+            values |= {"subscriber": fact.subscriber, "waits_for": None}
         if values:
             self._event_writer.change(event, values)
 
@@ -296,10 +310,10 @@ class SaleBalance:
             return self._event_writer.is_repeated(event)
         return fact.detail_rank > event.detail_rank
 
-    def _follow(self, group: str) -> None:
-        """Let untold refunds go where their payment went, and after it."""
+    def _follow(self, group: str, wait: timedelta) -> None:
+        """Let untold refunds go where their payment went, and after it; without one, wait for it so long."""
         payments = [event for event in self._events(group, PAID) if event.reason != Reason.SUPERSEDED]
-        is_kept = bool(self._of(group).kept.get(PAID))
+        standing = self._standing(group)
         for balance in self._of(group).sums.balances:
             for event in self._events(group, balance):
                 if event.type != EventType.SUBSCRIBER_REFUND or not event.is_unattempted:
@@ -307,14 +321,40 @@ class SaleBalance:
                 sale = _sale_of(event, balance, payments)
                 if sale is not None:
                     values = follow(event, sale)
-                elif is_kept and event.status == Status.HELD and event.reason == Reason.SALE_UNKNOWN:
-                    values = {"reason": Reason.SUBSCRIBER_UNKNOWN}
-                    if event.subscriber is not None:
-                        values = {"status": Status.WAITING, "reason": None}
+                    values |= {} if event.release_at is None else {"release_at": None}
                 else:
-                    values = {}
+                    values = self._without_payment(event, balance, group, standing, wait)
                 if values:
                     self._event_writer.change(event, values)
+
+    def _standing(self, group: str) -> Standing:
+        account = self._of(group)
+        is_kept = any(Decimal(amount) > 0 for amount in account.kept.get(PAID, {}).values())
+        return Standing.COUNTED if is_kept else account.sums.standing
+
+    def _without_payment(
+        self, event: KnownEvent, balance: str, group: str, standing: Standing, wait: timedelta
+    ) -> dict[str, Any]:
+        """The columns to set of a refund whose payment is no event that is kept here."""
+        release_at = event.release_at or self._now + wait
+        if standing is Standing.LEFT_OUT:
+            wanted = {
+                "status": Status.HELD,
+                "reason": Reason.SALE_LEFT_OUT,
+                "release_at": release_at,
+                "waits_for": None,
+            }
+        elif standing is Standing.COUNTED:
+            known = event.subscriber is not None
+            wanted = {"status": Status.WAITING, "reason": None} if known else {"reason": Reason.SUBSCRIBER_UNKNOWN}
+            wanted |= {"release_at": None}
+        elif not self._of(group).sums.leaves_alone(balance):
+            wanted = {"status": Status.HELD, "reason": Reason.SALE_UNKNOWN, "release_at": None, "waits_for": None}
+        elif event.status == Status.HELD:
+            wanted = {"reason": Reason.SALE_UNKNOWN, "release_at": release_at}
+        else:  # it has waited for its sale, and is on its way without
+            wanted = {}
+        return {name: value for name, value in wanted.items() if getattr(event, name) != value}
 
     # Both
 
@@ -353,8 +393,18 @@ class SaleBalance:
         sums = self._of(group).sums
         if balance == PAID:
             return sums.paid(currency)
-        refunded = sums.refunded(balance)
-        return NOTHING if refunded is None else sums.in_currency(refunded, currency).amount
+        back = sums.went_back(balance)
+        if back is None:
+            return NOTHING
+        amount = sums.in_currency(back, currency).amount
+        if self._standing(group) is not Standing.COUNTED or not sums.paid(currency):
+            return amount
+        others = (other for other in sums.balances if other != balance)
+        elsewhere = sum((self._emitted(group, other, currency) for other in others), NOTHING)
+        return max(min(amount, sums.paid(currency) - elsewhere), NOTHING)
+
+    def _emitted(self, group: str, balance: str, currency: str) -> Decimal:
+        return self._of(group).emitted(balance, currency, self._events(group, balance))
 
     def _currency(self, group: str, balance: str, *, prefer: str | None = None) -> str:
         """In which currency a book is kept: the one that Lumail was told first; a refund in that of its sale.
@@ -373,7 +423,7 @@ class SaleBalance:
             return sums.own_currency(first or sums.first_currency or prefer or "")
         sale = [event for event in self._events(group, PAID) if event.is_live or event.is_closed]
         target = next((event.currency for event in sale), None) or next(iter(kept.get(PAID, {})), None)
-        refunded = sums.refunded(balance)
+        refunded = sums.went_back(balance)
         if refunded is None:
             return target or ""
         return refunded.currency if target is None else sums.in_currency(refunded, target).currency
@@ -386,17 +436,24 @@ class SaleBalance:
                 if money.currency == currency:
                     self._set_amount(event, money.amount, currency)
 
-    def _add(self, fact: SubmittedEvent, group: str, balance: str, provider_object: str, money: Money) -> KnownEvent:
+    def _add(
+        self,
+        fact: SubmittedEvent,
+        group: str,
+        balance: str,
+        provider_object: str,
+        money: Money,
+        besides: Mapping[str, Any] = _NOTHING_ELSE,
+    ) -> KnownEvent:
         values: dict[str, Any] = {
             "balance": balance,
             "provider_object": provider_object,
             "amount": money.amount,
             "currency": money.currency,
         }
-        values["data"] = priced(fact.data, money)
-        alone = balance == PAID or self._of(group).sums.leaves_alone(balance)
+        values |= {"data": priced(fact.data, money), **besides}
         wait = _link_wait(fact)
-        if not alone:
+        if balance != PAID:
             values |= {"status": Status.HELD, "reason": Reason.SALE_UNKNOWN}
         elif wait is not None:
             values |= {"release_at": self._now + wait}
@@ -461,6 +518,17 @@ def _amount(event: KnownEvent) -> Decimal:
 
 def _link_wait(fact: SubmittedEvent) -> Any:
     return fact.sum.link_wait if isinstance(fact.sum, Paid) else None
+
+
+def _was_given_up(event: KnownEvent) -> bool:
+    """Whether it was dropped because its sale was not known, or did not count."""
+    if event.status != Status.DROPPED:
+        return False
+    unknown = event.reason == Reason.HELD_TOO_LONG and event.former_reason in (
+        Reason.SALE_UNKNOWN,
+        Reason.SALE_LEFT_OUT,
+    )
+    return unknown or event.reason == Reason.SALE_NEVER_COUNTED
 
 
 def _was_nobodys(event: KnownEvent) -> bool:

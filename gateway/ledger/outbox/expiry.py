@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, bindparam, select, text, update
+from sqlalchemy import Connection, Select, Update, bindparam, or_, select, text, update
 
 from gateway.ledger.money import refund_order
 from gateway.ledger.scheduling import leases, lines
@@ -60,13 +60,14 @@ _RELEASED = (
         status_is(Status.HELD),
         text("events.release_at IS NOT NULL"),
         events.c.release_at <= bindparam("now", type_=Instant),
-        events.c.subscriber.is_not(None),
+        or_(events.c.subscriber.is_not(None), events.c.reason == Reason.SALE_LEFT_OUT),
     )
     .order_by(events.c.release_at)
 )
+_DROP_UNCOUNTED = _drop(Reason.SALE_NEVER_COUNTED, _RELEASED.where(events.c.reason == Reason.SALE_LEFT_OUT).limit(STEP))
 _LET_GO = (
     update(events)
-    .where(events.c.id.in_(_RELEASED.limit(STEP)))
+    .where(events.c.id.in_(_RELEASED.where(events.c.reason.is_distinct_from(Reason.SALE_LEFT_OUT)).limit(STEP)))
     .values(status=Status.WAITING, reason=None, release_at=None, due_at=bindparam("now", type_=Instant))
     .returning(events.c.lane, events.c.subscriber)
 )
@@ -99,12 +100,16 @@ def drop_held(connection: Connection, destination: str, now: datetime, hold_for:
 
 
 def let_go(connection: Connection, destination: str, now: datetime) -> bool:
-    """Let events leave whose time to wait for a better telling is over; whether there may be more of them."""
+    """Let events leave whose time to wait for a better telling is over; whether there may be more of them.
+
+    A refund whose sale does not count by then is dropped instead.
+    """
+    dropped = connection.execute(_DROP_UNCOUNTED, {"destination_name": destination, "now": now}).all()
     gone = connection.execute(_LET_GO, {"destination_name": destination, "now": now}).all()
     lines.refresh(connection, destination, {(row.lane, row.subscriber) for row in gone})
     if gone:
         leases.wake(connection, destination, now)
-    return len(gone) == STEP
+    return STEP in (len(gone), len(dropped))
 
 
 def is_any(connection: Connection, destination: str, now: datetime, hold_for: timedelta) -> bool:
