@@ -33,7 +33,7 @@ from gateway.translation.adapter import (
     translate,
 )
 from gateway.translation.declarative.adapter import adapter_from, adapter_of
-from gateway.translation.sales import ANY_TIME
+from gateway.translation.declarative.sales import ANY_TIME
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 from tests.translation.requests import NOW
 from tests.translation.yaml_adapters import RIGHT, ruled, with_
@@ -403,7 +403,7 @@ def test_a_source_may_leave_chargebacks_out() -> None:
 
 def test_the_source_says_what_a_refund_without_a_sale_may_do() -> None:
     told = PAID | {"type": "refund.told", "refund": "r1"}
-    options = {"unknown_sale_refunds": "send", "failed_refund": "payment", "link_wait": "1d"}
+    options: dict[str, Any] = {"unknown_sale_refunds": "send", "failed_refund": "payment", "link_wait": "1d"}
     (said,) = became(BACK.replace(", state: state", ""), told, **options).events
     assert isinstance(said.sum, Refund)
     assert (said.sum.alone, said.sum.returns, said.sum.link_wait) == (True, True, timedelta(days=1))

@@ -12,7 +12,7 @@ from marshmallow import Schema, fields, validate
 
 from gateway.errors import AdapterError, PayloadError
 from gateway.events import DATA_SCHEMAS, EventType, LumailEvent, MemoryKey
-from gateway.translation import bounce, given, json_body, money, person, sales
+from gateway.translation import bounce, json_body, money, person
 from gateway.translation.adapter import (
     Adapter,
     Context,
@@ -26,6 +26,7 @@ from gateway.translation.adapter import (
     covers,
     ignored,
 )
+from gateway.translation.declarative import given, sales
 from gateway.translation.declarative.expressions import Expression, is_true
 from gateway.translation.declarative.schema import FILLED_IN, Declaration, Emission, Rule, read
 from gateway.translation.declarative.scope import STEPS, Scope
@@ -383,7 +384,7 @@ class _Translator:
             if reason is not None:
                 reasons.append(reason)
             elif rule.sale is not None:
-                said = sales.told(rule.sale, rule.recall, event, known, scope, context)
+                said = sales.statements(rule.sale, rule.recall, event, known, scope, context)
                 events += said.events
                 sums += said.sums
                 reasons += [] if said.events or said.sums else [said.reason]

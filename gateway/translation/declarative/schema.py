@@ -16,10 +16,11 @@ from gateway.config.values import Text, Whole, Word
 from gateway.errors import AdapterError
 from gateway.events import DATA_SCHEMAS, MONEY_TYPES, EventType
 from gateway.formats.durations import Duration
-from gateway.translation import sale_rules, schemes
+from gateway.translation import schemes
 from gateway.translation.adapter import covers
+from gateway.translation.declarative import sale_rules
 from gateway.translation.declarative.expressions import Expression, compiled
-from gateway.translation.sales import SAYS, Back, Sale
+from gateway.translation.declarative.sales import SAYS, Back, Sale
 from gateway.translation.signature import Scheme
 
 LONGEST_FILE = 200_000
@@ -264,7 +265,7 @@ class RuleSchema(Schema):
     when = Formula()
     sale = Keys()
     of = Keys()
-    provider_object = Keys()
+    part = Keys()
     paid = Formula()
     currency = Formula()
     product = Formula()
@@ -561,7 +562,7 @@ class _Reading:
             refund=None if "refund" not in found else Back(**found["refund"]),
             chargeback=None if "chargeback" not in found else Back(**found["chargeback"]),
             makes=found.get("makes"),
-            richness=found["richness"],
+            detail_rank=found["richness"],
             minor=self._file.get("amounts") == "minor",
         )
 

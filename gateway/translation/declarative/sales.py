@@ -13,9 +13,9 @@ from typing import Any
 from gateway.config.faults import Path as Place
 from gateway.errors import PayloadError
 from gateway.events import Chargeback, EventType, LumailEvent, MemoryKey, Paid, Refund, RefundState, RefundTotal, Sum
-from gateway.translation import given, money
+from gateway.translation import money
 from gateway.translation.adapter import Context, SourceEvent
-from gateway.translation.declarative import functions
+from gateway.translation.declarative import functions, given
 from gateway.translation.declarative.expressions import Expression
 from gateway.translation.declarative.scope import Scope
 
@@ -89,18 +89,18 @@ class Said:
     reason: str = "nothing is told of money"
 
 
-def told(
-    sale: Sale, recall: Mapping[str, Expression], event: SourceEvent, known: Any, scope: Scope, context: Context
+def statements(
+    sale: Sale, recall: Mapping[str, Expression], event: SourceEvent, payload: Any, scope: Scope, context: Context
 ) -> Said:
     """Raises PayloadError where the payload does not tell what is needed."""
-    keys = given.keys("sale", sale.keys, known, scope)
-    translated_item = _Telling(sale, keys, event, known, scope, context)
+    keys = given.keys("sale", sale.keys, payload, scope)
+    translated_item = _Telling(sale, keys, event, payload, scope, context)
     measured = (measure(translated_item) for measure in (_paid, _refunded_total, _refund, _chargeback))
     said = [one for one in measured if one is not None]
     if not said:
         return Said(reason=_silence(sale, context))
-    subscriber, waits_for = given.subscriber(sale.subscriber, recall, known, scope)
-    product = _product(sale, known, scope)
+    subscriber, waits_for = given.subscriber(sale.subscriber, recall, payload, scope)
+    product = _product(sale, payload, scope)
     base = _Base(sale, keys, subscriber, waits_for, product, event.occurred_at)
     made = [(base.event(one), makes) for one, makes in said]
     return Said([one for one, makes in made if makes], [one for one, makes in made if not makes])
@@ -119,7 +119,7 @@ class _Telling:
     sale: Sale
     keys: Sequence[str]
     event: SourceEvent
-    known: Any
+    payload: Any
     scope: Scope
     context: Context
 
@@ -127,7 +127,7 @@ class _Telling:
         """In major units; None where nothing is told."""
         if expression is None:
             return None
-        found = given.evaluated(place, expression, self.known, self.scope)
+        found = given.evaluated(place, expression, self.payload, self.scope)
         if found is None or found is False or found == "":
             return None
         try:
@@ -139,7 +139,7 @@ class _Telling:
 
     @cached_property
     def currency(self) -> str:
-        found = given.evaluated("currency", self.sale.currency, self.known, self.scope)
+        found = given.evaluated("currency", self.sale.currency, self.payload, self.scope)
         try:
             return money.currency_code(found)
         except PayloadError as error:
@@ -174,7 +174,7 @@ def _paid(one: _Telling) -> tuple[Sum, bool] | None:
         return None
     part = one.balance
     if one.sale.provider_object is not None:
-        part = next(iter(given.keys("part", one.sale.provider_object, one.known, one.scope)), "")
+        part = next(iter(given.keys("part", one.sale.provider_object, one.payload, one.scope)), "")
         if not part:
             raise PayloadError("part: it is not told")
     amount = max(amount, Decimal(0))
@@ -188,8 +188,8 @@ def _presented(one: _Telling) -> tuple[Decimal, str] | None:
     named = one.sale.presented
     if named is None:
         return None
-    code = given.name("presented.currency", named["currency"], one.known, one.scope)
-    amount = given.evaluated("presented.amount", named["amount"], one.known, one.scope)
+    code = given.name("presented.currency", named["currency"], one.payload, one.scope)
+    amount = given.evaluated("presented.amount", named["amount"], one.payload, one.scope)
     if code is None or amount is None or money.currency_code(code) == one.currency:
         return None
     seen = functions.major_units(one.scope, amount, code) if one.sale.minor else money.amount(amount)
@@ -230,13 +230,13 @@ def _chargeback(one: _Telling) -> tuple[Sum, bool] | None:
 
 
 def _single(place: str, back: Back, one: _Telling) -> tuple[str, Decimal, RefundState] | None:
-    id_ = given.name(f"{place}.id", back.id, one.known, one.scope)
+    id_ = given.name(f"{place}.id", back.id, one.payload, one.scope)
     amount = None if id_ is None else one.amount(f"{place}.amount", back.amount)
     if id_ is None or amount is None:
         return None
     if back.state is None:
         return id_, amount, RefundState.SUCCEEDED
-    word = given.name(f"{place}.state", back.state, one.known, one.scope)
+    word = given.name(f"{place}.state", back.state, one.payload, one.scope)
     if word is None:
         return None
     if word not in _STATES:
@@ -247,10 +247,10 @@ def _single(place: str, back: Back, one: _Telling) -> tuple[str, Decimal, Refund
 _STATES = {one.value: one for one in RefundState}
 
 
-def _product(sale: Sale, known: Any, scope: Scope) -> str | None:
+def _product(sale: Sale, payload: Any, scope: Scope) -> str | None:
     if sale.product is None:
         return None
-    found = given.text(given.evaluated("product", sale.product, known, scope), "product")
+    found = given.text(given.evaluated("product", sale.product, payload, scope), "product")
     return found[:LONGEST_PRODUCT].strip() or None
 
 

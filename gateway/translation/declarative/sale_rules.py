@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.events import EventType
-from gateway.translation.sales import SAYS
+from gateway.translation.declarative.sales import SAYS
 
 WITH_MONEY = ("sale", "of", "part", "currency", "product", "presented", "makes")
 """Keys that belong to a rule about money, and only there."""

@@ -63,11 +63,11 @@ def truth(place: str, expression: Expression | None, value: Any, scope: Scope) -
     raise PayloadError(f"{place}: neither true nor false; compare it with a word (mode == 'test')")
 
 
-def keys(place: str, named: Sequence[tuple[str, Expression]], told: Any, scope: Scope) -> tuple[str, ...]:
+def keys(place: str, named: Sequence[tuple[str, Expression]], payload: Any, scope: Scope) -> tuple[str, ...]:
     """The keys that the payload tells; those that are null are left out."""
     found = []
     for kind, expression in named:
-        id_ = text(evaluated(place, expression, told, scope), place)
+        id_ = text(evaluated(place, expression, payload, scope), place)
         if not id_:
             continue
         key = f"{kind}:{id_}" if kind else id_
@@ -78,17 +78,17 @@ def keys(place: str, named: Sequence[tuple[str, Expression]], told: Any, scope: 
 
 
 def subscriber(
-    expression: Expression | None, recall: Mapping[str, Expression], told: Any, scope: Scope
+    expression: Expression | None, recall: Mapping[str, Expression], payload: Any, scope: Scope
 ) -> tuple[str | None, MemoryKey | None]:
-    """Whose it is; where that is not told, the memory that will tell; neither where there is no such memory."""
-    found = None if expression is None else evaluated("subscriber", expression, told, scope)
+    """Whose it is; where that is not payload, the memory that will tell; neither where there is no such memory."""
+    found = None if expression is None else evaluated("subscriber", expression, payload, scope)
     if found is not None and found != "":
         address = person.email(found)
         if address is None:
             raise PayloadError("subscriber: not an e-mail address")
         return address, None
     for kind, recalled in recall.items():
-        id_ = name(f"recall.{kind}", recalled, told, scope)
+        id_ = name(f"recall.{kind}", recalled, payload, scope)
         if id_ is not None:
             return None, MemoryKey(kind, id_)
     return None, None
