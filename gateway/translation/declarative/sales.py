@@ -158,10 +158,10 @@ class _Telling:
     def common(self) -> dict[str, Any]:
         """What is alike of all that takes money back."""
         return {
-            "book": self.balance,
-            "part": self.balance,
+            "balance": self.balance,
+            "provider_object": self.balance,
             "currency": self.currency,
-            "told_at": self.event.occurred_at,
+            "reported_at": self.event.occurred_at,
             "alone": self.option("unknown_sale_refunds") == "send",
             "returns": self.option("failed_refund") == "payment",
             "link_wait": self.option("link_wait"),
