@@ -6,7 +6,7 @@ not name its invoice (https://docs.stripe.com/changelog/basil/2025-03-31/add-sup
 so to count both would count a sale twice.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -89,7 +89,7 @@ def _awaited(told: Told, event: SourceEvent, context: Context) -> Translation:
     payment = told.ids["payment"]
     if not payment:
         return taught(*memos) if memos else ignored("payment_status is unpaid: nothing is paid yet")
-    memos.append(Memo(MemoryKey("payment", payment), {"session": True}, event.occurred_at))
+    memos = _besides(memos, Memo(MemoryKey("payment", payment), {"session": True}, event.occurred_at))
     received = _recalled(context.memory, MemoryKey("payment", payment)).get("received")
     if received is None or _mode(context) == INTENTS:
         return taught(*memos, links=_links(told.ids))
@@ -388,7 +388,15 @@ def _cash_moved(told: Told, part: str, event: SourceEvent, context: Context, *, 
     if _recalled(context.memory, MemoryKey("payment", payment)).get("session"):
         return replace(made, events=(*made.events, _of_session(told, event, context)))
     received = {"received": [str(told.amounts["amount"]), told.amounts["currency"]]}
-    return replace(made, memos=(*made.memos, Memo(MemoryKey("payment", payment), received, event.occurred_at)))
+    memo = Memo(MemoryKey("payment", payment), received, event.occurred_at)
+    return replace(made, memos=tuple(_besides(made.memos, memo)))
+
+
+def _besides(memos: Sequence[Memo], more: Memo) -> list[Memo]:
+    """The memos with one more, which goes into that of the same key."""
+    if not any(one.key == more.key for one in memos):
+        return [*memos, more]
+    return [replace(one, values={**one.values, **more.values}) if one.key == more.key else one for one in memos]
 
 
 def _paid(told: Told, paid: Paid, event: SourceEvent, context: Context, *, makes: bool) -> Translation:

@@ -111,7 +111,7 @@ def _sale(dice: Random, name: str, same: str | None, number: int, powers: Powers
         account=account,
         kind=kind,
         product=f"Course {name}",
-        emails=emails,  # type: ignore[arg-type]  # two of them
+        emails=emails,
         changes_at=at + dice.randrange(0, 4 * DAY),
         currency=dice.choice(powers.currencies),
         total=total,
