@@ -250,6 +250,7 @@ def _fact(route: Route, prefix: str, made: LumailEvent) -> SubmittedEvent:
         once=_once(route, prefix, made),
         sum=None if made.sum is None else _sum(prefix, made.sum),
         named_by=None if made.named_by is None else _memory_name(prefix, made.named_by),
+        currencies=route.currencies,
     )
 
 

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     PLAN_LIMIT_REACHED = "plan_limit_reached"
     SUBSCRIBER_REFUSED = "subscriber_refused"  # the detail is Lumail's HTTP status
     RETRIES_ENDED = "retries_ended"  # the detail is the days for which it was tried
+    OTHER_CURRENCY = "other_currency"
     SUPERSEDED = "superseded"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
@@ -73,6 +74,7 @@ REASONS: Mapping[Status, frozenset[Reason]] = {
             Reason.LINK_MISSING,
             Reason.SALE_UNKNOWN,
             Reason.SALE_LEFT_OUT,
+            Reason.OTHER_CURRENCY,
             Reason.PAYMENT_NOT_LEFT,
             Reason.PAYMENT_NOT_DELIVERED,
             Reason.ANSWER_LOST,
@@ -92,6 +94,7 @@ REASONS: Mapping[Status, frozenset[Reason]] = {
         {
             Reason.SUPERSEDED,
             Reason.SALE_NEVER_COUNTED,
+            Reason.OTHER_CURRENCY,
             Reason.EXPIRED,
             Reason.CANCELLED,
             Reason.HELD_TOO_LONG,
@@ -144,11 +147,11 @@ ON_THEIR_WAY = (Status.DELIVERING, Status.UNKNOWN)
 UNSENT = (Status.WAITING, Status.HELD)
 """Statuses of an event of which Lumail has heard nothing, unless it was tried before."""
 
-FINAL_REASONS = frozenset({Reason.CANCELLED, Reason.EXPIRED, Reason.PERSON_ERASED})
+FINAL_REASONS = frozenset({Reason.CANCELLED, Reason.EXPIRED, Reason.PERSON_ERASED, Reason.OTHER_CURRENCY})
 """Reasons of a dropped event that keep its fact from ever being told again."""
 
-FINAL_WHEN_HELD = frozenset({Reason.ANSWER_LOST})
-"""The same of one that was held too long for this reason."""
+FINAL_WHEN_HELD = frozenset({Reason.ANSWER_LOST, Reason.OTHER_CURRENCY})
+"""The same of one that was held too long for one of these reasons."""
 
 OF_SALES = frozenset({Reason.PAYMENT_NOT_LEFT, Reason.PAYMENT_NOT_DELIVERED, Reason.SALE_UNKNOWN, Reason.SALE_LEFT_OUT})
 """Why a refund is held until more is known of its sale."""

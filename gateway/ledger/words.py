@@ -29,6 +29,7 @@ REASONS: Mapping[str, str] = {
     Reason.PLAN_LIMIT_REACHED: "Lumail refused it with 402: a limit of the plan is reached",
     Reason.SUBSCRIBER_REFUSED: "Lumail refused to make the subscriber with {detail}",
     Reason.RETRIES_ENDED: "given up after {detail} days",
+    Reason.OTHER_CURRENCY: "another currency than the destination's",
     Reason.SUPERSEDED: "superseded",
     Reason.EXPIRED: "expired",
     Reason.CANCELLED: "cancelled",
@@ -78,6 +79,9 @@ MEANINGS: Mapping[tuple[str, str], str] = {
     (Status.HELD, Reason.SALE_LEFT_OUT): (
         "It gives back money of a sale of which nothing was counted. It is dropped unless the sale counts within days."
     ),
+    (Status.HELD, Reason.OTHER_CURRENCY): (
+        "Lumail has one number for a subscriber, and this is money in another currency. A person has to decide."
+    ),
     (Status.HELD, Reason.PAYMENT_NOT_LEFT): (
         "It gives back money of a payment that Lumail has not got yet. It follows that payment by itself."
     ),
@@ -102,6 +106,9 @@ MEANINGS: Mapping[tuple[str, str], str] = {
     (Status.DROPPED, Reason.SUPERSEDED): "It is not sent: another event tells the same.",
     (Status.DROPPED, Reason.SALE_NEVER_COUNTED): (
         "It is not sent: nothing of its sale was ever counted. Should the sale count later, it leaves."
+    ),
+    (Status.DROPPED, Reason.OTHER_CURRENCY): (
+        "It is not sent: Lumail has one number for a subscriber, and this is money in another currency."
     ),
     (Status.DROPPED, Reason.EXPIRED): "It is not sent: it would have come too late to be of use.",
     (Status.DROPPED, Reason.CANCELLED): "It is not sent: somebody decided so.",

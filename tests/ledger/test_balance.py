@@ -226,6 +226,15 @@ def test_a_chargeback_that_is_lost_adds_to_the_refunds_up_to_what_was_paid(ledge
     assert [one[0::3] for one in shown(ledger)] == [("PAYMENT", 60), ("REFUND", 60)]
 
 
+@pytest.mark.parametrize(("policy", "status"), [("hold", "held"), ("drop", "dropped")])
+def test_money_in_another_currency_than_the_destinations_does_not_leave(
+    ledger: Ledger, policy: str, status: str
+) -> None:
+    dollars = sale("in", "50.00", currency="USD", currencies=("EUR", policy))
+    record_facts(ledger, dollars, sale("other", "20.00", currencies=("EUR", policy)), dollars)
+    assert shown(ledger) == [("PAYMENT", status, "other_currency", 50), ("PAYMENT", "waiting", None, 20)]
+
+
 def test_a_chargeback_that_is_won_again_is_left_out_while_it_waits(ledger: Ledger) -> None:
     record_facts(ledger, sale("in", "60.00"), chargeback("60", SUCCEEDED, "in"), chargeback("60", FAILED, "in", at=90))
     assert shown(ledger) == [("PAYMENT", "waiting", None, 60)]

@@ -18,6 +18,7 @@ class SubmittedEvent:
     `sum` is what it says of a sale's money (its names hashed); where it is there, `data` is as if this were all that
     is told. `makes` False: it only teaches what is true, and makes no event.
     `named_by` is the memory key that may teach a better name of the product until the event leaves.
+    `currencies` is the destination's own, and what becomes of money in another: hold or drop.
     """
 
     type: EventType
@@ -34,6 +35,7 @@ class SubmittedEvent:
     sum: Sum | None = None
     makes: bool = True
     named_by: str | None = None
+    currencies: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

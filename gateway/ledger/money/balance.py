@@ -29,6 +29,7 @@ RETURNED = "Refund returned"
 """The product of a payment that gives back a refund which failed after Lumail had heard of it."""
 
 _NOTHING_ELSE: Mapping[str, Any] = MappingProxyType({})
+_IN_OTHER_CURRENCY = {"hold": Status.HELD, "drop": Status.DROPPED}
 _CHUNK = 500
 _ASKED: BindParameter[Any] = bindparam("asked", expanding=True)
 _SUMS_OF_GROUPS = select(groups.c.id, groups.c.truth, groups.c.emitted, groups.c.heard_at, groups.c.closed).where(
@@ -459,6 +460,10 @@ class SaleBalance:
             values |= {"release_at": self._now + wait}
             if fact.subscriber is not None:
                 values |= {"status": Status.HELD, "reason": Reason.LINK_MISSING}
+        if fact.currencies is not None and fact.currencies[0] != money.currency:
+            values |= {"status": _IN_OTHER_CURRENCY[fact.currencies[1]], "reason": Reason.OTHER_CURRENCY}
+            values |= {"waits_for": None, "release_at": None}
+            values |= {"settled_at": self._now} if values["status"] == Status.DROPPED else {}
         return self._event_writer.add(fact, group, values)
 
     def _give_back(self, fact: SubmittedEvent, group: str, balance: str, money: Money) -> None:
