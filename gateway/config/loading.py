@@ -232,7 +232,7 @@ class _Reading:
             annotate=found["annotate"],
             refund_sign=found["refund_sign"],
             currency=found.get("currency"),
-            other_currencies=found.get("other_currencies", "send"),
+            other_currencies=found["other_currencies"],
             hold_for=found["hold_for"],
         )
 
