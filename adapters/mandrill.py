@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from secrets import token_urlsafe
 from typing import Any
-from urllib.parse import parse_qsl
 
 from marshmallow import fields, validate
 
-from gateway.errors import PayloadError, SignatureError
-from gateway.translation import bounce, json_body, key, mail, moment
+from gateway.errors import PayloadError, RejectionCause, SignatureError
+from gateway.translation import bounce, form, json_body, key, mail, moment
 from gateway.translation.adapter import (
     Adapter,
     Context,
@@ -31,7 +30,7 @@ from gateway.translation.adapter import (
 )
 from gateway.translation.payload import Email, First, Part, PayloadSchema, Text, Whole
 from gateway.translation.schemes import reading
-from gateway.translation.signature import KeyPair, Signed
+from gateway.translation.signature import KeyPair, Reads, Signed, Unproven
 from gateway.translation.webhook import VerifiedWebhook, Webhook
 
 HEADER = "X-Mandrill-Signature"
@@ -39,7 +38,7 @@ FIELD = "mandrill_events"
 URL_CHECK_KEY = "test-webhook"
 """Signs the look at a URL for which Mandrill has not made a key yet."""
 
-_MOST_FIELDS = 100
+MOST_FIELDS = 100
 
 
 class Options(mail.MailOptions):
@@ -63,6 +62,10 @@ class FormSignature:
         return True
 
     @property
+    def unproven(self) -> Unproven:
+        return Unproven(Reads.CONTENT)
+
+    @property
     def proof_headers(self) -> tuple[str, ...]:
         return (HEADER,)
 
@@ -81,14 +84,15 @@ class FormSignature:
         return reading.symmetric(token_urlsafe(16))
 
     def _signature(self, webhook: Webhook, secret: str) -> bytes:
-        # Latin-1 maps each byte to one character: the fields' bytes stay what they are, whatever encodes them
-        told = dict(
-            parse_qsl(
-                webhook.body.decode("latin-1"), keep_blank_values=True, encoding="latin-1", max_num_fields=_MOST_FIELDS
-            )
-        )
-        signed = "".join(name + told[name] for name in sorted(told)).encode("latin-1")
-        return hmac.digest(secret.encode(), (self.url or webhook.url).encode() + signed, "sha1")
+        try:
+            told = dict(form.pairs(webhook.body, MOST_FIELDS))
+        except PayloadError as error:
+            raise SignatureError(RejectionCause.MALFORMED, str(error)) from error
+        signing = hmac.new(secret.encode(), (self.url or webhook.url).encode(), "sha1")
+        for name in sorted(told):
+            signing.update(name)
+            signing.update(told[name])
+        return signing.digest()
 
 
 def probe(webhook: Webhook, secrets: Sequence[str], options: Mapping[str, Any]) -> bool:

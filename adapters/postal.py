@@ -29,7 +29,7 @@ from gateway.translation.adapter import (
     ignored,
 )
 from gateway.translation.payload import Email, Part, PayloadSchema, Text
-from gateway.translation.signature import KeyPair, Signed
+from gateway.translation.signature import HASHED, KeyPair, Signed, Unproven
 from gateway.translation.webhook import VerifiedWebhook, Webhook
 
 SHA1 = schemes.Rsa(header="X-Postal-Signature", digest="sha1")
@@ -51,6 +51,10 @@ class PostalSignature:
     @property
     def signs_body(self) -> bool:
         return True
+
+    @property
+    def unproven(self) -> Unproven:
+        return HASHED
 
     def check_secret(self, secret: str) -> str | None:
         return SHA256.check_secret(secret)

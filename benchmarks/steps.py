@@ -60,9 +60,9 @@ def application() -> Flask:
     """`gateway.app.application` with a stopwatch at each step; at its end the sums are written into a folder."""
     watch = Stopwatch()
     places: tuple[tuple[Any, str, str], ...] = (
-        (endpoints, "read_body", "read"),
+        (endpoints, "_body", "read"),
         (endpoints, "_note_receipt", "note"),
-        (accept, "verify", "verify"),
+        (endpoints, "prove", "verify"),
         (accept, "submission", "split and translate"),
         (Committer, "submit", "wait for the commit"),
         (Committer, "_commit", "commit"),

@@ -23,7 +23,7 @@ from gateway.errors import PayloadError, RejectionCause, SignatureError
 from gateway.translation import certificates, json_body, moment
 from gateway.translation.certificates import Certificates
 from gateway.translation.schemes import Basic, reading
-from gateway.translation.signature import KeyPair, SelfProving, Signed
+from gateway.translation.signature import KeyPair, Reads, SelfProving, Signed, Unproven
 from gateway.translation.webhook import Webhook
 
 NOTIFICATION = "Notification"
@@ -39,6 +39,9 @@ SIGNED = {
 """What is signed of each type, in this order; a notification without Subject is signed without."""
 
 _DIGESTS: Mapping[str, type[hashes.SHA1] | type[hashes.SHA256]] = {"1": hashes.SHA1, "2": hashes.SHA256}
+
+MOST = 1024 * 1024
+"""Bytes that are read unproven: SNS takes messages of 256 KB, of which JSON may make twice as much and more."""
 
 ANY_TOPIC = "*"
 TOPIC = re.compile(
@@ -57,12 +60,13 @@ RETRIED_FOR = timedelta(hours=2)
 
 
 def envelope(body: bytes) -> Mapping[str, Any] | None:
-    """The envelope of a body; None for one without: a message that is delivered raw, or nothing of SNS's at all."""
+    """The envelope of a body; None for one without: a message that is delivered raw, or nothing of SNS's at all.
+
+    An envelope is flat but for the attributes of a message, so anybody's body costs no more than its bytes.
+    """
     try:
-        told = json_body.load(body)
+        told = json_body.load_flat(body)
     except PayloadError:
-        return None
-    if not isinstance(told, dict):
         return None
     kind = told.get("Type")
     is_envelope = (isinstance(kind, str) and kind in SIGNED) or "Signature" in told or "SigningCertURL" in told
@@ -112,6 +116,10 @@ class Sns(SelfProving):
     @property
     def signs_body(self) -> bool:
         return True
+
+    @property
+    def unproven(self) -> Unproven:
+        return Unproven(Reads.CONTENT, MOST)
 
     @property
     def proof_headers(self) -> tuple[str, ...]:

@@ -3,21 +3,23 @@
 events:   https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-payloads
 security: https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks
 
-The signature covers a time and a token, not the event. So the token is the delivery's id: a second body under it is
-a duplicate. An event's `id` is unique within a day only, so the day belongs to the key.
+The signature covers a time and a token, not the event. So the token is the delivery's id, and good for one event: a
+second body under it is a duplicate if it names that event, and refused if not. An event's `id` is unique within a day
+only, so the day belongs to the key.
 `failed` is told apart by its severity, as the webhooks `permanent_fail` and `temporary_fail` are.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from email.utils import getaddresses
+from hashlib import sha256
 from typing import Any
 
 from marshmallow import fields
 
 from adapters.mailgun import legacy
-from adapters.mailgun.body_signature import BodySignature, form_fields, token
-from gateway.errors import PayloadError
+from adapters.mailgun.body_signature import SIGNATURE_FIELDS, BodySignature, form_fields, token
+from gateway.errors import PayloadError, SignatureError
 from gateway.translation import bounce, json_body, key, mail, moment, person
 from gateway.translation.adapter import Adapter, Context, Docs, Handlers, SourceEvent, Translation, translated
 from gateway.translation.payload import Email, Part, PayloadSchema, Text
@@ -62,6 +64,24 @@ def _event_data(verified: VerifiedWebhook) -> Mapping[str, Any]:
 
 def delivery_id(verified: VerifiedWebhook) -> str | None:
     return token(verified.webhook)
+
+
+def single_use(verified: VerifiedWebhook) -> tuple[str, str] | None:
+    unique = token(verified.webhook)
+    return None if unique is None else (unique, _event_name(verified))
+
+
+def _event_name(verified: VerifiedWebhook) -> str:
+    """The event's id; of a form, which has none, and of whatever else what it says."""
+    try:
+        told = _event_data(verified)
+    except (PayloadError, SignatureError):
+        told = {}
+    id_ = told.get("id")
+    if verified.body.lstrip().startswith(b"{"):
+        return f"id:{id_}" if isinstance(id_, str) and id_ else f"body:{sha256(verified.body).hexdigest()}"
+    said = [field for field in form_fields(verified.webhook) if field[0] not in SIGNATURE_FIELDS]
+    return f"form:{sha256(repr(said).encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 class HeadersSchema(PayloadSchema):
@@ -274,4 +294,5 @@ adapter = Adapter(
     ignored=IGNORED,
     options=mail.MailOptions,
     delivery_id=delivery_id,
+    single_use=single_use,
 )

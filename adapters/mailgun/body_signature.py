@@ -3,25 +3,36 @@
 https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks
 """
 
-import email
 import hashlib
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
+from adapters.mailgun import multipart
 from gateway.errors import PayloadError, RejectionCause, SignatureError
-from gateway.translation import json_body
+from gateway.translation import form, json_body
 from gateway.translation.schemes import reading
-from gateway.translation.signature import KeyPair, Signed
+from gateway.translation.signature import KeyPair, Reads, Signed, Unproven
 from gateway.translation.webhook import Webhook
 
 RETRIED_FOR = timedelta(hours=8, minutes=30)
 """Mailgun tries again after 10, 10, 15, 30, 60, 120 and 240 minutes, and is said to send the same signature."""
+
+MOST = 1024 * 1024
+"""Bytes that are read unproven. An event has few KB; a form of old may have a message's headers, or what bounced."""
+
+_BLOCK = re.compile(rb'"signature"[ \t\r\n]{0,100}:[ \t\r\n]{0,100}(\{[^{}]{0,2000}\})')
+_MOST_BLOCKS = 16
+
+_MEMBERS = frozenset({"timestamp", "token", "signature"})
+SIGNATURE_FIELDS = _MEMBERS | {"parent-signature"}
 
 Field = tuple[str, str]
 
@@ -31,7 +42,7 @@ class BodySignature:
     """Hex HMAC-SHA256 of `timestamp` and `token`, beside them in the body.
 
     Of a subaccount's webhooks `parent-signature` is made with the key of the account above it: either may fit.
-    The token is good once, see `token`: nothing else keeps a signature from being put under another body.
+    The token is good for one event, see `token`: nothing else keeps a signature from being put under another body.
     """
 
     tolerance: timedelta | None = RETRIED_FOR
@@ -39,6 +50,10 @@ class BodySignature:
     @property
     def signs_body(self) -> bool:
         return False
+
+    @property
+    def unproven(self) -> Unproven:
+        return Unproven(Reads.CONTENT, MOST)
 
     @property
     def proof_headers(self) -> tuple[str, ...]:
@@ -63,7 +78,7 @@ class BodySignature:
         unique = hashlib.sha256(stamp.encode() + webhook.body).hexdigest()[:50]
         signature = hmac.new(signing.encode(), f"{stamp}{unique}".encode(), "sha256").hexdigest()
         block = {"timestamp": stamp, "token": unique, "signature": signature}
-        if _object(webhook) is None:
+        if not _is_json(webhook.body):
             return replace(webhook, body=webhook.body + b"&" + urlencode(block).encode())
         kept = webhook.body.rstrip()[:-1].rstrip()
         comma = b"" if kept == b"{" else b","
@@ -74,14 +89,20 @@ class BodySignature:
 
 
 def signature_block(webhook: Webhook) -> Mapping[str, Any]:
-    """`signature` of a JSON body, or the fields of a form."""
-    told = _object(webhook)
-    if told is None:
+    """`signature` of a JSON body, or the fields of a form.
+
+    It is looked for in the bytes, and no more than itself is read: the rest is not proven by it, and may be anything.
+    Where several stand in a body nobody can tell which was meant.
+    """
+    if not _is_json(webhook.body):
         return dict(form_fields(webhook))  # merged custom variables stand before Mailgun's own: the last one counts
-    block = told.get("signature")
-    if not isinstance(block, dict):
+    found = [_object(block[1]) for block in islice(_BLOCK.finditer(webhook.body), _MOST_BLOCKS)]
+    blocks = [block for block in found if block is not None and not block.keys().isdisjoint(_MEMBERS)]
+    if not blocks:
         raise SignatureError(RejectionCause.MISSING, "the body holds no signature")
-    return block
+    if len(blocks) > 1:
+        raise SignatureError(RejectionCause.MALFORMED, "the body holds several signatures")
+    return blocks[0]
 
 
 def token(webhook: Webhook) -> str | None:
@@ -93,34 +114,31 @@ def token(webhook: Webhook) -> str | None:
 
 
 def form_fields(webhook: Webhook) -> Sequence[Field]:
-    """The fields of a form in order, URL-encoded or multipart (files left out); never raises."""
+    """The fields of a form in order, URL-encoded or multipart (files left out). Raises SignatureError."""
     kind = webhook.headers.get("Content-Type", "")
-    if kind.lower().startswith("multipart/form-data"):
-        return [(name, _storable(value)) for name, value in _parts(kind, webhook.body)]
-    pairs = parse_qsl(webhook.body.decode(errors="replace"), keep_blank_values=True)
-    return [(name, _storable(value)) for name, value in pairs]
-
-
-def _parts(kind: str, body: bytes) -> list[Field]:
-    message = email.message_from_bytes(b"Content-Type: " + reading.octets(kind) + b"\r\n\r\n" + body)
-    found = []
-    for part in message.walk():
-        name = part.get_param("name", header="Content-Disposition")
-        value = part.get_payload(decode=True)
-        if isinstance(name, str) and isinstance(value, bytes) and part.get_filename() is None:
-            found.append((name, value.decode(errors="replace")))
-    return found
-
-
-def _storable(value: str) -> str:
-    return value.replace("\0", "\ufffd")
-
-
-def _object(webhook: Webhook) -> dict[str, Any] | None:
-    if not webhook.body.lstrip().startswith(b"{"):
-        return None
+    read = multipart.pairs if kind.lower().startswith("multipart/form-data") else _urlencoded
     try:
-        return json_body.load_object(webhook.body)
+        pairs = read(kind, webhook.body)
+    except PayloadError as error:
+        raise SignatureError(RejectionCause.MALFORMED, str(error)) from error
+    return [(_storable(name), _storable(value)) for name, value in pairs]
+
+
+def _urlencoded(kind: str, body: bytes) -> Sequence[tuple[bytes, bytes]]:
+    return form.pairs(body)
+
+
+def _storable(value: bytes) -> str:
+    return value.decode(errors="replace").replace("\0", "\ufffd")
+
+
+def _is_json(body: bytes) -> bool:
+    return body[:1000].lstrip().startswith(b"{")
+
+
+def _object(text: bytes) -> dict[str, Any] | None:
+    try:
+        return json_body.load_object(text)
     except PayloadError:
         return None
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from gateway.errors import RejectionCause, SignatureError
 from gateway.translation import schemes
-from gateway.translation.signature import KeyPair, Signed
+from gateway.translation.signature import HASHED, KeyPair, Signed, Unproven
 from gateway.translation.webhook import Webhook
 
 # The second is that of Events, the successor of webhooks: https://shopify.dev/docs/apps/build/events/delivery-structure
@@ -39,6 +39,10 @@ class TwoSpellings:
     @property
     def signs_body(self) -> bool:
         return True
+
+    @property
+    def unproven(self) -> Unproven:
+        return HASHED
 
     def check_secret(self, secret: str) -> str | None:
         if secret.startswith(_ACCESS_TOKENS):

@@ -57,7 +57,18 @@ CAUSES = {
     ),
     "too_large": (
         "The body is larger than what is taken",
-        "Raise `max_body_mb` in the configuration, or let the provider send smaller batches.",
+        (
+            "If the provider sent it: raise `max_body_mb` in the configuration, or let it send smaller batches. Where "
+            "the signature stands in the body no more is read than the provider can send, and compressed bodies may "
+            "not be many times as long as they came (docs/security.md): what is longer comes from somebody else."
+        ),
+    ),
+    "encoded": (
+        "The body is compressed, and the signature stands in it",
+        (
+            "This provider does not compress what it sends, so it was sent by somebody else, or a proxy in between "
+            "compresses requests: switch that off."
+        ),
     ),
     "unreadable": ("The body can't be read", "Its encoding is broken, or the connection ended in the middle of it."),
 }

@@ -14,12 +14,12 @@ from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, Paid, RefundTota
 from gateway.intake.confirming import confirm
 from gateway.intake.memory_cache import MemoryCache
 from gateway.intake.route import Route
+from gateway.ledger.facts.single_use import SingleUse
 from gateway.ledger.facts.submission import Recall, Recorded, Submission, SubmittedEvent, SubmittedMemo, TranslatedItem
 from gateway.ledger.jobs import privacy_requests
 from gateway.ledger.money.sums import named
 from gateway.ledger.recording.commit import Committer
 from gateway.translation.adapter import Context, Demand, SourceEvent, Translation, Unreadable, split, translate
-from gateway.translation.signature import verify
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
 COMMIT_WITHIN = 4.0
@@ -61,13 +61,13 @@ class Receipt:
         return {**counts, "items": [{"word": item.word, "reason": item.reason} for item in one.items]}
 
 
-def accept(route: Route, webhook: Webhook, committer: Committer, memory_cache: MemoryCache) -> Receipt:
-    """Take one request in.
+def accept(route: Route, verified: VerifiedWebhook, committer: Committer, memory_cache: MemoryCache) -> Receipt:
+    """Take one request in that was proven.
 
-    Raises SignatureError where the request is not proven, LedgerUnavailableError where it could not be made durable
-    in time, and UnavailableError where it could be neither proven nor refuted, or not confirmed; then nothing is kept.
+    Raises SignatureError where the signature was used for another event before, LedgerUnavailableError where it could
+    not be made durable in time, and UnavailableError where it could not
+    be confirmed; then nothing is kept.
     """
-    verified = verify(route.scheme, webhook, route.source.secrets, route.source.max_age)
     to_visit = route.adapter.confirm(verified)
     if to_visit is not None:
         confirm(to_visit)
@@ -95,7 +95,16 @@ def submission(
         secret=None if existing_webhook is not None or verified.secret is None else route.secrets[verified.secret],
         translated_items=translated_items(route, verified, recall),
         existing_webhook=existing_webhook,
+        single_use=None if existing_webhook is not None else _single_use(route, verified),
     )
+
+
+def _single_use(route: Route, verified: VerifiedWebhook) -> SingleUse | None:
+    item = route.adapter.single_use(verified)
+    if item is None or verified.secret is None:
+        return None
+    signed, event = item
+    return SingleUse(route.secrets[verified.secret], _digest(signed), _digest(event))
 
 
 def translated_items(route: Route, verified: VerifiedWebhook, recall: Recall) -> tuple[TranslatedItem, ...]:

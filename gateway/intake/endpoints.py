@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import BinaryIO
 
 import structlog
 from flask import Blueprint, Response, jsonify, request
@@ -12,9 +13,10 @@ from prometheus_client import Counter, Histogram
 
 from gateway.errors import LedgerUnavailableError, SignatureError, UnavailableError, place_of
 from gateway.intake.accept import Receipt, accept
-from gateway.intake.body import BodyTooLargeError, BodyUnreadableError, read_body
+from gateway.intake.body import BodyTooLargeError, BodyUnreadableError, read_body, throw_away
 from gateway.intake.drift import DriftWatch
 from gateway.intake.memory_cache import MemoryCache
+from gateway.intake.proving import EncodingRefusedError, ProofSlots, Waiting, most_unproven, prove, refuse_encoding
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import Route
 from gateway.ledger.recording.commit import Committer
@@ -55,6 +57,8 @@ def endpoints(services: EndpointServices) -> Blueprint:
     """The blueprint that answers for every source."""
     blueprint = Blueprint("door", __name__)
     memory_cache = {route.source.destination: MemoryCache() for route in services.routes.values()}
+    waiting = Waiting()
+    slots = {name: ProofSlots(waiting) for name in services.routes}
 
     def route_of(source: str, token: str | None) -> Route | None:
         """A token in the URL makes sense to sources that are proven by it, and to no other."""
@@ -74,32 +78,27 @@ def endpoints(services: EndpointServices) -> Blueprint:
         if route is None:
             return _unknown(services, source)
         started = time.perf_counter()
+        encoding = request.headers.get("Content-Encoding", "")
         try:
-            body = read_body(
-                request.stream,  # type: ignore[arg-type]  # werkzeug types it as IO[bytes]
-                request.content_length,
-                request.headers.get("Content-Encoding", ""),
-                services.max_body_bytes,
+            webhook = Webhook(
+                source=source,
+                url=_public_url(services),
+                headers=Headers(request.headers.items()),
+                body=_body(services, route, encoding),
+                received_at=datetime.now(UTC),
+                path_token=token,
             )
-        except BodyTooLargeError:
-            return _turned_away(
-                services, route, 413, "too_large", f"larger than {services.max_body_bytes} bytes", started
-            )
+            verified = prove(route, webhook, encoding, services.max_body_bytes, slots[source])
+            if verified is None:
+                _note(route, "probe", started)
+                return Response(status=200)
+            receipt = accept(route, verified, services.committer, memory_cache[route.source.destination])
+        except BodyTooLargeError as error:
+            return _turned_away(services, route, 413, "too_large", f"larger than {error} bytes", started)
+        except EncodingRefusedError as error:
+            return _turned_away(services, route, 415, "encoded", str(error), started)
         except BodyUnreadableError as error:
             return _turned_away(services, route, 400, "unreadable", str(error), started)
-        webhook = Webhook(
-            source=source,
-            url=_public_url(services),
-            headers=Headers(request.headers.items()),
-            body=body,
-            received_at=datetime.now(UTC),
-            path_token=token,
-        )
-        if route.adapter.probe(webhook, route.source.secrets, route.source.options):
-            _note(route, "probe", started)
-            return Response(status=200)
-        try:
-            receipt = accept(route, webhook, services.committer, memory_cache[route.source.destination])
         except SignatureError as error:
             answer = _turned_away(services, route, 401, error.cause.value, error.detail, started)
             if "Authorization" in route.scheme.proof_headers:
@@ -115,6 +114,18 @@ def endpoints(services: EndpointServices) -> Blueprint:
         return jsonify(receipt.as_json())
 
     return blueprint
+
+
+def _body(services: EndpointServices, route: Route, encoding: str) -> bytes:
+    """The body as it came, of at most as many bytes as may be read of this source's unproven."""
+    stream: BinaryIO = request.stream  # type: ignore[assignment]  # werkzeug types it as IO[bytes]
+    thrown_away = 4 * services.max_body_bytes
+    try:
+        refuse_encoding(route.scheme, encoding)
+    except EncodingRefusedError:
+        throw_away(stream, thrown_away)
+        raise
+    return read_body(stream, request.content_length, most_unproven(route.scheme, services.max_body_bytes), thrown_away)
 
 
 def _unknown(services: EndpointServices, source: str) -> ResponseReturnValue:

@@ -384,6 +384,19 @@ tombstones = Table(
     comment="people who were erased",
 )
 
+single_uses = Table(
+    "single_uses",
+    metadata,
+    Column("secret", String(64), nullable=False, comment="fingerprint of the secret that fitted"),
+    Column("token", String(64), nullable=False, comment="hash of what was signed in the place of the body"),
+    Column("event", String(64), nullable=False, comment="hash of the provider's name for the one event"),
+    Column("destination", String(100), nullable=False, comment="where it was told first"),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("token", "secret"),
+    Index("single_uses_by_time", "destination", "at"),
+    comment="signatures that do not cover the body, each good for one event",
+)
+
 rejections = Table(
     "rejections",
     metadata,

@@ -234,6 +234,8 @@ class Adapter:
     `split` cuts a verified webhook into its source events; it raises PayloadError when the body as a whole can't
     be read, and gives an `Unreadable` for a single item that can't.
     `delivery_id` is the provider's id of the request, equal in its retries; None where it has none. It never raises.
+    `single_use` is of use where the signature covers no body: what it does cover, made up anew for each webhook, and
+    the one event that it is good for; None where that is not needed. It never raises.
     `ignored` names the types that are left out on purpose, each with the reason; a name may end in `*`, but never
     covers a type that has a handler.
     `options` is the schema of the adapter's own options of a source.
@@ -257,6 +259,7 @@ class Adapter:
     ignored: Mapping[str, str] = field(default_factory=dict)
     options: type[Schema] = Schema
     delivery_id: Callable[[VerifiedWebhook], str | None] = lambda verified: None
+    single_use: Callable[[VerifiedWebhook], tuple[str, str] | None] = lambda verified: None
     probe: Callable[[Webhook, Sequence[str], Mapping[str, Any]], bool] = lambda webhook, secrets, options: False
     confirm: Callable[[VerifiedWebhook], str | None] = lambda verified: None
     needs_secret: bool = True

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -31,12 +32,41 @@ class Signed:
     at: datetime | None = None
 
 
+class Reads(Enum):
+    """What a scheme does with a body that nobody has proven yet, the cheapest first."""
+
+    NOTHING = "nothing"
+    """The proof stands in a header or in the URL: it is judged before a compressed body is unpacked."""
+
+    BYTES = "bytes"
+    """The bytes are hashed as they are, those that a compressed body stands for."""
+
+    CONTENT = "content"
+    """The proof stands in the body, or is made of its parts: it has to be looked for. Such a body is never taken
+    compressed."""
+
+
+@dataclass(frozen=True)
+class Unproven:
+    """What a scheme reads of a request before it believes it. Whatever it does costs time and memory in proportion to
+    the bytes that came, with a small factor; `most` is how many it looks at (None: as many as the door takes).
+    """
+
+    reads: Reads
+    most: int | None = None
+
+
+UNREAD = Unproven(Reads.NOTHING)
+HASHED = Unproven(Reads.BYTES)
+
+
 class Scheme(Protocol):
     """One way of signing. `gateway.translation.schemes` has the common ones; an adapter may bring its own class.
 
     `tolerance` is how far a signed time may lie from now; None where no time is signed.
     `proof_headers` are the header fields that hold signature or credential: they are masked where webhooks are kept.
     `signs_body` is False where the proof would fit another body just as well.
+    `unproven` is what it reads of a request that may be anybody's.
     """
 
     @property
@@ -47,6 +77,9 @@ class Scheme(Protocol):
 
     @property
     def signs_body(self) -> bool: ...
+
+    @property
+    def unproven(self) -> Unproven: ...
 
     def check_secret(self, secret: str) -> str | None:
         """What is wrong with the form of a secret (never quoting it), or None."""

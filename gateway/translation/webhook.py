@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl
 
 from gateway.errors import PayloadError
-from gateway.translation import json_body
+from gateway.translation import form, json_body
 
 
 class Headers(Mapping[str, str]):
@@ -35,7 +34,7 @@ class Headers(Mapping[str, str]):
 
 @dataclass(frozen=True)
 class Webhook:
-    """One request to a source: the exact bytes (after a Content-Encoding was undone), before anything is proven.
+    """One request to a source, before anything is proven: the exact bytes, after a Content-Encoding was undone.
 
     `url` is the public address as the provider has it, since some sign it; without the token, where one stands in it.
     `path_token` is that token: the last part of ``/webhooks/<source>/<token>``.
@@ -83,7 +82,11 @@ class VerifiedWebhook:
     def form(self) -> Mapping[str, str]:
         """The fields of a URL-encoded form; of a repeated one the last value counts. Raises PayloadError."""
         try:
-            pairs = parse_qsl(self.body.decode(), keep_blank_values=True, errors="strict")
-        except ValueError as error:
+            told = {name.decode(): value.decode() for name, value in form.pairs(self.body)}
+        except UnicodeDecodeError as error:
             raise PayloadError("the body is not a URL-encoded form in UTF-8") from error
-        return {name: value.replace("\0", "\ufffd") for name, value in pairs}  # NUL: no database takes it as text
+        return {name: value.replace("\0", "\ufffd") for name, value in told.items()}  # no database takes NUL as text
+
+    def unpacked(self, body: bytes) -> "VerifiedWebhook":
+        """The same, with the body that its compressed one stands for: of use where the proof is not in the body."""
+        return replace(self, webhook=replace(self.webhook, body=body))

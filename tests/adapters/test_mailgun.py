@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from mailgun.security import SecurityGuard
 
-from adapters.mailgun import SCHEME
+from adapters.mailgun import SCHEME, multipart
 from gateway.errors import RejectionCause, SignatureError
 from gateway.translation.registry import adapters, default_sample
 from gateway.translation.signature import verify
@@ -145,3 +145,35 @@ def test_an_event_posted_for_domain_and_account_is_one_fact() -> None:
     tokens = {ADAPTER.delivery_id(verified(ADAPTER, each)) for each in (sample, again)}
     keys = {tell(ADAPTER, each, Remembered()).events[0].keys for each in (sample, again)}
     assert (len(tokens), len(keys)) == (2, 1)
+
+
+NESTED = b'--x\r\nContent-Disposition: form-data; name="event"\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n'
+
+
+def test_what_is_nested_in_a_form_is_the_value_of_a_field() -> None:
+    body = NESTED + b"--y\r\n\r\nopened\r\n--y--\r\n--x--\r\n"
+    assert multipart.pairs("multipart/form-data; boundary=x", body) == [(b"event", b"--y\r\n\r\nopened\r\n--y--")]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("multipart/form-data", MULTIPART.encode()),
+        ("multipart/form-data; boundary=x", MULTIPART.encode()[:-9]),
+        ("multipart/form-data; boundary=x", NESTED + b"a\r\n" + (NESTED + b"a\r\n") * 100 + b"--x--\r\n"),
+        ("multipart/form-data; boundary=x", b"--x\r\n" + b"a: b\r\n" * 10_000 + NESTED[5:] + b"a\r\n--x--\r\n"),
+        ("multipart/form-data; boundary=x", b"--x\r\n\r\na\r\n--x--\r\n"),
+    ],
+    ids=["no boundary", "no end", "101 parts", "long headers", "no name"],
+)
+def test_a_form_that_is_none_or_too_much_of_one_is_refused(content_type: str, body: bytes) -> None:
+    assert refusal(posted(body, content_type), KEY) is RejectionCause.MALFORMED
+
+
+def test_a_body_with_two_signatures_says_nothing_of_which_was_meant() -> None:
+    block = json.dumps({"timestamp": STAMP, "token": TOKEN, "signature": signature(KEY)})
+    other = block.replace("e0b5", "e0b6")
+    body = f'{{"event-data":{{"signature":{other}}},"signature":{block}}}'
+    assert refusal(posted(body.encode()), KEY) is RejectionCause.MALFORMED
+    named = f'{{"event-data":{{"user-variables":{{"signature":{{"html":"Ana"}}}}}},"signature":{block}}}'
+    assert verify(SCHEME, posted(named.encode()), [KEY]).signed_at == NOW

@@ -52,14 +52,23 @@ def test_a_body_with_anything_changed_is_refused(text: bytes) -> None:
     ("text", "expected"),
     [
         (b"{}", RejectionCause.MISSING),
-        (b"[]", RejectionCause.MALFORMED),
-        (b"", RejectionCause.MALFORMED),
-        (b'{"auth":"api_key"}', RejectionCause.MALFORMED),
-        (b'{"auth":["8c64386327f53722434f44021a7a0d40"]}', RejectionCause.MALFORMED),
+        (b"[]", RejectionCause.MISSING),
+        (b"", RejectionCause.MISSING),
+        (b'{"auth":"api_key"}', RejectionCause.MISSING),
+        (b'{"auth":["8c64386327f53722434f44021a7a0d40"]}', RejectionCause.MISSING),
+        (GENUINE.replace(b"8c", rb"\u0038c"), RejectionCause.MISSING),
     ],
 )
 def test_a_body_without_a_digest_says_so(text: bytes, expected: RejectionCause) -> None:
+    """One that does not stand there literally is none: it is looked for before anything is parsed."""
     assert cause(body(text)) is expected
+
+
+@pytest.mark.parametrize("around", [b'{"event":%s}', b"[%s]", b'"}%s'])
+def test_a_digest_that_is_not_of_the_outermost_object_is_refused(around: bytes) -> None:
+    keyed = around % b'{"auth":"api_key","key":"value"}'
+    digest = hashlib.md5(keyed).hexdigest().encode()
+    assert cause(body(keyed.replace(b"api_key", digest))) is RejectionCause.MALFORMED
 
 
 def test_a_digest_continued_by_a_stranger_is_refused() -> None:

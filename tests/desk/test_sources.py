@@ -29,7 +29,7 @@ def test_a_wrong_secret_is_told_in_words_with_what_to_do(ledger: Ledger, viewer:
     assert "Stripe-Signature does not fit this secret and body" in page
 
 
-@pytest.mark.parametrize("cause", ["missing", "malformed", "stale", "too_large", "unreadable", "unheard-of"])
+@pytest.mark.parametrize("cause", ["missing", "malformed", "stale", "too_large", "encoded", "unreadable", "unheard-of"])
 def test_each_cause_has_its_words(ledger: Ledger, viewer: Visitor, cause: str) -> None:
     turned_away(ledger, cause, "signed 4000 s old; 300 s are allowed")
     page = viewer.page("/sources/stripe")

@@ -19,6 +19,7 @@ from gateway.ledger.identity import fingerprint
 from gateway.ledger.recording.commit import Committer
 from gateway.ledger.schema import events
 from gateway.translation.registry import adapters, samples
+from gateway.translation.signature import verify
 from gateway.translation.webhook import Headers, Webhook
 from tests.making import rows
 
@@ -51,6 +52,6 @@ def test_what_is_refunded_adds_up_in_any_order_and_repetition(
     route = Route(source, ADAPTER, SCHEME, (fingerprint(SECRET),))
     told, memory_cache = [refunded(500, 0), refunded(700, 1), refunded(1199, 2)], MemoryCache()
     for place in order:
-        accept(route, told[place], committer, memory_cache)
+        accept(route, verify(SCHEME, told[place], [SECRET]), committer, memory_cache)
     amounts = [decode_data(data)["amount"] for (data,) in rows(ledger, events, "data")]
     assert sum(amounts) == Decimal("11.99")

@@ -46,3 +46,37 @@ def test_a_body_that_must_be_an_object_is_nothing_else() -> None:
 def test_any_bytes_are_read_or_not_understood(body: bytes) -> None:
     with suppress(PayloadError):
         json_body.load(body)
+
+
+FLAT = b'\xef\xbb\xbf {"a": "1, [2] {3} \\" \\u0041", "b": {"c": {"d": null}}, "e": -1.5e3 } '
+
+
+def test_a_flat_object_is_read_as_any_other() -> None:
+    assert json_body.load_flat(FLAT) == json_body.load_object(FLAT)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b'"a"',
+        b"",
+        b"{",
+        b"}",
+        b'{"a": [1]}',
+        b'{"a": {"b": {"c": {}}}}',
+        b'{"a": 1%s}' % (b"1" * 40),
+        b"\xff",
+        b'{"a',
+    ],
+)
+def test_what_is_not_flat_is_not_read(body: bytes) -> None:
+    with pytest.raises(PayloadError):
+        json_body.load_flat(body)
+
+
+def test_no_more_is_read_of_a_flat_object_than_is_allowed() -> None:
+    body = b"{" + b",".join(b'"%d":"a"' % number for number in range(100)) + b"}"
+    assert len(json_body.load_flat(body)) == 100
+    with pytest.raises(PayloadError):
+        json_body.load_flat(body, most_tokens=400)

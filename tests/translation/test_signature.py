@@ -11,7 +11,7 @@ import gateway
 from gateway.errors import RejectionCause, SignatureError, UnavailableError
 from gateway.translation import schemes
 from gateway.translation.schemes import reading
-from gateway.translation.signature import KeyPair, Scheme, SelfProving, Signed, verify
+from gateway.translation.signature import KeyPair, Reads, Scheme, SelfProving, Signed, Unproven, verify
 from gateway.translation.webhook import Webhook
 from tests.translation.requests import NOW, request
 
@@ -64,6 +64,9 @@ def test_a_refusal_tells_no_secret() -> None:
     assert "s3cret" not in str(caught.value)
 
 
+IN_THE_BODY = Unproven(Reads.CONTENT)
+
+
 @dataclass(frozen=True)
 class InTheBody:
     """A scheme that an adapter brings: the body begins with its secret. Careless: a body that is not text breaks it."""
@@ -71,6 +74,7 @@ class InTheBody:
     tolerance: timedelta | None = None
     proof_headers: tuple[str, ...] = ()
     signs_body: bool = False
+    unproven: Unproven = IN_THE_BODY
 
     def check_secret(self, secret: str) -> str | None:
         return reading.check_text(secret)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.events import EventType, Lane, Sum
+from gateway.ledger.facts.single_use import SingleUse
 from gateway.ledger.jobs import privacy_requests
 
 
@@ -87,6 +88,8 @@ class Submission:
     secret: str | None
     translated_items: tuple[TranslatedItem, ...]
     existing_webhook: str | None = None
+    single_use: SingleUse | None = None
+    """Where the signature does not cover the body and is good for one event."""
 
 
 @dataclass(frozen=True)

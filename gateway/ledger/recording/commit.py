@@ -11,9 +11,10 @@ from queue import SimpleQueue
 import structlog
 from sqlalchemy import Connection
 
-from gateway.errors import LedgerUnavailableError, place_of
+from gateway.errors import LedgerUnavailableError, RejectionCause, SignatureError, place_of
 from gateway.ledger import faults
 from gateway.ledger.database import LOCK_SECONDS, TABLE_SECONDS, Ledger
+from gateway.ledger.facts import single_use
 from gateway.ledger.facts.submission import Recorded, Submission
 from gateway.ledger.recording.recording import quarantined_whole, record
 
@@ -55,6 +56,7 @@ class Committer:
     def submit(self, submission: Submission, timeout: float) -> Recorded:
         """Return once the webhook is on disk.
 
+        Raises SignatureError where its signature was used for another event before, and keeps nothing.
         Raises LedgerUnavailableError when it is not within `timeout` seconds. A webhook that nobody waits for any
         more is left out; one that is being written at that very moment may be kept, and is then known as a
         duplicate when the provider sends it again.
@@ -157,12 +159,23 @@ class Committer:
                         self._join(group, held)
                     # Only now is it decided whose senders still wait: the lock may have been long in coming.
                     taken = [one for one in group if not one.result.cancelled()]
+                    reused = self._reused(connection, taken)
+                    taken = [one for one in taken if one.submission.single_use not in reused]
                     recorded = record_group(connection, self._ledger, [one.submission for one in taken])
+                _refuse([one for one in group if one.submission.single_use in reused])
                 return list(zip(taken, recorded, strict=True))
             except LedgerUnavailableError as error:
                 if tries_left == 0 or not faults.is_serialization_fault(error):
                     raise
         raise AssertionError("the last try returns or raises")
+
+    def _reused(self, connection: Connection, taken: Sequence[_Waiting]) -> set[single_use.SingleUse]:
+        uses = [
+            (one.submission.destination, one.submission.single_use)
+            for one in taken
+            if one.submission.single_use is not None
+        ]
+        return single_use.use(connection, uses, self._ledger.now(connection)) if uses else set()
 
 
 def record_group(connection: Connection, ledger: Ledger, submissions: Sequence[Submission]) -> list[Recorded]:
@@ -195,6 +208,16 @@ def _record_members(connection: Connection, ledger: Ledger, members: Sequence[Su
         _log.error("webhook.not_recorded", source=members[0].source, error=kind, at=place_of(error))
         with connection.begin_nested():
             return record(connection, [quarantined_whole(members[0], f"could not be recorded: {kind}")], now)
+
+
+def _refuse(reused: Sequence[_Waiting]) -> None:
+    for waiting in reused:
+        error = SignatureError(RejectionCause.WRONG, "this signature was used for another event, and covers no body")
+        if not waiting.result.cancelled():
+            try:
+                waiting.result.set_exception(error)
+            except InvalidStateError:
+                continue
 
 
 def _settle(waiting: _Waiting, recorded: Recorded) -> None:

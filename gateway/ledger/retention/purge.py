@@ -40,6 +40,7 @@ from gateway.ledger.schema import (
     marks,
     memory,
     repeats,
+    single_uses,
     to_microseconds,
     unknown_subscribers,
     webhooks,
@@ -81,6 +82,7 @@ Step = Callable[[Ledger], int | None]
 def _steps(destination: str, retention: Retention, now: datetime, salt: bytes) -> Sequence[tuple[str, Step]]:
     return (
         ("bodies", _Bodies(destination, now - retention.bodies)),
+        ("signatures", _Signatures(destination, now - retention.bodies)),
         ("attempts", _Attempts(destination, now - retention.attempts)),
         ("events", _Events(destination, now - retention.events, salt)),
         ("memory", _Memory(destination, now - retention.memory)),
@@ -177,6 +179,23 @@ class _Memory:
             found = list(connection.execute(query).scalars())
             connection.execute(delete(memory).where(memory.c.destination == self.destination, memory.c.key.in_(found)))
             return len(found) or None
+
+
+@dataclass(frozen=True)
+class _Signatures:
+    """Which event a signature was used for; one that is so old is refused for its age."""
+
+    destination: str
+    limit: datetime
+
+    def __call__(self, ledger: Ledger) -> int | None:
+        old = and_(single_uses.c.destination == self.destination, single_uses.c.at < self.limit)
+        with ledger.read() as connection:
+            if connection.execute(select(single_uses.c.token).where(old).limit(1)).first() is None:
+                return None
+        with ledger.write([self.destination]) as connection:
+            found = select(single_uses.c.token).where(old).limit(STEP)
+            return connection.execute(delete(single_uses).where(old, single_uses.c.token.in_(found))).rowcount
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from gateway.errors import AdapterError, RejectionCause, SignatureError
 from gateway.translation.schemes import reading
-from gateway.translation.signature import KeyPair, Signed
+from gateway.translation.signature import HASHED, KeyPair, Signed, Unproven
 from gateway.translation.webhook import Webhook
 
 SIGNED_AFRESH = timedelta(seconds=300)
@@ -60,6 +60,10 @@ class Hmac:
     @property
     def signs_body(self) -> bool:
         return True
+
+    @property
+    def unproven(self) -> Unproven:
+        return HASHED
 
     @property
     def proof_headers(self) -> tuple[str, ...]:
@@ -123,6 +127,10 @@ class StandardWebhooks:
     @property
     def signs_body(self) -> bool:
         return True
+
+    @property
+    def unproven(self) -> Unproven:
+        return HASHED
 
     @property
     def proof_headers(self) -> tuple[str, ...]:

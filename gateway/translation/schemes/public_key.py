@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from gateway.errors import AdapterError, RejectionCause, SignatureError
 from gateway.translation.schemes import reading
-from gateway.translation.signature import KeyPair, Signed
+from gateway.translation.signature import HASHED, KeyPair, Signed, Unproven
 from gateway.translation.webhook import Webhook
 
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
@@ -36,6 +36,10 @@ class Ecdsa:
     @property
     def signs_body(self) -> bool:
         return True
+
+    @property
+    def unproven(self) -> Unproven:
+        return HASHED
 
     @property
     def proof_headers(self) -> tuple[str, ...]:
@@ -85,6 +89,10 @@ class Rsa:
     @property
     def signs_body(self) -> bool:
         return True
+
+    @property
+    def unproven(self) -> Unproven:
+        return HASHED
 
     @property
     def proof_headers(self) -> tuple[str, ...]:

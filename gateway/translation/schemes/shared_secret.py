@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gateway.errors import RejectionCause, SignatureError
 from gateway.translation.schemes import reading
-from gateway.translation.signature import KeyPair, Signed
+from gateway.translation.signature import UNREAD, KeyPair, Signed, Unproven
 from gateway.translation.webhook import Webhook
 
 
@@ -26,6 +26,10 @@ class Basic:
     @property
     def signs_body(self) -> bool:
         return False
+
+    @property
+    def unproven(self) -> Unproven:
+        return UNREAD
 
     @property
     def proof_headers(self) -> tuple[str, ...]:
@@ -57,6 +61,10 @@ class Bearer:
     @property
     def signs_body(self) -> bool:
         return False
+
+    @property
+    def unproven(self) -> Unproven:
+        return UNREAD
 
     @property
     def proof_headers(self) -> tuple[str, ...]:
@@ -91,6 +99,10 @@ class HeaderToken:
         return False
 
     @property
+    def unproven(self) -> Unproven:
+        return UNREAD
+
+    @property
     def proof_headers(self) -> tuple[str, ...]:
         return (self.header,)
 
@@ -119,6 +131,10 @@ class PathToken:
     @property
     def signs_body(self) -> bool:
         return False
+
+    @property
+    def unproven(self) -> Unproven:
+        return UNREAD
 
     @property
     def proof_headers(self) -> tuple[str, ...]:

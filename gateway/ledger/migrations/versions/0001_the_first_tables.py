@@ -644,6 +644,21 @@ def upgrade() -> None:
         comment="how much came and went, for charts",
     )
     op.create_table(
+        "single_uses",
+        sa.Column("secret", sa.String(length=64), nullable=False, comment="fingerprint of the secret that fitted"),
+        sa.Column(
+            "token", sa.String(length=64), nullable=False, comment="hash of what was signed in the place of the body"
+        ),
+        sa.Column(
+            "event", sa.String(length=64), nullable=False, comment="hash of the provider's name for the one event"
+        ),
+        sa.Column("destination", sa.String(length=100), nullable=False, comment="where it was told first"),
+        sa.Column("at", gateway.ledger.schema.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("token", "secret", name=op.f("single_uses_pk")),
+        comment="signatures that do not cover the body, each good for one event",
+    )
+    op.create_index("single_uses_by_time", "single_uses", ["destination", "at"], unique=False)
+    op.create_table(
         "tombstones",
         sa.Column("destination", sa.String(length=100), nullable=False),
         sa.Column(
@@ -746,6 +761,8 @@ def downgrade() -> None:
     op.drop_index("unknown_subscribers_to_ask", table_name="unknown_subscribers")
     op.drop_table("unknown_subscribers")
     op.drop_index("sign_in_tries_by_time", table_name="sign_in_tries")
+    op.drop_index("single_uses_by_time", table_name="single_uses")
+    op.drop_table("single_uses")
     op.drop_table("sign_in_tries")
     op.drop_table("shapes")
     op.drop_index("sessions_of_user", table_name="sessions")

@@ -8,15 +8,13 @@ request is tried again every 10 minutes for 24 hours. No time is signed and no i
 says of itself is its key. `job_id` names one call of the sending method, which may go to many recipients.
 """
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from secrets import token_hex
+from dataclasses import replace
+from datetime import UTC
 from typing import Any
 
-from gateway.errors import PayloadError, RejectionCause, SignatureError
+from adapters.unisender_go.body_digest import BodyDigest
+from gateway.errors import PayloadError
 from gateway.translation import bounce, json_body, key, mail, moment
 from gateway.translation.adapter import (
     Adapter,
@@ -28,63 +26,7 @@ from gateway.translation.adapter import (
     Unreadable,
 )
 from gateway.translation.payload import Email, Part, PayloadSchema, Text
-from gateway.translation.schemes import reading
-from gateway.translation.signature import KeyPair, Signed
-from gateway.translation.webhook import VerifiedWebhook, Webhook
-
-AUTH = "auth"
-_MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII)
-_PLACE = re.compile(rb'("auth"\s*:\s*")[^"\\]*(")')
-
-
-@dataclass(frozen=True)
-class BodyDigest:
-    """MD5 of the body in which the API key stands in the place of that MD5, as the text `auth` of the outermost object.
-
-    Such an MD5 could be continued by whoever knows one (length extension), but what comes behind a whole JSON object
-    is no JSON, and nothing else is believed.
-    """
-
-    @property
-    def tolerance(self) -> None:
-        return None
-
-    @property
-    def signs_body(self) -> bool:
-        return True
-
-    @property
-    def proof_headers(self) -> tuple[str, ...]:
-        return ()
-
-    def check_secret(self, secret: str) -> str | None:
-        return reading.check_text(secret)
-
-    def verify(self, webhook: Webhook, secret: str) -> Signed:
-        try:
-            given = json_body.load_object(webhook.body).get(AUTH)
-        except PayloadError as error:
-            raise SignatureError(RejectionCause.MALFORMED, f"nobody can sign it so: {error}") from error
-        if given is None:
-            raise SignatureError(RejectionCause.MISSING, f"the body has no {AUTH}")
-        if not isinstance(given, str) or not _MD5.fullmatch(given):
-            raise SignatureError(RejectionCause.MALFORMED, f"{AUTH} is no MD5")
-        reading.match(_digest(webhook.body.replace(given.encode(), secret.encode())), [bytes.fromhex(given)], AUTH)
-        return Signed()
-
-    def sign(self, webhook: Webhook, signing: str, at: datetime) -> Webhook:
-        """The place of the signature, the text `auth`, has to be in the body; without it nothing is signed."""
-        keyed = _PLACE.sub(lambda found: found[1] + signing.encode() + found[2], webhook.body, count=1)
-        digest = _digest(keyed).hex().encode()
-        return replace(webhook, body=_PLACE.sub(lambda found: found[1] + digest + found[2], webhook.body, count=1))
-
-    def generate(self) -> KeyPair:
-        return reading.symmetric(token_hex(20))
-
-
-def _digest(body: bytes) -> bytes:
-    return hashlib.md5(body, usedforsecurity=False).digest()
-
+from gateway.translation.webhook import VerifiedWebhook
 
 SCHEME = BodyDigest()
 

@@ -1,0 +1,1 @@
+"""What a stranger on the internet can send to a running gateway."""
