@@ -12,7 +12,18 @@ from typing import Any
 
 from gateway.config.faults import Path as Place
 from gateway.errors import PayloadError
-from gateway.events import Chargeback, EventType, LumailEvent, MemoryKey, Paid, Refund, RefundState, RefundTotal, Sum
+from gateway.events import (
+    LINK_WAIT,
+    Chargeback,
+    EventType,
+    LumailEvent,
+    MemoryKey,
+    Paid,
+    Refund,
+    RefundState,
+    RefundTotal,
+    Sum,
+)
 from gateway.translation import money
 from gateway.translation.adapter import Context, SourceEvent
 from gateway.translation.declarative import functions, given
@@ -164,7 +175,7 @@ class _Telling:
             "reported_at": self.event.occurred_at,
             "alone": self.option("unknown_sale_refunds") == "send",
             "returns": self.option("failed_refund") == "payment",
-            "link_wait": self.option("link_wait"),
+            "link_wait": self.option("link_wait") or LINK_WAIT,
         }
 
 
