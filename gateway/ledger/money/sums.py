@@ -236,6 +236,13 @@ class Sums:
     deposits: dict[str, dict[str, Money]] = field(default_factory=dict)
     is_paid: bool = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was said."""
+        return not (
+            self.made or self.heard or self.balances or self.rates or self.elsewhere or self.missed or self.deposits
+        )
+
     def learn(self, report: Sum, *, makes: bool, reporter: str = "") -> None:
         """Take in what a webhook says; `reporter` names that, so that it can be taken back if it was read wrongly."""
         if not isinstance(report, Paid):
