@@ -38,7 +38,11 @@ class Upkeep:
     def is_due(self) -> bool:
         """Whether there is something to do."""
         with self._ledger.read() as connection:
-            return _is_purge_due(connection, self._ledger.now(connection)) or bool(erasure.open_ids(connection))
+            return (
+                _is_purge_due(connection, self._ledger.now(connection))
+                or bool(erasure.open_ids(connection))
+                or erasure.lingers(connection)
+            )
 
     def start_if_due(self) -> None:
         if self.is_due():
@@ -62,11 +66,13 @@ class Upkeep:
     def work(self) -> None:
         """Do what is due, now and here: what the law demands first."""
         with self._ledger.read() as connection:
-            demanded = erasure.open_ids(connection)
+            demanded, lingers = erasure.open_ids(connection), erasure.lingers(connection)
         for identity in demanded:
             done = erasure.erase(self._ledger, identity, stopping=self._ends.is_set)
             if done.is_done:
                 _log.info("ledger.erased", job=identity, **done.counts)
+        if lingers and erasure.cut_off(self._ledger):
+            _log.info("ledger.cut_off")
         if self._take_purge():
             self._purge()
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import LargeBinary, Text, cast, insert, make_url, select, update
 
+from gateway.config import Retention
+from gateway.delivery.upkeep import Upkeep
 from gateway.events import EventType, Memo
 from gateway.ledger import schema
 from gateway.ledger.database import Ledger
@@ -276,6 +278,21 @@ def ledger_in_a_file(tmp_path: Path) -> Iterator[Ledger]:
     migrate(made)
     yield made
     made.close()
+
+
+def test_what_a_reader_keeps_in_the_files_goes_once_nobody_reads(ledger_in_a_file: Ledger) -> None:
+    ledger = ledger_in_a_file
+    canary = b"ana-the-canary"
+    person = f"{canary.decode()}@example.com"
+    record(ledger, submission(learnt("customer:cus_1", person)))
+    upkeep = Upkeep(ledger, Retention())
+    with ledger.read() as reader:
+        reader.execute(select(memory)).all()
+        erased(ledger, Subject(addresses=(person,)))
+        assert canary in bytes_of(ledger)
+    upkeep.work()
+    assert canary not in bytes_of(ledger)
+    assert not upkeep.is_due()
 
 
 def test_not_a_byte_of_the_files_says_who_it_was(ledger_in_a_file: Ledger) -> None:

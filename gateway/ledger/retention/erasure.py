@@ -21,6 +21,7 @@ from sqlalchemy import (
     and_,
     delete,
     func,
+    insert,
     literal,
     or_,
     select,
@@ -36,7 +37,17 @@ from gateway.ledger.facts import hashing, tombstones
 from gateway.ledger.jobs.privacy_requests import DONE, OPEN
 from gateway.ledger.retention.address_search import Mentions
 from gateway.ledger.retention.redaction import wipe_facts, wipe_webhooks
-from gateway.ledger.schema import attempts, destinations, events, jobs, keys, memory, unknown_subscribers, webhooks
+from gateway.ledger.schema import (
+    attempts,
+    destinations,
+    events,
+    jobs,
+    keys,
+    marks,
+    memory,
+    unknown_subscribers,
+    webhooks,
+)
 from gateway.ledger.status import ON_THEIR_WAY, Status
 from gateway.privacy import Duty
 
@@ -51,6 +62,9 @@ _LOOKED_THROUGH = 5_000
 
 _BODIES = 8_000_000
 """Bytes of bodies that one step reads, unless a single one has more."""
+
+_LINGERS = "erased lingers"
+"""The mark that says that SQLite's write-ahead log could not be cut off when an erasure ended."""
 
 Work = Callable[[Connection], Mapping[str, int]]
 """What a step does under the writer lock; how much of each kind it erased."""
@@ -105,9 +119,29 @@ def erase(ledger: Ledger, identity: str, *, stopping: Callable[[], bool] = lambd
     while not stopping() and work.step():
         continue
     state = work.state()
-    if not state.is_open and not ledger.let_nothing_linger():
-        _log.warning("erasure.lingers", job=identity, why="somebody reads; the next checkpoint takes it along")
+    if not state.is_open and not cut_off(ledger):
+        _log.warning("erasure.lingers", job=identity, why="somebody reads the database; upkeep tries again")
     return Erased(identity, not state.is_open, state.counts, len(state.request.get("left", ())))
+
+
+def lingers(connection: Connection) -> bool:
+    """Whether what was erased may still stand in a file of the database."""
+    return connection.execute(select(marks.c.name).where(marks.c.name == _LINGERS)).scalar_one_or_none() is not None
+
+
+def cut_off(ledger: Ledger) -> bool:
+    """Leave nothing of what was erased in the database's files; False where somebody reads, and it is due again."""
+    if ledger.let_nothing_linger():
+        with ledger.read() as connection:
+            had = lingers(connection)
+        if had:
+            with ledger.write([_LINGERS]) as connection:
+                connection.execute(delete(marks).where(marks.c.name == _LINGERS))
+        return True
+    with ledger.write([_LINGERS]) as connection:
+        if not lingers(connection):
+            connection.execute(insert(marks).values(name=_LINGERS, value=""))
+    return False
 
 
 class _Erasure:
