@@ -19,6 +19,7 @@ from gateway.cli.trials import adapters, translate
 from gateway.cli.users import users
 from gateway.cli.webhook_lists import webhooks
 from gateway.errors import CommandError, ConfigError, GatewayError, LedgerUnavailableError
+from gateway.formats.masking import UNPAIRED
 from gateway.runtime.private_files import hide_new_files
 
 FAULTS_FOUND = 1
@@ -45,6 +46,11 @@ class _Commands(click.Group):
             context.exit(FAULTS_FOUND)
         except BrokenPipeError:
             raise  # click's own business: who read our output has gone
+        except UnicodeEncodeError as error:
+            if UNPAIRED.search(str(error.object)) is None:
+                raise
+            click.echo("a word of the command has bytes that are no text", err=True)
+            context.exit(WRONG_COMMAND)
         except OSError as error:
             click.echo(cures.of_machine(error), err=True)
             context.exit(FAULTS_FOUND)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import structlog
 from flask import Blueprint, Response, abort, current_app, g, redirect, render_template, request, session, url_for
@@ -65,6 +65,8 @@ def gate(areas: Collection[str], csrf: CSRFProtect) -> Callable[[], ResponseRetu
     def check() -> ResponseReturnValue | None:
         if request.blueprint not in areas or request.endpoint == "desk.static":
             return None
+        if "\0" in unquote(request.full_path):
+            abort(404)  # nothing is named so, and PostgreSQL can't be asked for it
         needed = getattr(current_app.view_functions[request.endpoint or ""], "allowed", ...)
         if needed is ...:
             _log.error("desk.view_without_role", endpoint=request.endpoint)

@@ -1,5 +1,6 @@
 """What somebody does about one event or one webhook, and whether it helped, told where it was pressed."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +9,10 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 
 from gateway.desk.access import Role, allowed, signed_in
-from gateway.desk.display import pretty
+from gateway.desk.display import pretty, whole
 from gateway.desk.parts import now, parts
 from gateway.errors import CommandError
-from gateway.events import Lane, decode_data
+from gateway.events import Lane, decode_data, encode_json
 from gateway.formats.wording import counted, span
 from gateway.ledger import words
 from gateway.ledger.facts import incidents
@@ -137,8 +138,14 @@ def decide_event(identity: str) -> ResponseReturnValue:
 @allowed(Role.OPERATOR)
 def edit(identity: str) -> ResponseReturnValue:
     event = _event(identity)
-    data = pretty(_plain(event["data"]))
+    data = _editable(_plain(event["data"]))
     return _editing(event, {"subscriber": event["subscriber"] or "", "data": data}, {})
+
+
+def _editable(data: Mapping[str, Any]) -> str:
+    """As people read it, unless something would be lost that way."""
+    shown: str = whole(pretty(data))
+    return shown if json.loads(shown) == data else encode_json(data)
 
 
 @pages.post("/events/<identity>/edit")

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
-from gateway.formats.wording import counted, distance, iso, span
+from gateway.formats.masking import UNPAIRED
+from gateway.formats.wording import as_plain, counted, distance, iso, span
 from gateway.ledger import words
 
 
@@ -21,24 +21,24 @@ def number(value: float) -> str:
 
 def pretty(value: Any) -> str:
     """JSON for people, in the order that it has."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    """What JSON has no kind for: amounts as numbers, instants and the rest as text."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return iso(value) if isinstance(value, datetime) else str(value)
+    return json.dumps(as_plain(value), indent=2, ensure_ascii=False, default=str)
 
 
 def compact(value: Any) -> str:
     """JSON on one line."""
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(as_plain(value), ensure_ascii=False, default=str)
 
 
 def reason(event: Mapping[str, Any]) -> str:
     """Why an event (its row) stands where it does, empty where it needs no reason."""
     return words.of_event(event) or ""
+
+
+def whole(value: Any) -> Any:
+    """What a page says of a value: halves of a character, which JSON can name, are no text that can be sent."""
+    if isinstance(value, str) and not value.isascii() and UNPAIRED.search(value):
+        return type(value)(UNPAIRED.sub("\ufffd", value))
+    return value
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {

@@ -56,6 +56,7 @@ def set_up(app: Flask, parts: Desk, areas: Collection[str]) -> None:
     for error in (HTTPException, CommandError, LedgerUnavailableError, UnavailableError):
         app.register_error_handler(error, _shown(areas))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.finalize = display.whole
     app.jinja_env.filters.update(display.FILTERS)
     app.jinja_env.globals.update(asset=asset, navigation=navigation, somebody=somebody, Role=Role, now=now, to=to)
     app.jinja_env.globals.update(sandbox=parts.config.sandbox)

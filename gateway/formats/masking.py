@@ -15,7 +15,7 @@ LONGEST_SHOWN = 200_000
 DEEPEST_SHOWN = 100
 """Levels of a body that are shown; what is nested deeper has its mask."""
 
-_UNPAIRED = re.compile("[\ud800-\udfff]")
+UNPAIRED = re.compile("[\ud800-\udfff]")
 _SECRET_NAMES = re.compile(r"secret|password|token|signature|authorization|api_?key", re.IGNORECASE)
 
 
@@ -35,7 +35,7 @@ def masked(value: Any, levels: int = DEEPEST_SHOWN) -> Any:
 
 def _text(text: str) -> str:
     """Halves of a character, which JSON can name, are no text that anybody can be sent."""
-    return _UNPAIRED.sub("\ufffd", text)
+    return UNPAIRED.sub("\ufffd", text)
 
 
 def is_secret(name: str) -> bool:

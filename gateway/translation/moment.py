@@ -20,7 +20,7 @@ def from_unix(value: object) -> datetime:
     """
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
         raise PayloadError("not a Unix time")
-    text = str(value).strip() if isinstance(value, str) else format(value, "f")
+    text = format(value, "f") if isinstance(value, Decimal) else str(value).strip()
     if not _NUMBER.fullmatch(text):
         raise PayloadError("not a Unix time")
     seconds = Decimal(text)
