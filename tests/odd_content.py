@@ -102,7 +102,13 @@ def store(ledger: Ledger, routes: Mapping[str, Route]) -> Stored:
         url = URLS[number % len(URLS)]
         verified = VerifiedWebhook(Webhook("sendgrid", url, Headers(headers), body, NOON), secret=None, signed_at=None)
         items = translated_items(route, verified, reader(ledger, "main"))
-        given: dict[str, Any] = {"source": "sendgrid", "adapter": "sendgrid", "headers": headers, "url": url, "body": body}
+        given: dict[str, Any] = {
+            "source": "sendgrid",
+            "adapter": "sendgrid",
+            "headers": headers,
+            "url": url,
+            "body": body,
+        }
         [recorded] = record(ledger, submission(*items, **given))
         webhooks[name] = recorded.webhook
         events |= {f"{name} {place}": event for place, event in enumerate(recorded.events)}

@@ -17,7 +17,7 @@ from gateway.errors import StartError
 from gateway.runtime import supervisor, web
 from gateway.runtime.logs import configure_logs
 from gateway.runtime.only_one import only_one
-from gateway.runtime.supervisor import Child
+from gateway.runtime.supervisor import Child, Reload
 from tests.waiting import eventually
 
 
@@ -53,11 +53,19 @@ class Supervised:
 
 @contextmanager
 def supervised(
-    folder: Path, *stages: dict[str, list[str]], web_processes: int = 0, ends_within: float = 5.0
+    folder: Path,
+    *stages: dict[str, list[str]],
+    web_processes: int = 0,
+    ends_within: float = 5.0,
+    reload: dict[str, list[str]] | None = None,
 ) -> Iterator[Supervised]:
-    """Runs stages of children (name, command line) on `folder`; whatever is left of them is killed at the end."""
+    """Runs stages of children (name, command line) on `folder`; whatever is left of them is killed at the end.
+
+    `reload` are the command lines that take the place of others at a reload.
+    """
     log = folder / f"supervisor-{len(list(folder.glob('supervisor-*')))}.log"
     what = {"data": str(folder), "stages": stages, "web_processes": web_processes, "ends_within": ends_within}
+    what["reload"] = reload or {}
     with log.open("wb") as file:
         process = subprocess.Popen([sys.executable, "-m", "tests.supervised", json.dumps(what)], stderr=file)
     run = Supervised(process, log)
@@ -83,7 +91,8 @@ def main(what: dict[str, Any]) -> None:
             if what["web_processes"]:
                 listener = web.listen("127.0.0.1", 0)
                 stages.append(web.children(listener, what["web_processes"], env, "tests.tiny_application:create_app"))
-            supervisor.run(stages, lock)
+            fresh = [Child(name, argv, env) for name, argv in what["reload"].items()]
+            supervisor.run(stages, lock, reload=Reload(lambda: fresh, lambda wrong: None))
     except StartError as error:
         sys.exit(str(error))
 

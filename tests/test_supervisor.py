@@ -10,6 +10,7 @@ import pytest
 
 from gateway.errors import StartError
 from gateway.runtime.only_one import only_one
+from gateway.runtime.supervised import READY
 from tests.supervised import Supervised, supervised
 from tests.waiting import eventually
 
@@ -68,6 +69,36 @@ def test_a_program_that_is_not_there_stops_no_other(tmp_path: Path) -> None:
     with supervised(tmp_path, {"redis": ["/no/such/program"]}, {"worker-1": IDLE}) as up:
         assert psutil.pid_exists(up.pid("worker-1"))
         assert "could not be started" in up.lines("child.died")[0]["died"]
+
+
+STANDING = [
+    sys.executable,
+    "-c",
+    f"import os, signal; os.write(int(os.environ[{READY!r}]), b'1'); signal.pause()",
+]
+"""A child that takes the place of another."""
+
+ENDING = [sys.executable, "-c", "pass"]
+
+
+@pytest.mark.parametrize(
+    ("fresh", "effect"),
+    [
+        (
+            {"worker-1": STANDING, "worker-2": ENDING},
+            "worker-1 run with the new settings, the others as they were: reload again",
+        ),
+        ({"worker-1": ENDING, "worker-2": STANDING}, "the processes go on as they were"),
+    ],
+    ids=["half-way", "at once"],
+)
+def test_a_reload_that_fails_says_what_runs_how(tmp_path: Path, fresh: dict[str, list[str]], effect: str) -> None:
+    with supervised(tmp_path, {"worker-1": IDLE, "worker-2": IDLE}, reload=fresh) as up:
+        second = up.pid("worker-2")
+        up.process.send_signal(signal.SIGUSR1)
+        [told] = eventually(lambda: up.lines("reload.refused"))
+        assert told["effect"] == effect
+        assert not gone(second)
 
 
 def test_children_are_ended_in_the_opposite_order(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ RELOADED = "reload.json"
 
 @dataclass(frozen=True)
 class Reloaded:
-    """The last reload. `faults` are those for which nothing was changed, `unchangeable` the variables that the
-    environment itself sets.
+    """The last reload. `faults` are those for which nothing, or not all, was changed, `unchangeable` the variables
+    that the environment itself sets.
     """
 
     at: datetime

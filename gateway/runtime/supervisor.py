@@ -75,7 +75,8 @@ class Reload:
     """How running processes get other settings.
 
     `children` are those to replace, by name, with what they are to be started with; it raises GatewayError where the
-    settings are at fault, and nothing changes. `reported` hears how it went: None, or what was wrong.
+    settings are at fault, and nothing changes. `reported` hears how it went: None, or what was wrong, and which
+    have the new settings all the same.
     """
 
     children: Callable[[], Sequence[Child]]
@@ -225,20 +226,29 @@ class _Supervisor:
         except GatewayError as error:
             self._tell(str(error))
             return
+        replaced: list[str] = []
         for life in self._lives:
             child = fresh.get(life.child.name)
-            if child is not None and not self._ending and not self._replace(life, child):
+            if child is None or self._ending:
+                continue
+            if not self._replace(life, child):
                 if not self._ending:
-                    self._tell(f"{child.name} did not start with the new settings; see its lines in the log")
+                    self._tell(f"{child.name} did not start with the new settings; see its lines in the log", replaced)
                 return
+            replaced.append(child.name)
         if not self._ending:
             self._tell(None)
 
-    def _tell(self, wrong: str | None) -> None:
+    def _tell(self, wrong: str | None, replaced: Sequence[str] = ()) -> None:
+        """`replaced` are those that have the new settings though the reload failed."""
+        effect = "the processes go on as they were"
+        if replaced:
+            effect = f"{', '.join(replaced)} run with the new settings, the others as they were: reload again"
+            wrong = f"{wrong}; {effect}"
         if wrong is None:
             log.info("reload.done")
         else:
-            log.error("reload.refused", why=wrong, effect="the processes go on as they were")
+            log.error("reload.refused", why=wrong, effect=effect)
         if self._reload is not None:
             self._reload.reported(wrong)
 
