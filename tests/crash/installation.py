@@ -209,6 +209,11 @@ def _settings(file: Path, folder: Path, database_url: str, port: int) -> dict[st
     }
 
 
+def settings_of(running: Installation, folder: Path, database_url: str) -> dict[str, str]:
+    """The environment of a command beside it."""
+    return _settings(folder / "gateway.yaml", folder, database_url, int(running.url.rpartition(":")[2]))
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
