@@ -180,5 +180,4 @@ adapter = Adapter(
     ignored=IGNORED,
     options=Options,
     probe=probe,
-    least_secret=22,
 )

@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import requests
@@ -80,10 +81,8 @@ def read(content: bytes) -> Iterator[bytes]:
     for magic, bits in ((b"\x1f\x8b", 31), (b"\x78", 15)):
         place = content.find(magic)
         while place >= 0:
-            try:
+            with suppress(zlib.error):
                 yield zlib.decompressobj(bits).decompress(content[place:], 1_000_000)
-            except zlib.error:
-                pass
             place = content.find(magic, place + 1)
 
 

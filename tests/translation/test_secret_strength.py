@@ -29,6 +29,7 @@ SHORT = [
     ("mailgun", "k3" * 15, None),
     ("resend", "whsec_" + "k3A9" * 7, None),
     ("polar", "k3" * 7, None),
+    ("mandrill", "k3" * 7, None),
     ("postmark", "user:k3k3k3k3k3k", Basic()),
     ("sparkpost", "k3" * 7, Bearer()),
 ]
@@ -42,6 +43,24 @@ def test_a_secret_shorter_than_the_provider_makes_them_is_weak(
     assert weak is not None
     assert secret not in weak
     assert "can be guessed" in weak
+
+
+ISSUED = [
+    ("stripe", "whsec_" + "k3A9" * 8, None),  # the dashboard's; `stripe listen` has 64 hex digits
+    ("shopify", "53aee7eeeb78394a8d9ffe1fcdc9176b", None),  # apps of old, without a prefix
+    ("shopify", "shpss_" + "5e" * 16, None),
+    ("mailgun", "key-" + "5c" * 16, None),
+    ("mailgun", "5c" * 16, None),
+    ("resend", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", None),  # 24 bytes, what Svix makes
+    ("mandrill", "k3A9-_" * 3 + "k3A9", None),
+    ("square", "k3A9-_" * 3 + "k3A9", None),
+    ("lemonsqueezy", "k3A9" * 4, None),
+]
+
+
+@pytest.mark.parametrize(("adapter", "secret", "scheme"), ISSUED, ids=lambda one: one if isinstance(one, str) else "")
+def test_what_a_provider_issues_is_strong(adapter: str, secret: str, scheme: Scheme | None) -> None:
+    assert told(adapter, secret, scheme) is None
 
 
 def test_a_public_key_may_be_as_short_as_it_is() -> None:
