@@ -18,6 +18,7 @@ from gateway.ledger.facts.single_use import SingleUse
 from gateway.ledger.facts.submission import Recall, Recorded, Submission, TranslatedItem
 from gateway.ledger.money.sums import named
 from gateway.ledger.recording.commit import Committer
+from gateway.ledger.status import COUNTED, Outcome
 from gateway.privacy import PrivacyRequest
 from gateway.translation.adapter import Context, SourceEvent, Translation, Unreadable, split, translate
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
@@ -51,10 +52,7 @@ class Receipt:
             "webhook": one.webhook,
             "duplicate": one.duplicate,
             "events": list(one.events),
-            "merged": one.merged,
-            "taught": one.taught,
-            "ignored": one.ignored,
-            "quarantined": one.quarantined,
+            **{word.value: getattr(one, word) for word in COUNTED},
         }
         if not self.itemized:
             return counts
@@ -163,9 +161,9 @@ class _NotingMemory:
 
 def _translated_item(route: Route, webhook: Webhook, event: SourceEvent | Unreadable, recall: Recall) -> TranslatedItem:
     if isinstance(event, Unreadable):
-        return TranslatedItem("quarantined", "", reason=event.reason)
+        return TranslatedItem(Outcome.QUARANTINED, "", reason=event.reason)
     if event.test and not route.source.accept_test_events:
-        return TranslatedItem("ignored", event.type, reason="a test event, and accept_test_events is off")
+        return TranslatedItem(Outcome.IGNORED, event.type, reason="a test event, and accept_test_events is off")
     prefix = _prefix(route, event)
     memory = _NotingMemory(prefix, recall)
     context = Context(route.source.name, webhook.received_at, memory, route.source.options)
@@ -175,7 +173,7 @@ def _translated_item(route: Route, webhook: Webhook, event: SourceEvent | Unread
     except Exception as error:  # noqa: BLE001 - whatever it holds, it is quarantined with its cause
         if memory.fault is not None:
             raise memory.fault from memory.fault.__cause__
-        item = TranslatedItem("quarantined", event.type, reason=_why(error, route))
+        item = TranslatedItem(Outcome.QUARANTINED, event.type, reason=_why(error, route))
     if memory.fault is not None:
         raise memory.fault
     if not memory.reads:
@@ -211,21 +209,21 @@ def _why(error: Exception, route: Route) -> str:
 
 def _understood(route: Route, prefix: str, event: SourceEvent, translation: Translation) -> TranslatedItem:
     if translation.ignored is not None:
-        return TranslatedItem("ignored", event.type, reason=translation.ignored)
+        return TranslatedItem(Outcome.IGNORED, event.type, reason=translation.ignored)
     if translation.demand is not None:
-        return TranslatedItem("taught", event.type, demand=_scoped_request(route, prefix, translation.demand))
+        return TranslatedItem(Outcome.TAUGHT, event.type, demand=_scoped_request(route, prefix, translation.demand))
     forward = route.source.forward
     events = tuple(_scoped(route, prefix, made) for made in translation.events if made.type in forward)
     said = tuple(_scoped(route, prefix, made, makes=False) for made in translation.sums if made.type in forward)
     memos = tuple(replace(memo, key=_key(prefix, memo.key)) for memo in translation.memos)
     links = tuple(tuple(_key(prefix, key) for key in link) for link in translation.links)
     if events:
-        return TranslatedItem("translated", event.type, events + said, memos, links)
+        return TranslatedItem(Outcome.TRANSLATED, event.type, events + said, memos, links)
     if translation.events:
         left_out = ", ".join(sorted({made.type.value for made in translation.events}))
         reason = f"{left_out} is not among what this source forwards"
-        return TranslatedItem("ignored", event.type, (), memos, links, reason)
-    return TranslatedItem("taught", event.type, said, memos, links)
+        return TranslatedItem(Outcome.IGNORED, event.type, (), memos, links, reason)
+    return TranslatedItem(Outcome.TAUGHT, event.type, said, memos, links)
 
 
 def _scoped_request(route: Route, prefix: str, said: PrivacyRequest) -> PrivacyRequest:
