@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway import http_get
 from gateway.config import Config, Destination, Source
 from gateway.ledger.identity import fingerprint
 from gateway.translation.adapter import Adapter
-from gateway.translation.signature import Scheme
+from gateway.translation.signature import Scheme, SelfProving
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,10 @@ def routes(config: Config, adapters: Mapping[str, Adapter]) -> dict[str, Route]:
     for name, source in config.sources.items():
         adapter = adapters[source.adapter]
         marks = tuple(fingerprint(secret) for secret in source.secrets)
-        currencies = _currencies(config.destinations[source.destination])
-        made[name] = Route(source, adapter, adapter.scheme(source.options), marks, currencies)
+        scheme = adapter.scheme(source.options)
+        if isinstance(scheme, SelfProving):
+            scheme = scheme.fetching(http_get.get)
+        made[name] = Route(source, adapter, scheme, marks, _currencies(config.destinations[source.destination]))
     return made
 
 

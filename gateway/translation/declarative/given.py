@@ -4,14 +4,12 @@ Each function raises PayloadError, which names the place in the file.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from gateway.errors import PayloadError
 from gateway.events import MemoryKey
 from gateway.translation import person
 from gateway.translation.declarative.expressions import Expression
-from gateway.translation.declarative.functions import point_in_time
 from gateway.translation.declarative.scope import Scope
 
 LONGEST_NAME = 200
@@ -40,18 +38,6 @@ def text(found: Any, place: str) -> str:
     if isinstance(found, int) and not isinstance(found, bool) and abs(found) < 10**40:
         return str(found)
     raise PayloadError(f"{place}: neither text nor a whole number")
-
-
-def time(place: str, expression: Expression | None, value: Any, scope: Scope) -> datetime | None:
-    if expression is None:
-        return None
-    found = evaluated(place, expression, value, scope)
-    if found is None or found is False or found == "":
-        return None
-    try:
-        return point_in_time(found)
-    except PayloadError as error:
-        raise PayloadError(f"{place}: {error}") from error
 
 
 def truth(place: str, expression: Expression | None, value: Any, scope: Scope) -> bool:
