@@ -6,7 +6,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version
        --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test attack check format bench chaos lock clean
+.PHONY: help run install test attack check format coverage bench chaos size commands lock clean
 
 help:  ## This list.
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -37,6 +37,16 @@ bench: $(VENV)/developing  ## Measure the door, a drain and the memory.
 
 chaos: $(VENV)/developing  ## Kill, stop and fail everything while 10,000 events come in; count what is lost or doubled.
 	$(BIN)/python -m benchmarks.chaos
+
+coverage: $(VENV)/developing  ## All tests, and how many lines of the product they run, file by file.
+	$(BIN)/pytest --quiet --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --dist worksteal \
+	    --cov=gateway --cov=adapters --cov-report=term:skip-covered
+
+size: $(VENV)/developing  ## Say how large the product is: lines, packages, settings, commands.
+	@$(BIN)/python .ci/size.py
+
+commands: $(VENV)/developing  ## Write docs/reference/commands.md anew, from the commands.
+	@$(BIN)/python -m tests.docs.commands
 
 lock: $(VENV)/developing  ## Write the lock files anew, with the newest versions that pyproject.toml allows.
 	@$(BIN)/python -m pip install --quiet uv

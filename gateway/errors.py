@@ -94,7 +94,7 @@ def place_of(error: BaseException) -> str:
     """Where in our code it came up, for logs: an error's own words may hold what a webhook held."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [one for one in frames if "site-packages" not in one.filename] or frames
-    return f"{ours[-1].filename}:{ours[-1].lineno} {ours[-1].name}" if ours else "unknown"
+    return f"{ours[-1].filename}:{ours[-1].lineno} {ours[-1].name}" if ours else "nowhere"
 
 
 _SHORTAGES = {

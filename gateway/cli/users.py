@@ -22,7 +22,7 @@ def users() -> None:
 
 @users.command("add")
 @click.argument("name")
-@click.option("--role", type=_role, default=Role.VIEWER.value, show_default=True)
+@click.option("--role", type=_role, default=Role.VIEWER.value, show_default=True, help="What the person may do.")
 @_generate
 @installation_options
 @json_option

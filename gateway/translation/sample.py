@@ -1,7 +1,7 @@
 """One case of an adapter: a payload as the provider would send it, what becomes of it, and why.
 
 Cases are files ``<adapter>/<case>.json``: the adapter's specification, its contract tests, and what
-`lumail-gateway send` sends. docs/adding-a-provider.md explains each key.
+`lumail-gateway send` sends. docs/extend/provider.md explains each key.
 """
 
 import hashlib

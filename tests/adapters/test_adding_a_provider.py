@@ -1,4 +1,4 @@
-"""The blocks of docs/adding-a-provider.md, run as they stand, are a working adapter, twice."""
+"""The blocks of docs/extend/provider.md, run as they stand, are a working adapter, twice."""
 
 import importlib.util
 import re
@@ -17,7 +17,7 @@ from gateway.translation.sample import Sample, read
 from tests.adapters.cases import NOW, Remembered, keys_of, tell
 from tests.cli.conftest import Terminal
 
-PAGE = (Path(__file__).parents[2] / "docs" / "adding-a-provider.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "extend" / "provider.md").read_text()
 
 
 def blocks(language: str) -> list[str]:

@@ -17,7 +17,7 @@ UNWRITTEN = "(in words)"
 def _documented(heading: str) -> dict[str, str]:
     """The keys and defaults of the table under a heading; a default in words is only known to be there."""
     section = re.split(r"^#+ ", PAGE.split(f"\n{heading}\n")[1], maxsplit=1, flags=re.MULTILINE)[0]
-    rows = re.findall(r"^\| `([^`]+)` \| ([^|]+) \| [^|]+ \|$", section, flags=re.MULTILINE)
+    rows = re.findall(r"^\| (?:<a id=\S+></a>)?`([^`]+)` \| ([^|]+) \| [^|]+ \|$", section, flags=re.MULTILINE)
     return {key: default if re.fullmatch(r"`[^`<]+`|required", default) else UNWRITTEN for key, default in rows}
 
 
@@ -48,6 +48,12 @@ def test_every_key_is_documented_with_its_default() -> None:
         "## Environment variables": EnvironmentSchema(),
     }
     assert {head: _documented(head) for head in declared} == {head: _declared(declared[head]) for head in declared}
+
+
+def test_every_key_has_an_anchor_of_its_name() -> None:
+    keys = re.findall(r"^\|.*?`([a-z_.]+)` \|", PAGE, flags=re.MULTILINE)
+    anchored = re.findall(r'^\| <a id="([^"]+)"></a>`([^`]+)` \|', PAGE, flags=re.MULTILINE)
+    assert anchored == [(key, key) for key in keys]
 
 
 def test_the_keys_that_come_later_are_listed() -> None:

@@ -138,7 +138,7 @@ def test_what_force_would_do_is_shown_before_it_is_done(operator: Visitor, ledge
     assert "I know that Lumail counts these twice" in operator.page("/replays/new?kind=events&status=delivered&force=1")
     operator.post("/replays?kind=events&status=delivered")
     Replays(ledger, {"main": 600}, dict).step(rows(ledger, job_rows, "id")[0][0])
-    assert rows(ledger, job_items, "outcome", "note") == [("refused", "delivered already")]
+    assert rows(ledger, job_items, "outcome", "explanation") == [("refused", "delivered already")]
 
 
 @pytest.mark.parametrize(

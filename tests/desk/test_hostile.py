@@ -35,8 +35,9 @@ def fill(ledger: Ledger) -> tuple[str, str]:
     [(group,)] = rows(ledger, events, "group")
     times = dict.fromkeys(("taken_at", "send_before", "ends_by", "place_until"), NOW)
     with ledger.write(["main"]) as connection:
-        texts = dict.fromkeys(("reason", "last_error", "lumail_event_id", "waits_for"), SCRIPT)
-        connection.execute(update(events).values(status="failed", candidates=[SCRIPT], **texts))
+        texts = dict.fromkeys(("reason_detail", "last_error", "lumail_event_id", "waits_for"), SCRIPT)
+        codes = dict.fromkeys(("reason", "former_reason"), SCRIPT[:40])
+        connection.execute(update(events).values(status="failed", candidates=[SCRIPT], **codes, **texts))
         incidents.record(connection, "main", group, SCRIPT)
         texts = dict.fromkeys(("sent", "body", "error"), SCRIPT)
         sent = {"id": "at_1", "event": one.events[0], "destination": "main", "kind": "event", "outcome": "refused"}

@@ -1,8 +1,9 @@
-"""docs/operations.md names the metrics, log lines, reasons and commands that there are."""
+"""The operator's pages name the metrics, log lines, reasons and commands that there are."""
 
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,17 +18,20 @@ from gateway.ledger.scheduling.attempt import Claimed, Kind
 from gateway.ledger.status import REASONS, Reason, Status
 from gateway.lumail.answer import Answer
 from tests.cli.tryout import ROOT, Started
+from tests.docs.test_links import each_page
 from tests.docs.test_provider_pages import table_under, words_in
 from tests.making import NOON
 
-PAGE = (ROOT / "docs" / "operations.md").read_text()
+DOCS = ROOT / "docs"
+RUNBOOK = (DOCS / "operate" / "runbook.md").read_text()
+LOGS_AND_METRICS = (DOCS / "reference" / "logs-and-metrics.md").read_text()
 
 
-def section(heading: str) -> str:
-    return PAGE.split(f"\n{heading}\n")[1]
+def section(heading: str, page: str = RUNBOOK) -> str:
+    return page.split(f"\n{heading}\n")[1]
 
 
-def first_column(head: str, part: str = PAGE) -> set[str]:
+def first_column(head: str, part: str) -> set[str]:
     return {word for cells in table_under(head, part) for word in words_in(cells[0])}
 
 
@@ -39,9 +43,8 @@ def test_the_metrics_are_those_of_the_page(up: Started) -> None:
         if name in counted:
             counted[name] = ", ".join(sorted(set(re.findall(r'(\w+)="', labels)) - {"le"})) or counted[name]
     counted.pop("gateway_oldest_due_seconds")  # nothing is due, so it has no labels to show
-    documented = {
-        words_in(name)[0]: ", ".join(sorted(labels.split(", "))) for name, labels, _ in table_under("| Name |", PAGE)
-    }
+    table = table_under("| Name |", LOGS_AND_METRICS)
+    documented = {words_in(name)[0]: ", ".join(sorted(labels.split(", "))) for name, labels, _ in table}
     assert documented.pop("gateway_oldest_due_seconds") == "destination, lane"
     assert documented == counted
 
@@ -52,7 +55,7 @@ def test_the_log_lines_are_those_of_the_code() -> None:
         for file in (ROOT / "gateway").rglob("*.py")
         for name in re.findall(r'log\.(?:info|warning|error)\(\s*"([\w.]+)"', file.read_text())
     }
-    assert first_column("| Line |") == written
+    assert first_column("| Line |", LOGS_AND_METRICS) == written
 
 
 def concluded(answer: Answer, policy: str = "wait", **given: Any) -> Mapping[str, Any]:
@@ -100,10 +103,10 @@ FORMER = "subscriber_unknown"
 @pytest.mark.parametrize(
     ("heading", "status"),
     [
-        ("### Held", Status.HELD),
-        ("### Failed", Status.FAILED),
-        ("### Dropped", Status.DROPPED),
-        ("### In doubt", Status.UNKNOWN),
+        ("## Held", Status.HELD),
+        ("## Failed", Status.FAILED),
+        ("## Dropped", Status.DROPPED),
+        ("## In doubt", Status.UNKNOWN),
     ],
 )
 def test_every_reason_is_explained_under_its_status(heading: str, status: Status) -> None:
@@ -112,16 +115,17 @@ def test_every_reason_is_explained_under_its_status(heading: str, status: Status
 
 
 def test_every_kind_of_pause_is_explained() -> None:
-    table = table_under("| Reason |", section("### A destination is paused"))
+    table = table_under("| Reason |", section("## A destination is paused"))
     documented = {words_in(cells[1])[0]: words_in(cells[0])[0] for cells in table}
     examples = {"status": 401, "run": 5, "who": "…"}
     parts = {kind: told.partition(" (")[0].format_map(examples) for kind, told in words.PAUSES.items()}
     assert {kind: told.partition(" (")[0] for kind, told in documented.items()} == parts
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/operations.md", "docs/architecture.md"])
-def test_every_command_that_is_named_exists(page: str) -> None:
-    words = [line.split() for line in re.findall(r"`lumail-gateway ([^`]+)`", (ROOT / page).read_text())]
+@each_page
+def test_every_command_that_is_named_exists(page: Path) -> None:
+    text = " ".join(page.read_text().replace("```", "").split())
+    words = [line.split() for line in re.findall(r"`lumail-gateway ([a-z][^`]*)`", text)]
     for named in words:
         command = main.commands.get(named[0])
         assert command is not None, named
@@ -130,7 +134,7 @@ def test_every_command_that_is_named_exists(page: str) -> None:
 
 
 def test_the_unit_starts_up_with_flags_that_it_has() -> None:
-    unit = section("## As a service").split("```ini\n")[1].split("```")[0]
+    unit = section("## As a service", (DOCS / "install.md").read_text()).split("```ini\n")[1].split("```")[0]
     [line] = re.findall(r"^ExecStart=\S+/lumail-gateway (.+)$", unit, flags=re.MULTILINE)
     command, *flags = line.split()
     known = {option for param in main.commands[command].params for option in param.opts}
@@ -138,7 +142,9 @@ def test_the_unit_starts_up_with_flags_that_it_has() -> None:
 
 
 def test_each_row_of_what_fails_names_a_test_that_there_is() -> None:
-    named = [cells[-1].strip(" `") for cells in table_under("| what fails |", PAGE)]
+    named = [
+        cells[-1].strip(" `") for cells in table_under("| what fails |", (DOCS / "operate" / "run.md").read_text())
+    ]
     there = {
         name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text())
     }

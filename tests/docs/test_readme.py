@@ -15,6 +15,7 @@ from gateway.translation.adapter import Adapter
 from gateway.translation.registry import default_sample
 from tests.adapters.cases import ADAPTERS, NOW, Remembered, options_of, tell
 from tests.cli.tryout import ROOT, Started
+from tests.docs.test_links import PAGES
 from tests.docs.test_provider_pages import table_under
 
 README = (ROOT / "README.md").read_text()
@@ -113,9 +114,8 @@ def test_the_commands_that_it_names_work(up: Started) -> None:
 
 def test_the_targets_of_make_that_documents_name_are_there() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     named = {
-        target for page in pages for target in re.findall(r"(?:^|[`;&] ?)make ([a-z]+)", page.read_text(), re.MULTILINE)
+        target for page in PAGES for target in re.findall(r"(?:^|[`;&] ?)make ([a-z]+)", page.read_text(), re.MULTILINE)
     }
     assert {"run", "test"} <= named <= targets
 

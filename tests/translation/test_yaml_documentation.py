@@ -1,4 +1,4 @@
-"""docs/yaml-adapters.md says what the language is: every key, every scheme, every function with what it gives."""
+"""docs/extend/yaml.md says what the language is: every key, every scheme, every function with what it gives."""
 
 import re
 from decimal import Decimal
@@ -24,7 +24,7 @@ from gateway.translation.declarative.schema import (
 from gateway.translation.declarative.scope import Scope
 from gateway.translation.webhook import Headers
 
-PAGE = (Path(__file__).parents[2] / "docs" / "yaml-adapters.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "extend" / "yaml.md").read_text()
 
 
 def section(heading: str) -> str:

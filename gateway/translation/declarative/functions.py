@@ -1,6 +1,6 @@
 """The functions that expressions may call: pure, and each paid from the budget by the size of what it looks at.
 
-docs/yaml-adapters.md shows each with an example, and a test runs those examples.
+docs/extend/yaml.md shows each with an example, and a test runs those examples.
 """
 
 import re

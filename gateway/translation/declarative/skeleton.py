@@ -46,7 +46,7 @@ def drafted(name: str, payload: Any) -> str:
     each, item = _item(payload)
     leaves = sorted(_leaves(item, ""), key=lambda leaf: leaf.depth)
     lines = [
-        f"# {name}, drafted from one payload. Lines with CHECK are guesses; docs/yaml-adapters.md explains every key.",
+        f"# {name}, drafted from one payload. Lines with CHECK are guesses; docs/extend/yaml.md explains every key.",
         f"adapter: {name}",
         "docs: https://example.com/webhooks  # CHECK: the provider's page about its webhooks",
         "",
