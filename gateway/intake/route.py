@@ -3,20 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.config import Config, Source
+from gateway import http_get
+from gateway.config import Config, Destination, Source
 from gateway.ledger.identity import fingerprint
 from gateway.translation.adapter import Adapter
-from gateway.translation.signature import Scheme
+from gateway.translation.signature import Scheme, SelfProving
 
 
 @dataclass(frozen=True)
 class Route:
-    """What /webhooks/<source> needs to know; `secrets` are the fingerprints, in the order of the configuration."""
+    """What /webhooks/<source> needs to know; `secrets` are the fingerprints, in the order of the configuration.
+
+    `currencies` is the currency of the destination, and what becomes of money in another one where that is not sent.
+    """
 
     source: Source
     adapter: Adapter
     scheme: Scheme
     secrets: tuple[str, ...]
+    currencies: tuple[str, str] | None = None
 
 
 def routes(config: Config, adapters: Mapping[str, Adapter]) -> dict[str, Route]:
@@ -25,5 +30,15 @@ def routes(config: Config, adapters: Mapping[str, Adapter]) -> dict[str, Route]:
     for name, source in config.sources.items():
         adapter = adapters[source.adapter]
         marks = tuple(fingerprint(secret) for secret in source.secrets)
-        made[name] = Route(source, adapter, adapter.scheme(source.options), marks)
+        scheme = adapter.scheme(source.options)
+        if isinstance(scheme, SelfProving):
+            scheme = scheme.fetching(http_get.get)
+        currencies = _currencies(config.destinations[source.destination])
+        made[name] = Route(source, adapter, scheme, marks, currencies)
     return made
+
+
+def _currencies(destination: Destination) -> tuple[str, str] | None:
+    if destination.currency is None or destination.other_currencies == "send":
+        return None
+    return destination.currency, destination.other_currencies

@@ -79,7 +79,8 @@ def _number(value: Any) -> int | Decimal:
 
 
 def major_units(scope: Scope, minor: Any, currency: Any) -> Decimal:
-    if isinstance(minor, str) and _WHOLE.fullmatch(minor):
+    told_as_text = isinstance(minor, str) and _WHOLE.fullmatch(minor)
+    if told_as_text or (isinstance(minor, Decimal) and minor == minor.to_integral_value()):
         minor = int(minor)
     return money.major_units(minor, currency)
 
@@ -90,14 +91,7 @@ def decimal(scope: Scope, value: Any) -> Decimal:
 
 def point_in_time(value: Any, zone: Any = None) -> datetime:
     """The time that a value tells in any form that providers use. Raises PayloadError."""
-    if not isinstance(value, str):
-        return moment.from_unix(value)
-    text = value[:100].strip()
-    if text.replace(".", "", 1).isdecimal():
-        return moment.from_unix(text)
-    if text[:3].isalpha():
-        return moment.from_rfc2822(text)
-    return moment.from_iso(text, None if zone is None else _zone(str(zone)))
+    return moment.read(value, None if zone is None else _zone(str(zone)))
 
 
 def iso_time(scope: Scope, value: Any, zone: Any = None) -> str:
@@ -145,6 +139,11 @@ def lookup(scope: Scope, table: Any, word: Any) -> Any:
     return known[spelled]
 
 
+def option(scope: Scope, name: Any) -> Any:
+    """What the source says of an option that the file declares; null where no source is there."""
+    return scope.options.get(name)
+
+
 def required(scope: Scope, value: Any) -> Any:
     if value is None or value == "":
         raise PayloadError("it is not there")
@@ -180,7 +179,7 @@ def split_part(scope: Scope, text: Any, separator: Any, place: Any) -> str | Non
 def bounce_type(scope: Scope, label: Any, *texts: Any) -> str:
     if label not in (bounce.HARD, bounce.SOFT, bounce.UNDETERMINED):
         raise PayloadError("the provider's label must be hard, soft or undetermined; lookup() translates its words")
-    return bounce.judge(label, *(None if text is None else _text(text, scope) for text in texts))
+    return bounce.judge(bounce.Verdict(label), *(None if text is None else _text(text, scope) for text in texts)).kind
 
 
 def join(scope: Scope, separator: Any, parts: Any) -> str | None:
@@ -324,6 +323,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "lower": Function(lower, "lower('Ana')", 1, 1),
     "major_units": Function(major_units, "major_units(`4999`, 'EUR')", 2, 2),
     "minus": Function(minus, "minus(`500`, `200`)", 2, 2),
+    "option": Function(option, "option('paid_statuses')", 1, 1),
     "required": Function(required, "required('a')", 1, 1, takes_null=True),
     "split_part": Function(split_part, "split_part('order-17', '-', `1`)", 3, 3),
     "trim": Function(trim, "trim(' Pro ')", 1, 1),
