@@ -16,7 +16,7 @@ from gateway.intake.accept import Receipt, accept
 from gateway.intake.body import BodyTooLargeError, BodyUnreadableError, read_body, throw_away
 from gateway.intake.drift import DriftWatch
 from gateway.intake.memory_cache import MemoryCache
-from gateway.intake.proving import EncodingRefusedError, Turns, Waiting, most_unproven, prove, refuse_encoding
+from gateway.intake.proving import EncodingRefusedError, ProofSlots, Waiting, most_unproven, prove, refuse_encoding
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import Route
 from gateway.ledger.recording.commit import Committer
@@ -58,7 +58,7 @@ def endpoints(services: EndpointServices) -> Blueprint:
     blueprint = Blueprint("door", __name__)
     memory_cache = {route.source.destination: MemoryCache() for route in services.routes.values()}
     waiting = Waiting()
-    turns = {name: Turns(waiting) for name in services.routes}
+    slots = {name: ProofSlots(waiting) for name in services.routes}
 
     def route_of(source: str, token: str | None) -> Route | None:
         """A token in the URL makes sense to sources that are proven by it, and to no other."""
@@ -88,7 +88,7 @@ def endpoints(services: EndpointServices) -> Blueprint:
                 received_at=datetime.now(UTC),
                 path_token=token,
             )
-            verified = prove(route, webhook, encoding, services.max_body_bytes, turns[source])
+            verified = prove(route, webhook, encoding, services.max_body_bytes, slots[source])
             if verified is None:
                 _note(route, "probe", started)
                 return Response(status=200)

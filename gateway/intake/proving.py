@@ -48,7 +48,7 @@ class Waiting:
             self._places.release()
 
 
-class Turns:
+class ProofSlots:
     """Those of one source."""
 
     def __init__(self, waiting: Waiting, at_once: int = AT_ONCE, wait: float = WAIT) -> None:
@@ -57,7 +57,7 @@ class Turns:
         self._wait = wait
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
         """Raises UnavailableError where none comes soon."""
         if not self._free.acquire(blocking=False):
             with self._waiting.place():
@@ -80,7 +80,7 @@ def refuse_encoding(scheme: Scheme, encoding: str) -> None:
         raise EncodingRefusedError("the signature stands in the body, so it has to be sent as it is")
 
 
-def prove(route: Route, sent: Webhook, encoding: str, most: int, turns: Turns) -> VerifiedWebhook | None:
+def prove(route: Route, sent: Webhook, encoding: str, most: int, slots: ProofSlots) -> VerifiedWebhook | None:
     """The webhook, proven; None for what is only the provider's look at the URL. `sent` has the body as it came.
 
     Raises SignatureError, UnavailableError (as `verify`, and where too many are being read), and what `unfolded` does.
@@ -91,7 +91,7 @@ def prove(route: Route, sent: Webhook, encoding: str, most: int, turns: Turns) -
         return _verified(route, sent).unpacked(unfolded(sent.body, encoding, most))
     if is_plain(encoding) and (route.scheme.unproven.reads is Reads.BYTES or len(sent.body) <= LITTLE):
         return None if _is_probe(route, sent) else _verified(route, sent)
-    with turns.turn():
+    with slots.slot():
         webhook = replace(sent, body=unfolded(sent.body, encoding, most))
         return None if _is_probe(route, webhook) else _verified(route, webhook)
 

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import UnavailableError
 from gateway.intake import body
-from gateway.intake.proving import Turns, Waiting
+from gateway.intake.proving import ProofSlots, Waiting
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import rejections
 from gateway.translation.schemes import Basic, reading
@@ -94,27 +94,27 @@ def test_a_compressed_body_may_be_so_many_times_as_long_as_it_came() -> None:
 
 def test_one_who_gets_no_turn_in_time_is_told_to_come_again_and_other_sources_have_theirs() -> None:
     waiting = Waiting()
-    busy, other = Turns(waiting, at_once=1, wait=0.01), Turns(waiting, at_once=1, wait=0.01)
-    with busy.turn():
-        with pytest.raises(UnavailableError), busy.turn():
+    busy, other = ProofSlots(waiting, at_once=1, wait=0.01), ProofSlots(waiting, at_once=1, wait=0.01)
+    with busy.slot():
+        with pytest.raises(UnavailableError), busy.slot():
             pass
-        with other.turn():
+        with other.slot():
             pass
-    with busy.turn():
+    with busy.slot():
         pass
 
 
 def test_no_more_wait_than_leave_threads_for_others() -> None:
-    turns = Turns(Waiting(most=0), at_once=1, wait=60)
-    with turns.turn(), pytest.raises(UnavailableError), turns.turn():
+    slots = ProofSlots(Waiting(most=0), at_once=1, wait=60)
+    with slots.slot(), pytest.raises(UnavailableError), slots.slot():
         pass
 
 
 def test_one_who_waits_gets_the_next_turn() -> None:
-    turns, entered, go = Turns(Waiting(), at_once=1, wait=60), threading.Event(), threading.Event()
+    slots, entered, go = ProofSlots(Waiting(), at_once=1, wait=60), threading.Event(), threading.Event()
 
     def hold() -> None:
-        with turns.turn():
+        with slots.slot():
             entered.set()
             go.wait(60)
 
@@ -122,6 +122,6 @@ def test_one_who_waits_gets_the_next_turn() -> None:
     thread.start()
     entered.wait(60)
     threading.Timer(0.05, go.set).start()
-    with turns.turn():
+    with slots.slot():
         assert go.is_set()
     thread.join()
