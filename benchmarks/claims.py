@@ -17,9 +17,9 @@ from benchmarks.stage import KINDS, Stage, lumail
 from gateway.events import Lane
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import migrate
-from gateway.ledger.outbox import cycle, settling, unknown_subscribers
+from gateway.ledger.outbox import cycle, deferral, settling, unknown_subscribers
 from gateway.ledger.outbox.unknown_subscribers import UnknownSubscriberPolicy
-from gateway.ledger.scheduling import deferral, leases, pauses
+from gateway.ledger.scheduling import leases, pauses
 from gateway.ledger.scheduling.attempt import Claimed, Settlement
 from gateway.ledger.scheduling.pauses import Scope
 from gateway.ledger.schema import to_microseconds

@@ -226,7 +226,7 @@ def _statements(sqlite: bool, number: int) -> Iterator[str]:
     )
     yield (
         "INSERT INTO events (id, webhook, source, destination, type, subscriber, data, occurred_at, lane, status, "
-        'reason, due_at, tries, step, reads, found_by_read, "group", richness, lumail_event_id, created_at, '
+        'reason, due_at, tries, step, reads, found_by_read, "group", detail_rank, lumail_event_id, created_at, '
         "settled_at, held_at) "
         f"SELECT {identity('ev', 'n')}, {identity('wh', f'n / {A_WEBHOOK}')}, {source}, "
         f"CASE WHEN n % 10 = 0 THEN 'second' ELSE 'main' END, {kind}, 's' || (n * 31 % {people_}) || '@example.com', "

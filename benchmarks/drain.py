@@ -14,8 +14,8 @@ from typing import Any
 from benchmarks.stage import KINDS, TOKEN, Stage, lumail
 from gateway.config import Destination
 from gateway.delivery.drain import DeliveryPool, drain
+from gateway.events import LumailEvent
 from gateway.ledger.database import Ledger
-from gateway.ledger.facts.submission import SubmittedEvent
 from gateway.ledger.migration import migrate
 from gateway.runtime.logs import configure_logs
 from tests.making import add_destinations, opened, payment, record, submission
@@ -82,7 +82,7 @@ def _one(url: str, lane: str, base_url: str, series: str, events: int) -> tuple[
         return process.submit(partial(drained, url, base_url, events)).result()
 
 
-def _facts(lane: str, series: str, events: int) -> Sequence[SubmittedEvent]:
+def _facts(lane: str, series: str, events: int) -> Sequence[LumailEvent]:
     make = opened if lane == "bulk" else payment
     return [make(f"{series}:{number}", subscriber=f"s{number}@example.com") for number in range(events)]
 

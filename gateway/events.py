@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum, StrEnum
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
 
 from marshmallow import INCLUDE, Schema, fields, validate
 
@@ -85,12 +86,28 @@ def lanes_of(event_type: EventType) -> frozenset[Lane]:
     return frozenset({lane_of(event_type, {}), lane_of(event_type, {"bounceType": "hard"})})
 
 
-@dataclass(frozen=True)
-class MemoryKey:
-    """Names one thing that earlier webhooks may have taught: (`customer`, `cus_9`), (`order`, `17`)."""
+class MemoryKey(str):
+    """Names one thing that earlier webhooks may have taught: (`customer`, `cus_9`), (`order`, `17`).
 
-    kind: str
-    id: str
+    It is a key like those of facts, ``<kind>:<id>``, and the gateway puts adapter and account before it.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, kind: str, id: str) -> Self:  # noqa: A002 - as it is called everywhere
+        return super().__new__(cls, f"{kind}:{id}")
+
+
+@dataclass(frozen=True)
+class Memo:
+    """Something to remember: `values` are merged into what is known, unless that was taught at a later time.
+
+    A value `email` releases events that wait for this key.
+    """
+
+    key: str
+    values: Mapping[str, Any]
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -180,6 +197,11 @@ class LumailEvent:
     `sum` is for money of which one sale has several tellings. Then `keys` name the sale, whether this is a payment or
     a refund; `data` is as if this were all that is told, and the gateway puts the amount that is still to be told.
     `named_by` names the memory whose `name`, taught before the event leaves, is a better name of the product.
+
+    What follows is the gateway's, which an adapter leaves alone: how long it waits for a richer telling (`settle`),
+    when it is worth nothing any more, and a key that it shares with the events beside which it counts `once` (it joins
+    a fact that is not known by its own keys, and never makes one fact of two). `makes` False: it only teaches what is
+    true, and makes no event.
     """
 
     type: EventType
@@ -187,10 +209,23 @@ class LumailEvent:
     data: Mapping[str, Any]
     occurred_at: datetime
     keys: tuple[str, ...]
-    waits_for: MemoryKey | None = None
+    waits_for: str | None = None
     detail_rank: int = 0
     sum: Sum | None = None
-    named_by: MemoryKey | None = None
+    named_by: str | None = None
+    settle: timedelta = timedelta(0)
+    expires_at: datetime | None = None
+    once: str | None = None
+    makes: bool = True
+
+    @property
+    def lane(self) -> Lane:
+        return lane_of(self.type, self.data)
+
+    @cached_property
+    def encoded(self) -> str:
+        """The data as it is stored and sent; raises ValueError where JSON can't carry an amount."""
+        return encode_data(self.data)
 
 
 class DataSchema(Schema):
@@ -293,7 +328,7 @@ def encode_data(data: Mapping[str, Any]) -> str:
 
 def encode_json(value: Any) -> str:
     """Compact JSON that any database and any connection can carry: readable text, half surrogates escaped."""
-    encoded = json.dumps(value, default=_number, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    encoded = _ENCODER.encode(value)
     try:
         encoded.encode()
     except UnicodeEncodeError:
@@ -316,3 +351,7 @@ def _number(value: object) -> int | float:
     if Decimal(repr(number)) != value:
         raise ValueError(f"amount {value} has more digits than JSON's numbers can carry")
     return number
+
+
+_ENCODER = json.JSONEncoder(default=_number, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+"""One for all: making it takes longer than a small value."""

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Table, insert, select
 
-from gateway.events import EventType, encode_data, lane_of
+from gateway.events import EventType, LumailEvent, Memo
 from gateway.ledger.database import Ledger
-from gateway.ledger.facts.submission import Recorded, Submission, SubmittedEvent, SubmittedMemo, TranslatedItem
+from gateway.ledger.facts.submission import Recorded, Submission, TranslatedItem
 from gateway.ledger.identity import new_id
 from gateway.ledger.recording.commit import record_group
 from gateway.ledger.schema import attempts, destinations
@@ -16,21 +16,21 @@ from gateway.ledger.schema import attempts, destinations
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
-def payment(*keys: str, subscriber: str | None = "ana@example.com", **given: Any) -> SubmittedEvent:
-    """A payment of 49.99 at noon, due at once; `given` replaces fields of the Fact, `amount` and `product` its data."""
+def payment(*keys: str, subscriber: str | None = "ana@example.com", **given: Any) -> LumailEvent:
+    """A payment of 49.99 at noon, due at once; `given` replaces its fields, `amount` and `product` its data."""
     data = {"amount": given.pop("amount", 49.99), "product": given.pop("product", "Course")}
     return fact(EventType.SUBSCRIBER_PAYMENT, data, *keys, subscriber=subscriber, **given)
 
 
-def opened(key: str, subscriber: str = "ana@example.com", **given: Any) -> SubmittedEvent:
+def opened(key: str, subscriber: str = "ana@example.com", **given: Any) -> LumailEvent:
     return fact(EventType.EMAIL_OPENED, {"emailId": key, "subject": ""}, key, subscriber=subscriber, **given)
 
 
-def complained(key: str, subscriber: str = "ana@example.com", **given: Any) -> SubmittedEvent:
+def complained(key: str, subscriber: str = "ana@example.com", **given: Any) -> LumailEvent:
     return fact(EventType.EMAIL_COMPLAINED, {"emailId": key, "subject": ""}, key, subscriber=subscriber, **given)
 
 
-def fact(event_type: EventType, data: Mapping[str, Any], *keys: str, **given: Any) -> SubmittedEvent:
+def fact(event_type: EventType, data: Mapping[str, Any], *keys: str, **given: Any) -> LumailEvent:
     fields: dict[str, Any] = {
         "subscriber": "ana@example.com",
         "occurred_at": NOON,
@@ -39,12 +39,10 @@ def fact(event_type: EventType, data: Mapping[str, Any], *keys: str, **given: An
         "settle": timedelta(0),
         **given,
     }
-    return SubmittedEvent(type=event_type, data=encode_data(data), lane=lane_of(event_type, data), keys=keys, **fields)
+    return LumailEvent(type=event_type, data=data, keys=keys, **fields)
 
 
-def told(
-    *facts: SubmittedEvent, links: tuple[tuple[str, ...], ...] = (), memos: tuple[SubmittedMemo, ...] = ()
-) -> TranslatedItem:
+def told(*facts: LumailEvent, links: tuple[tuple[str, ...], ...] = (), memos: tuple[Memo, ...] = ()) -> TranslatedItem:
     return TranslatedItem("translated" if facts else "taught", "test.event", facts, memos, links)
 
 
@@ -69,7 +67,7 @@ def record(ledger: Ledger, *submissions: Submission) -> list[Recorded]:
         return record_group(connection, ledger, submissions)
 
 
-def record_facts(ledger: Ledger, *facts: SubmittedEvent) -> list[str]:
+def record_facts(ledger: Ledger, *facts: LumailEvent) -> list[str]:
     """Each fact in a webhook of its own, all in one group; the ids of the new events."""
     return [event for one in record(ledger, *(submission(told(fact)) for fact in facts)) for event in one.events]
 

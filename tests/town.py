@@ -12,8 +12,8 @@ from gateway.config import Destination
 from gateway.delivery.drain import conclude_context, observed_of
 from gateway.delivery.message import compose, question
 from gateway.delivery.outcome import conclude_all, unknown_policy
+from gateway.events import LumailEvent
 from gateway.ledger.database import Ledger
-from gateway.ledger.facts.submission import SubmittedEvent
 from gateway.ledger.outbox import cycle
 from gateway.ledger.outbox.cycle import DrainCycle
 from gateway.ledger.recording import recording
@@ -38,7 +38,7 @@ class Town:
     destination: Destination
     now: datetime = NOON
 
-    def tell(self, *facts: SubmittedEvent) -> list[str]:
+    def tell(self, *facts: LumailEvent) -> list[str]:
         with self.ledger.write(["main"]) as connection:
             found = recording.record(connection, [submission(told(fact)) for fact in facts], self.now)
         return [event for one in found for event in one.events]

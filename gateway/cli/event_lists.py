@@ -23,7 +23,7 @@ from gateway.events import Lane, decode_data
 from gateway.formats.wording import counted
 from gateway.ledger import words
 from gateway.ledger.facts import incidents
-from gateway.ledger.scheduling import deferral
+from gateway.ledger.outbox import deferral
 from gateway.ledger.status import Status
 from gateway.ledger.views import search
 from gateway.ledger.views.search import Filters, Row

@@ -16,9 +16,10 @@ from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts import hashing, tombstones
 from gateway.ledger.jobs import privacy_requests
-from gateway.ledger.jobs.privacy_requests import ERASE, Demand, Origin, Request, Subject
+from gateway.ledger.jobs.privacy_requests import OpenRequest, Origin
 from gateway.ledger.retention.data_export import gather
 from gateway.ledger.retention.erasure import Erased, erase
+from gateway.privacy import Duty, PrivacyRequest, Subject
 from gateway.translation.person import email
 
 _WORDS = {
@@ -51,8 +52,8 @@ def forget(said: Said, address: str, yes: bool, as_json: bool) -> None:
     with opened_ledger(installation(said).config) as ledger:
         if not yes:
             click.confirm(f"Erase {person} from this gateway for good?", abort=True, err=True)
-        with ledger.write([ERASE]) as connection:
-            demand = Demand(ERASE, Subject(addresses=(person,)))
+        with ledger.write([Duty.ERASE]) as connection:
+            demand = PrivacyRequest(Duty.ERASE, Subject(addresses=(person,)))
             identity = privacy_requests.record(connection, demand, Origin(who()), ledger.now(connection))
         done = erase(ledger, identity)
     if as_json:
@@ -96,7 +97,7 @@ def export(said: Said, person: str, out: Path | None) -> None:
         click.echo(f"{counted(rows, 'row')} in {out}" + (f"; {counted(len(met), 'request')} met" if met else ""))
 
 
-def _meant(person: str, requests: list[Request]) -> tuple[Subject, list[str]]:
+def _meant(person: str, requests: list[OpenRequest]) -> tuple[Subject, list[str]]:
     named = next((one for one in requests if one.id == person), None)
     if named is not None:
         return named.subject, [named.id]
@@ -133,7 +134,7 @@ def _write(document: Mapping[str, Any], out: Path | None) -> None:
 def _note(ledger: Ledger, subject: Subject, met: list[str]) -> None:
     salt = hashing.ensure_salt(ledger)
     prints = [hashing.hashed(salt, tombstones.person(address))[:17] for address in subject.addresses]
-    with ledger.write([ERASE]) as connection:
+    with ledger.write([Duty.ERASE]) as connection:
         now = ledger.now(connection)
         privacy_requests.meet(connection, met, now)
         audit.record(connection, now, Deed(who(), "export", ", ".join(prints) or "facts"), None, {"met": met})

@@ -4,12 +4,13 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Unpack
 
 from gateway.config import Destination
 from gateway.delivery import readback
 from gateway.errors import LumailError
 from gateway.events import MONEY_TYPES, EventType
+from gateway.ledger.event import EventChange
 from gateway.ledger.outbox.observed import Observed
 from gateway.ledger.outbox.uncertain import FIRST_READ_AFTER
 from gateway.ledger.outbox.unknown_subscribers import UnknownSubscriberPolicy
@@ -128,7 +129,7 @@ def _not_sent(settlement: Settlement, answer: Answer, context: ConcludeContext) 
     return replace(settlement, changes=_back(settlement, context.now + wait))
 
 
-def _back(settlement: Settlement, due_at: datetime, **more: Any) -> dict[str, Any]:
+def _back(settlement: Settlement, due_at: datetime, /, **more: Unpack[EventChange]) -> EventChange:
     """The event's columns when it goes on waiting, or goes on being in doubt."""
     status = Status.UNKNOWN if settlement.claimed.kind is Kind.READ else Status.WAITING
     return {"status": status, "due_at": due_at, **more}
@@ -180,7 +181,7 @@ def _lost_our_id(claimed: Claimed, answer: Answer, context: ConcludeContext) -> 
 
 
 def _unconfirmed(settlement: Settlement, context: ConcludeContext) -> Settlement:
-    changes = {
+    changes: EventChange = {
         "status": Status.UNKNOWN,
         "reason": Reason.ANSWER_LOST,
         "unconfirmed_at": settlement.claimed.claimed_at + ENDS_WITHIN,
@@ -220,7 +221,7 @@ def _refused(settlement: Settlement, answer: Answer, context: ConcludeContext) -
     if answer.status == 400 and context.is_known(claimed.subscriber):
         return _failed_for(settlement, context, Reason.REFUSED, refused)
     if unknown_policy(context.destination, claimed.type) is UnknownSubscriberPolicy.HELD:
-        changes = {"status": Status.HELD, "reason": Reason.NOT_IN_LUMAIL, "last_error": _refusal(answer)}
+        changes: EventChange = {"status": Status.HELD, "reason": Reason.NOT_IN_LUMAIL, "last_error": _refusal(answer)}
         return replace(settlement, changes=changes, subscriber_answer=SubscriberAnswer.MET)
     first = claimed.claimed_at - claimed.waited  # in front of others of the subscriber, which the answer is for too
     return replace(
@@ -249,7 +250,12 @@ def unknown_policy(destination: Destination, event_type: EventType) -> UnknownSu
 def _failed_for(
     settlement: Settlement, context: ConcludeContext, reason: Reason, detail: str | None = None
 ) -> Settlement:
-    changes = {"status": Status.FAILED, "reason": reason, "reason_detail": detail, "settled_at": context.now}
+    changes: EventChange = {
+        "status": Status.FAILED,
+        "reason": reason,
+        "reason_detail": detail,
+        "settled_at": context.now,
+    }
     return replace(settlement, changes=changes)
 
 
@@ -281,7 +287,7 @@ def _asked(settlement: Settlement, answer: Answer, context: ConcludeContext) -> 
                 subscriber_answer=SubscriberAnswer.MET,
             )
         case ends:
-            changes = {"status": Status(ends), "reason": Reason.NOT_IN_LUMAIL, "reason_detail": None}
+            changes: EventChange = {"status": Status(ends), "reason": Reason.NOT_IN_LUMAIL, "reason_detail": None}
             return replace(
                 settlement, changes={**changes, "settled_at": context.now}, subscriber_answer=SubscriberAnswer.LEFT_OUT
             )
@@ -296,14 +302,15 @@ def _created(settlement: Settlement, answer: Answer, context: ConcludeContext) -
     return _tried_again(settlement, context)
 
 
-def _tried_again(settlement: Settlement, context: ConcludeContext, **more: Any) -> Settlement:
-    """At once the first time, later and later after that, and not for ever."""
+def _tried_again(settlement: Settlement, context: ConcludeContext, step: str | None = None) -> Settlement:
+    """At once the first time, later and later after that, and not for ever; `step` where another is to be made."""
     claimed = settlement.claimed
     first = claimed.first_attempt_at or claimed.claimed_at
     if claimed.tries and context.now - first > RETRY_FOR:
         return _failed_for(settlement, context, Reason.RETRIES_ENDED, str(RETRY_FOR.days))
     wait = timedelta(0) if claimed.tries == 0 else wait_before_retry(claimed.tries)
-    return replace(settlement, changes=_back(settlement, context.now + wait, tries=claimed.tries + 1, **more))
+    again = _back(settlement, context.now + wait, tries=claimed.tries + 1)
+    return replace(settlement, changes=again if step is None else {**again, "step": step})
 
 
 # Reading back: one page of what Lumail has recorded for the subscriber
@@ -362,16 +369,18 @@ def _not_found(settlement: Settlement, context: ConcludeContext) -> Settlement:
         if claimed.tries and context.now - first > RETRY_FOR:
             return _failed_for(settlement, context, Reason.RETRIES_ENDED, str(RETRY_FOR.days))
         wait = timedelta(0) if claimed.tries == 0 else wait_before_retry(claimed.tries)
-        again = {"status": Status.WAITING, "reason": None, "step": "post", "tries": claimed.tries + 1}
-        nothing = {"reads": 0, "read_cursor": None, "candidates": None}
+        again: EventChange = {"status": Status.WAITING, "reason": None, "step": "post", "tries": claimed.tries + 1}
+        nothing: EventChange = {"reads": 0, "read_cursor": None, "candidates": None}
         return replace(settlement, changes={**again, "due_at": context.now + wait, **nothing})
-    changes = {"reads": reads, "read_cursor": None}
+    changes: EventChange = {"reads": reads, "read_cursor": None}
     if reads < 2:  # a second look is worth it however late the first was
         return replace(settlement, changes=_back(settlement, _next_read(settlement, context), **changes))
     return _still_unconfirmed(settlement, context, _next_read(settlement, context), **changes)
 
 
-def _still_unconfirmed(settlement: Settlement, context: ConcludeContext, read_at: datetime, **more: Any) -> Settlement:
+def _still_unconfirmed(
+    settlement: Settlement, context: ConcludeContext, read_at: datetime, /, **more: Unpack[EventChange]
+) -> Settlement:
     """Looked for again, until it is a person's turn."""
     unconfirmed_at = settlement.claimed.unconfirmed_at
     if unconfirmed_at is not None and context.now - unconfirmed_at > UNCONFIRMED_ENDS:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.desk.parts import Desk
-from gateway.events import Lane, decode_data
+from gateway.events import Lane, LumailEvent, decode_data
 from gateway.intake.accept import translated_items
 from gateway.ledger.facts.memory import reader
-from gateway.ledger.facts.submission import SubmittedEvent, TranslatedItem
+from gateway.ledger.facts.submission import TranslatedItem
 from gateway.ledger.views.search import Row
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
@@ -86,13 +86,13 @@ def _explained(position: int, item: TranslatedItem) -> Explained:
     )
 
 
-def _made(fact: SubmittedEvent) -> Made:
+def _made(fact: LumailEvent) -> Made:
     return Made(
         fact.type.value,
         fact.subscriber,
         Lane(fact.lane).word,
         fact.waits_for,
-        decode_data(fact.data),
+        decode_data(fact.encoded),
         fact.keys,
         fact.detail_rank,
     )

@@ -10,16 +10,16 @@ from typing import Any
 import structlog
 
 from gateway.errors import PayloadError, TranslationFailedError, UnavailableError, is_of_machine, place_of
-from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, Paid, Refund, Sum, encode_data, lane_of
+from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, Paid, Refund, Sum
 from gateway.intake.confirming import confirm
 from gateway.intake.memory_cache import MemoryCache
 from gateway.intake.route import Route
 from gateway.ledger.facts.single_use import SingleUse
-from gateway.ledger.facts.submission import Recall, Recorded, Submission, SubmittedEvent, SubmittedMemo, TranslatedItem
-from gateway.ledger.jobs import privacy_requests
+from gateway.ledger.facts.submission import Recall, Recorded, Submission, TranslatedItem
 from gateway.ledger.money.sums import named
 from gateway.ledger.recording.commit import Committer
-from gateway.translation.adapter import Context, Demand, SourceEvent, Translation, Unreadable, split, translate
+from gateway.privacy import PrivacyRequest
+from gateway.translation.adapter import Context, SourceEvent, Translation, Unreadable, split, translate
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
 COMMIT_WITHIN = 4.0
@@ -151,7 +151,7 @@ class _NotingMemory:
         self.fault: Exception | None = None
 
     def recall(self, key: MemoryKey) -> Mapping[str, Any] | None:
-        name = _memory_name(self._prefix, key)
+        name = _key(self._prefix, key)
         if name not in self.reads:
             try:
                 self.reads[name] = self._recall(name)
@@ -213,17 +213,14 @@ def _understood(route: Route, prefix: str, event: SourceEvent, translation: Tran
     if translation.ignored is not None:
         return TranslatedItem("ignored", event.type, reason=translation.ignored)
     if translation.demand is not None:
-        return TranslatedItem("taught", event.type, demand=_demand(route, prefix, translation.demand))
-    facts = tuple(_fact(route, prefix, made) for made in translation.events if made.type in route.source.forward)
-    said = tuple(
-        replace(_fact(route, prefix, made), makes=False)
-        for made in translation.sums
-        if made.type in route.source.forward
-    )
-    memos = tuple(SubmittedMemo(_memory_name(prefix, memo.key), memo.values, memo.at) for memo in translation.memos)
+        return TranslatedItem("taught", event.type, demand=_scoped_request(route, prefix, translation.demand))
+    forward = route.source.forward
+    events = tuple(_scoped(route, prefix, made) for made in translation.events if made.type in forward)
+    said = tuple(_scoped(route, prefix, made, makes=False) for made in translation.sums if made.type in forward)
+    memos = tuple(replace(memo, key=_key(prefix, memo.key)) for memo in translation.memos)
     links = tuple(tuple(_key(prefix, key) for key in link) for link in translation.links)
-    if facts:
-        return TranslatedItem("translated", event.type, facts + said, memos, links)
+    if events:
+        return TranslatedItem("translated", event.type, events + said, memos, links)
     if translation.events:
         left_out = ", ".join(sorted({made.type.value for made in translation.events}))
         reason = f"{left_out} is not among what this source forwards"
@@ -231,35 +228,35 @@ def _understood(route: Route, prefix: str, event: SourceEvent, translation: Tran
     return TranslatedItem("taught", event.type, said, memos, links)
 
 
-def _demand(route: Route, prefix: str, demand: Demand) -> privacy_requests.Demand:
-    subject = privacy_requests.Subject(
-        addresses=tuple(sorted({person.strip().lower() for person in demand.addresses})),
-        memories=tuple(_memory_name(prefix, memory) for memory in demand.memories),
-        keys=tuple(_key(prefix, key) for key in demand.keys),
-        account=prefix if demand.whole_account else None,
+def _scoped_request(route: Route, prefix: str, said: PrivacyRequest) -> PrivacyRequest:
+    subject = replace(
+        said.subject,
+        addresses=tuple(sorted({person.strip().lower() for person in said.subject.addresses})),
+        memories=tuple(_key(prefix, memory) for memory in said.subject.memories),
+        keys=tuple(_key(prefix, key) for key in said.subject.keys),
+        account=prefix if said.subject.whole_account else None,
         destination=route.source.destination,
     )
-    return privacy_requests.Demand(demand.duty.value, subject, demand.reference)
+    return replace(said, subject=subject)
 
 
-def _fact(route: Route, prefix: str, made: LumailEvent) -> SubmittedEvent:
+def _scoped(route: Route, prefix: str, made: LumailEvent, *, makes: bool = True) -> LumailEvent:
+    """The event under names that no other account's can meet, and with what the source's configuration says of it."""
     settle = route.source.settle_seconds if made.type in MONEY_TYPES else 0
     worth = route.source.expire_after.get(made.type)
-    return SubmittedEvent(
-        type=made.type,
-        subscriber=made.subscriber,
-        data=encode_data(made.data),
-        occurred_at=made.occurred_at,
-        lane=lane_of(made.type, made.data),
+    scoped = replace(
+        made,
         keys=tuple(_key(prefix, key) for key in made.keys),
-        waits_for=None if made.waits_for is None else _memory_name(prefix, made.waits_for),
-        detail_rank=made.detail_rank,
+        waits_for=None if made.waits_for is None else _key(prefix, made.waits_for),
         settle=timedelta(seconds=settle),
         expires_at=None if worth is None else made.occurred_at + worth,
         once=_once(route, prefix, made),
         sum=None if made.sum is None else _sum(prefix, made.sum),
-        named_by=None if made.named_by is None else _memory_name(prefix, made.named_by),
+        makes=makes,
+        named_by=None if made.named_by is None else _key(prefix, made.named_by),
     )
+    _ = scoped.encoded  # raises what is the webhook's fault here, where it is quarantined for that
+    return scoped
 
 
 def _sum(prefix: str, item: Sum) -> Sum:
@@ -288,10 +285,6 @@ def _prefix(route: Route, event: SourceEvent) -> str:
 
 def _key(prefix: str, key: str) -> str:
     return _fitting(prefix + key)
-
-
-def _memory_name(prefix: str, key: MemoryKey) -> str:
-    return _fitting(f"{prefix}{key.kind}:{key.id}")
 
 
 def _fitting(name: str) -> str:

@@ -131,7 +131,14 @@ def _lock_key(name: str) -> int:
 
 
 def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, hide_parameters=True, pool_size=16, max_overflow=48, pool_timeout=LOCK_SECONDS)
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=16,
+        max_overflow=48,
+        pool_timeout=LOCK_SECONDS,
+        connect_args={"cached_statements": 512},
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import structlog
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select
 from sqlalchemy import func as sql
 
 from gateway.errors import CommandError, LedgerError, LedgerUnavailableError
@@ -22,14 +22,14 @@ from gateway.ledger import words
 from gateway.ledger.accounts import audit
 from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
+from gateway.ledger.event import Event, EventChange
+from gateway.ledger.facts.known_events import events_of
 from gateway.ledger.facts.submission import Recorded, Submission
 from gateway.ledger.jobs import jobs
 from gateway.ledger.jobs.jobs import CANCELLED, DONE, EVENTS, RUNNING, Item, Job, Order
-from gateway.ledger.money import refund_order
-from gateway.ledger.outbox import duplicates, unknown_subscribers
+from gateway.ledger.outbox import duplicates, transitions, unknown_subscribers
 from gateway.ledger.paging import Place
 from gateway.ledger.recording.commit import record_group
-from gateway.ledger.scheduling import leases, lines
 from gateway.ledger.schema import Instant, events, from_microseconds, to_microseconds
 from gateway.ledger.status import Status
 from gateway.ledger.views import search
@@ -223,23 +223,23 @@ class Replays:
         """Let these events wait again, each from its slot on, unless something stands against it."""
         share = self._share(connection, job, now)
         made: list[Item] = []
-        alone: list[tuple[search.Row, datetime]] = []
+        alone: list[tuple[Event, datetime]] = []
         crowded = _crowded(connection, found.ids)
         slots = 0
-        for event in _rows(connection, found.ids):
-            against = duplicates.duplicates_of(connection, event) if event["group"] in crowded else []
+        for event in events_of(connection, found.ids).values():
+            against = duplicates.duplicates_of(connection, event) if event.group in crowded else []
             stood = refusal(event, against)
             if stood is not None and stands(stood, force=wanted.force):
-                made.append(Item(event["id"], {}, REFUSED, stood.cause.value))
+                made.append(Item(event.id, {}, REFUSED, stood.cause.value))
                 continue
             due = share.start + slots * share.step
-            if event["group"] in crowded:  # at once, so that the next of its group sees that this one is sent
-                _wait_again(connection, job.destination, [(event, due)])
+            if event.group in crowded:  # at once, so that the next of its group sees that this one is sent
+                _wait_again(connection, job.destination, [(event, due)], now)
             else:
                 alone.append((event, due))
-            made.append(Item(event["id"], _before(event)))
+            made.append(Item(event.id, _before(event)))
             slots += 1
-        _wait_again(connection, job.destination, alone)
+        _wait_again(connection, job.destination, alone, now)
         return made, slots
 
     def _translated(self, job: Job, found: "_Found", most: int) -> tuple[list[tuple[str, Submission | str]], "_Found"]:
@@ -278,9 +278,9 @@ class Replays:
             for identity, told in again
         ]
         new = [event for one in done for event in one.events]
-        waiting = [row for row in _rows(connection, new) if row["status"] == Status.WAITING]
-        dues = [max(row["due_at"], share.start + number * share.step) for number, row in enumerate(waiting)]
-        _postpone(connection, job.destination, list(zip(waiting, dues, strict=True)))
+        waiting = [event for event in events_of(connection, new).values() if event.status == Status.WAITING]
+        dues = [max(event.due_at, share.start + number * share.step) for number, event in enumerate(waiting)]
+        _postpone(connection, job.destination, list(zip(waiting, dues, strict=True)), now)
         return made, len(waiting)
 
     def _note_fault(self, identity: str, fault: str) -> None:
@@ -320,16 +320,16 @@ _UNDER_WAY = (Status.WAITING, Status.DELIVERING)
 def _settled(connection: Connection, job: Job) -> list[Item]:
     """Its open items, with the outcome of those whose event has left, or came to nothing."""
     open_ = jobs.open_items(connection, job.id)
-    rows = {row["id"]: row for row in _rows(connection, [one.subject for one in open_])}
+    known = events_of(connection, [one.subject for one in open_])
     found = []
     for one in open_:
-        row = rows.get(one.subject)
-        if row is None:
+        event = known.get(one.subject)
+        if event is None:
             found.append(replace(one, outcome="purged"))
-        elif row["status"] in _UNDER_WAY:
+        elif event.status in _UNDER_WAY:
             found.append(one)
         else:
-            found.append(replace(one, outcome=row["status"], explanation=words.of_event(row)))
+            found.append(replace(one, outcome=event.status, explanation=words.of_reason(*event.why)))
     return found
 
 
@@ -350,16 +350,6 @@ def _told_again(identity: str, recorded: Recorded) -> Item:
     return Item(identity, {"made": list(recorded.events)}, recorded.word, why)
 
 
-def _rows(connection: Connection, ids: Sequence[str]) -> list[search.Row]:
-    """These events, in this order."""
-    found: dict[str, search.Row] = {}
-    for start in range(0, len(ids), search.MOST_NAMES):
-        some = list(ids[start : start + search.MOST_NAMES])
-        for row in connection.execute(select(events).where(events.c.id.in_(some))).mappings():
-            found[row["id"]] = dict(row)
-    return [found[identity] for identity in ids if identity in found]
-
-
 def _crowded(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
     """The groups of these events that have others besides: only there another can tell the same fact."""
     of_these = select(events.c.group).where(events.c.id.in_(list(ids)))
@@ -367,72 +357,46 @@ def _crowded(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
     return frozenset(connection.execute(query.having(sql.count() > 1)).scalars())
 
 
-_WAIT_AGAIN = (
-    update(events)
-    .where(events.c.id == bindparam("its_id"), events.c.status == bindparam("its_status"))
-    .values({**as_new(from_microseconds(0)), "due_at": bindparam("due", type_=Instant)})
-)
-_LATER = (
-    update(events)
-    .where(events.c.id == bindparam("its_id"), events.c.status == Status.WAITING)
-    .values(due_at=bindparam("due", type_=Instant))
-)
-
-
-_Due = Sequence[tuple[search.Row, datetime]]
+_Due = Sequence[tuple[Event, datetime]]
 """Events, and from when on each may leave."""
 
 
-def _wait_again(connection: Connection, destination: str, sent: _Due) -> None:
-    if not sent:
-        return
-    rows = [{"its_id": row["id"], "its_status": row["status"], "due": due} for row, due in sent]
-    connection.execute(_WAIT_AGAIN, rows)
-    unknown_subscribers.forget(connection, destination, *sorted({row["subscriber"] for row, _ in sent}))
-    first = min(due for _, due in sent)
-    refund_order.let_follow(connection, destination, [row["id"] for row, _ in sent], first)
-    lines.refresh(connection, destination, [(row["lane"], row["subscriber"]) for row, _ in sent])
-    leases.wake(connection, destination, first)
+def _wait_again(connection: Connection, destination: str, sent: _Due, now: datetime) -> None:
+    moves = [(event, as_new(due)) for event, due in sent]
+    after = transitions.move(connection, destination, moves, now, corrects=True)
+    unknown_subscribers.forget(
+        connection, destination, *sorted({one.subscriber for one in after if one.subscriber is not None})
+    )
 
 
-def _postpone(connection: Connection, destination: str, waiting: _Due) -> None:
-    if not waiting:
-        return
-    connection.execute(_LATER, [{"its_id": row["id"], "due": due} for row, due in waiting])
-    lines.refresh(connection, destination, [(row["lane"], row["subscriber"]) for row, _ in waiting])
+def _postpone(connection: Connection, destination: str, waiting: _Due, now: datetime) -> None:
+    transitions.move(connection, destination, [(event, {"due_at": due}) for event, due in waiting], now)
 
 
 _RELEASED_COLUMNS = (*as_new(from_microseconds(0)), "attempt")
 
 
-def _before(event: search.Row) -> dict[str, Any]:
+def _before(event: Event) -> dict[str, Any]:
     """The columns that a release changes, as the ledger keeps them."""
-    return {
-        name: to_microseconds(event[name]) if isinstance(event[name], datetime) else event[name]
-        for name in _RELEASED_COLUMNS
-    }
+    values = {name: getattr(event, name) for name in _RELEASED_COLUMNS}
+    return {name: to_microseconds(one) if isinstance(one, datetime) else one for name, one in values.items()}
 
 
 def _take_back(connection: Connection, job: Job, waiting: Sequence[Item], now: datetime) -> list[Item]:
     """Events that were released and that nobody has claimed since are what they were; their items."""
     back: list[Item] = []
-    changed: list[tuple[int, str]] = []
-    rows = {row["id"]: row for row in _rows(connection, [one.subject for one in waiting])}
+    moves: list[tuple[Event, EventChange]] = []
+    known = events_of(connection, [one.subject for one in waiting])
     for one in waiting:
-        event = rows[one.subject]
-        untried = event["tries"] == 0 and event["attempt"] == one.before["attempt"]
-        untouched = event["status"] == Status.WAITING and untried
-        if untouched:
-            values = {name: _restored(name, one.before[name]) for name in _RELEASED_COLUMNS}
-            connection.execute(
-                update(events).where(events.c.id == event["id"], events.c.status == Status.WAITING).values(values)
-            )
-            changed.append((event["lane"], event["subscriber"]))
+        event = known[one.subject]
+        untried = event.tries == 0 and event.attempt == one.before["attempt"]
+        if event.status == Status.WAITING and untried:
+            columns = {name: _restored(name, one.before[name]) for name in _RELEASED_COLUMNS}
+            moves.append((event, cast(EventChange, columns)))
             back.append(replace(one, outcome=TAKEN_BACK))
         else:
             back.append(replace(one, outcome="sent before the end"))
-    lines.refresh(connection, job.destination, changed)
-    leases.wake(connection, job.destination, now)
+    transitions.move(connection, job.destination, moves, now, corrects=True)
     return back
 
 

@@ -2,20 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from gateway.errors import CommandError
 from gateway.ledger.accounts import audit
 from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
+from gateway.ledger.event import Event, EventChange
 from gateway.ledger.facts import incidents
 from gateway.ledger.outbox import duplicates, uncertain
-from gateway.ledger.schema import events
-from gateway.ledger.status import WITHOUT_REASON, Reason, Status
-from gateway.ledger.views import search
-from gateway.replay.sending import TWICE, as_new, known_event, let_go_on, needless, stood
+from gateway.ledger.status import Reason, Status
+from gateway.replay.sending import TWICE, as_new, change, known_event, needless, stood
 
 
 @dataclass(frozen=True)
@@ -44,58 +42,62 @@ def decide(ledger: Ledger, identity: str, decision: Decision, who: str) -> Decid
     """
     with ledger.read() as connection:
         found = known_event(connection, identity)
-    with ledger.write([found["destination"]]) as connection:
+    with ledger.write([found.destination]) as connection:
         event = known_event(connection, identity)
-        incident = incidents.of_group(connection, event["group"])
+        incident = incidents.of_group(connection, event.group)
         now = ledger.now(connection)
         _refuse_decision(connection, event, decision, incident)
-        changes = _decided(event, decision, now)
-        if changes:
-            connection.execute(update(events).where(events.c.id == identity).values(changes))
-            let_go_on(connection, event, now)
+        columns = _decided(event, decision, now)
+        if columns:
+            change(connection, event, columns, now)
         if incident is not None:
-            incidents.end(connection, event["group"])
-        status = str(changes.get("status", event["status"]))
+            incidents.end(connection, event.group)
+        status = str(columns.get("status", event.status))
         before = stood(event, "lumail_event_id") | {"incident": incident}
         after = {"status": status, "lumail_event_id": decision.lumail_id}
         audit.record(connection, now, Deed(who, f"decide {decision.word}", identity), before, after)
-    return Decided(identity, event["status"], status, incident)
+    return Decided(identity, event.status, status, incident)
 
 
-_CANCELLED = {**WITHOUT_REASON, "reason": Reason.CANCELLED}
+_CANCELLED: EventChange = {
+    "status": Status.DROPPED,
+    "reason": Reason.CANCELLED,
+    "waits_for": None,
+    "candidates": None,
+}
 
 _BESIDES_HELD = {"recorded": (Status.DELIVERED,), "send": (), "drop": (Status.DELIVERED, Status.WAITING)}
 """Statuses of an event, besides held, of which this can be said where Lumail heard of its fact twice."""
 
 
-def _refuse_decision(connection: Connection, event: search.Row, decision: Decision, incident: str | None) -> None:
-    identity, status = event["id"], event["status"]
+def _refuse_decision(connection: Connection, event: Event, decision: Decision, incident: str | None) -> None:
+    identity, status = event.id, event.status
     allowed = (Status.HELD,) if incident is None else (Status.HELD, *_BESIDES_HELD[decision.word])
     if status not in allowed:
         raise CommandError(f"{identity} {needless(event)}; there is nothing to decide so")
-    if decision.word == "send" and event["subscriber"] is None:
+    if decision.word == "send" and event.subscriber is None:
         raise CommandError(f"{identity} has no subscriber yet, so it can't be sent")
     if decision.word == "send":
         other = next(iter(duplicates.duplicates_of(connection, event)), None)
         if other is not None:
-            raise CommandError(f"{identity} tells the same fact as {other['id']}, which is {other['status']}. {TWICE}")
+            raise CommandError(f"{identity} tells the same fact as {other.id}, which is {other.status}. {TWICE}")
     if decision.lumail_id is not None:
-        owners = uncertain.owners(connection, event["destination"], [decision.lumail_id])
+        owners = uncertain.owners(connection, event.destination, [decision.lumail_id])
         holder = owners.get(decision.lumail_id, identity)
         if holder != identity:
             raise CommandError(f"{decision.lumail_id} is what Lumail recorded for {holder}, not for {identity}")
 
 
-def _decided(event: search.Row, decision: Decision, now: datetime) -> dict[str, Any]:
+def _decided(event: Event, decision: Decision, now: datetime) -> EventChange:
     """The columns of the event that a decision changes."""
-    settled = {"settled_at": now, "waits_for": None, "candidates": None}
     if decision.word == "send":
         return as_new(now)
     if decision.word == "drop":
-        return {**settled, "status": Status.DROPPED, **_CANCELLED}
-    if event["status"] == Status.DELIVERED and event["lumail_event_id"] is not None:
+        return {**_CANCELLED, "settled_at": now}
+    if event.status == Status.DELIVERED and event.lumail_event_id is not None:
         return {}
-    return {**settled, "status": Status.DELIVERED, **WITHOUT_REASON, "lumail_event_id": decision.lumail_id}
+    recorded: EventChange = {"status": Status.DELIVERED, "reason": None, "lumail_event_id": decision.lumail_id}
+    return {**recorded, "settled_at": now, "waits_for": None, "candidates": None}
 
 
 @dataclass(frozen=True)
@@ -116,19 +118,18 @@ def cancel_event(ledger: Ledger, identity: str, who: str) -> Cancelled:
     """
     with ledger.read() as connection:
         found = known_event(connection, identity)
-    with ledger.write([found["destination"]]) as connection:
+    with ledger.write([found.destination]) as connection:
         event = known_event(connection, identity)
-        if event["status"] not in CANCELLABLE:
-            raise CommandError(f"{identity} {_TOO_LATE.get(event['status'], needless(event))}; it can't be cancelled")
+        if event.status not in CANCELLABLE:
+            why = _TOO_LATE.get(Status(event.status), needless(event))
+            raise CommandError(f"{identity} {why}; it can't be cancelled")
         now = ledger.now(connection)
-        changes = {"status": Status.DROPPED, **_CANCELLED, "settled_at": now, "waits_for": None, "candidates": None}
-        connection.execute(update(events).where(events.c.id == identity).values(changes))
-        let_go_on(connection, event, now)
+        change(connection, event, _CANCELLED, now)
         before = stood(event, "tries")
         deed = Deed(who, "cancel event", identity)
         after = {"status": Status.DROPPED, "reason": Reason.CANCELLED}
         audit.record(connection, now, deed, before, after)
-    return Cancelled(identity, event["status"])
+    return Cancelled(identity, event.status)
 
 
 _TOO_LATE = {Status.UNKNOWN: "was sent and its answer lost: Lumail may have it, which is being looked up"}

@@ -1,24 +1,24 @@
 """What a person writes in place of what a webhook told: checked as a translation is, kept beside the original, sent."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from gateway.errors import CommandError
-from gateway.events import DATA_SCHEMAS, EventType, Lane, decode_data, encode_data, lane_of
+from gateway.events import DATA_SCHEMAS, EventType, decode_data, encode_data, lane_of
 from gateway.ledger.accounts import audit
 from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
+from gateway.ledger.event import EventChange
 from gateway.ledger.identity import new_id
 from gateway.ledger.outbox import duplicates
-from gateway.ledger.scheduling import lines
-from gateway.ledger.schema import edits, events
+from gateway.ledger.schema import edits
 from gateway.ledger.status import Status
 from gateway.ledger.views import search
-from gateway.replay.sending import as_new, known_event, let_go_on, needless, refusal, refuse, stood
+from gateway.replay.sending import as_new, change, known_event, needless, refusal, refuse, stood
 
 EDITABLE = (Status.HELD, Status.FAILED)
 
@@ -59,33 +59,34 @@ def edit_event(ledger: Ledger, identity: str, edit: Edit, who: str, *, force: bo
     """
     with ledger.read() as connection:
         found = known_event(connection, identity)
-    with ledger.write([found["destination"]]) as connection:
+    with ledger.write([found.destination]) as connection:
         event = known_event(connection, identity)
-        if event["status"] not in EDITABLE:
+        if event.status not in EDITABLE:
             raise CommandError(f"{identity} {needless(event)}; only a held or failed event can be edited")
-        before = {"subscriber": event["subscriber"], "data": decode_data(event["data"])}
-        after = _checked(EventType(event["type"]), edit, before)
-        refuse(refusal({**event, **after}, duplicates.duplicates_of(connection, event)), force=force)
+        before = {"subscriber": event.subscriber, "data": decode_data(event.data)}
+        after = _checked(event.type, edit, before)
+        refuse(
+            refusal(replace(event, subscriber=after["subscriber"]), duplicates.duplicates_of(connection, event)),
+            force=force,
+        )
         now = ledger.now(connection)
-        lane = int(lane_of(EventType(event["type"]), after["data"]))
-        values = {
+        columns: EventChange = {
             **as_new(now),
             "subscriber": after["subscriber"],
             "data": encode_data(after["data"]),
-            "lane": lane,
+            "lane": lane_of(event.type, after["data"]),
             "edited_at": now,
             "named_by": None,
             "after": None,
             "release_at": None,
         }
-        connection.execute(update(events).where(events.c.id == identity).values(values))
+        change(connection, event, columns, now)
         connection.execute(
             insert(edits).values(id=new_id("ed"), event=identity, at=now, who=who[:200], before=before, after=after)
         )
-        _move(connection, event, lane, after["subscriber"], now)
         was = {**stood(event), **before}
         audit.record(connection, now, Deed(who, "edit event", identity), was, {"status": Status.WAITING, **after})
-    return Edited(identity, event["status"], before, after, now)
+    return Edited(identity, event.status, before, after, now)
 
 
 def faults_of_edit(event_type: EventType, edit: Edit, before: Mapping[str, Any]) -> dict[str, str]:
@@ -141,12 +142,3 @@ def _address(text: str) -> str:
 def _is_address(text: str) -> bool:
     name, _, host = text.partition("@")
     return bool(name) and bool(host) and "@" not in host and text.isprintable() and " " not in text
-
-
-def _move(connection: Connection, event: search.Row, lane: int, subscriber: str, now: datetime) -> None:
-    """It leaves its former line, where it had one, and joins that of whom it is about now."""
-    moved = {**event, "lane": lane, "subscriber": subscriber}
-    let_go_on(connection, moved, now)
-    former = (event["lane"], event["subscriber"])
-    if event["subscriber"] is not None and former != (lane, subscriber) and event["lane"] != Lane.BULK:
-        lines.refresh(connection, event["destination"], [former])

@@ -11,11 +11,12 @@ from gateway.errors import CommandError
 from gateway.events import Lane
 from gateway.intake.route import Route
 from gateway.ledger.database import Ledger
+from gateway.ledger.facts.known_events import events_of
 from gateway.ledger.jobs.jobs import EVENTS
 from gateway.ledger.outbox import duplicates
 from gateway.ledger.paging import Place
 from gateway.ledger.schema import from_microseconds
-from gateway.ledger.views import listing, search
+from gateway.ledger.views import listing
 from gateway.ledger.views.listing import Ask, Count
 from gateway.ledger.views.search import Filters, Row
 from gateway.replay import pace
@@ -124,7 +125,7 @@ def _preview_events(ledger: Ledger, selection: Selection, plan: int, routes: Map
         total = count(connection, selection)
         looked_at = 0
         for listed in _first(connection, selection, SAMPLE):
-            event = search.event(connection, listed["id"])
+            event = events_of(connection, [listed["id"]]).get(listed["id"])
             if event is None:
                 continue
             looked_at += 1
@@ -132,7 +133,7 @@ def _preview_events(ledger: Ledger, selection: Selection, plan: int, routes: Map
             if stands(found, force=selection.force) and found is not None:
                 _add(refused, found.cause.value)
                 continue
-            _add(does, Lane(event["lane"]).word)
+            _add(does, event.lane.word)
             if found is not None:
                 _add(forced, found.cause.value)
         made = Preview(_destination(selection), total, looked_at, does, refused, forced, None, now)

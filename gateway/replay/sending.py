@@ -1,26 +1,22 @@
 """Whether an event may be sent because somebody wants it, how it waits then, and doing so for one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from gateway.errors import CommandError
 from gateway.ledger import words
 from gateway.ledger.accounts import audit
 from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
-from gateway.ledger.money import refund_order
-from gateway.ledger.outbox import duplicates as duplicates_
-from gateway.ledger.outbox import unknown_subscribers
-from gateway.ledger.scheduling import lines
-from gateway.ledger.scheduling.leases import wake
-from gateway.ledger.schema import events
-from gateway.ledger.status import WITHOUT_REASON, Reason, Status, is_final
-from gateway.ledger.views import search
+from gateway.ledger.event import Event, EventChange
+from gateway.ledger.facts.known_events import events_of
+from gateway.ledger.outbox import duplicates, transitions, unknown_subscribers
+from gateway.ledger.status import Reason, Status, is_final
 
 TWICE = "Lumail would count it twice and can't take it back"
 
@@ -70,16 +66,15 @@ def replay_event(ledger: Ledger, identity: str, who: str, *, force: bool = False
     """
     with ledger.read() as connection:
         found = known_event(connection, identity)
-    with ledger.write([found["destination"]]) as connection:
+    with ledger.write([found.destination]) as connection:
         event = known_event(connection, identity)
-        refuse(refusal(event, duplicates_.duplicates_of(connection, event)), force=force)
+        refuse(refusal(event, duplicates.duplicates_of(connection, event)), force=force)
         now = ledger.now(connection)
-        connection.execute(update(events).where(events.c.id == identity).values(as_new(now)))
-        let_go_on(connection, event, now)
+        change(connection, event, as_new(now), now)
         before = stood(event, "tries", "lumail_event_id")
         deed = Deed(who, "replay event", identity)
         audit.record(connection, now, deed, before, {"status": Status.WAITING, "forced": force})
-    return ReplayedEvent(identity, event["destination"], event["status"], now)
+    return ReplayedEvent(identity, event.destination, event.status, now)
 
 
 @dataclass(frozen=True)
@@ -99,11 +94,11 @@ class Outlook:
 def preview_event(connection: Connection, identity: str) -> Outlook:
     """What `replay_event` would do. Raises CommandError where there is no such event."""
     event = known_event(connection, identity)
-    return Outlook(identity, event["status"], refusal(event, duplicates_.duplicates_of(connection, event)))
+    return Outlook(identity, event.status, refusal(event, duplicates.duplicates_of(connection, event)))
 
 
-def known_event(connection: Connection, identity: str) -> search.Row:
-    event = search.event(connection, identity)
+def known_event(connection: Connection, identity: str) -> Event:
+    event = events_of(connection, [identity]).get(identity)
     if event is None:
         raise CommandError(f"no event {identity}: `lumail-gateway events list` shows those that are kept")
     return event
@@ -118,30 +113,33 @@ _NEEDLESS = {
 }
 
 
-def needless(event: search.Row) -> str:
+def needless(event: Event) -> str:
     """Why nothing is to be done about an event that goes its way."""
-    return _NEEDLESS.get(event["status"], f"is {event['status']}")
+    return _NEEDLESS.get(Status(event.status), f"is {event.status}")
 
 
-def refusal(event: search.Row, duplicates: Sequence[search.Row]) -> Refusal | None:
+def refusal(event: Event, duplicates: Sequence[Event]) -> Refusal | None:
     """Why the event must not be sent (again), None where it may. `duplicates` tell the same fact, and live."""
-    identity, status = event["id"], event["status"]
+    identity, status = event.id, event.status
     if status in _NEEDLESS:
         return Refusal(Cause.MOVES, f"{identity} {needless(event)}")
-    if is_final(status, event["reason"], event["former_reason"]):
-        return Refusal(Cause.FINAL, f"{identity} was dropped for good ({words.of_event(event)})")
-    if event["subscriber"] is None:
+    if is_final(status, event.reason, event.former_reason):
+        return Refusal(
+            Cause.FINAL,
+            f"{identity} was dropped for good ({words.of_reason(*event.why)})",
+        )
+    if event.subscriber is None:
         return Refusal(
             Cause.NOBODYS,
             f"{identity} has no subscriber yet: it is sent by itself once a webhook tells whose it is "
-            f"({event['waits_for'] or 'nobody knows which'})",
+            f"({event.waits_for or 'nobody knows which'})",
         )
     if status == Status.DELIVERED:
         return Refusal(
             Cause.DELIVERED,
-            f"{identity} is delivered (as {event['lumail_event_id'] or 'an event of unknown id'}). Sent again, {TWICE}",
+            f"{identity} is delivered (as {event.lumail_event_id or 'an event of unknown id'}). Sent again, {TWICE}",
         )
-    if status == Status.HELD and event["reason"] == Reason.ANSWER_LOST:
+    if status == Status.HELD and event.reason == Reason.ANSWER_LOST:
         return Refusal(
             Cause.UNCONFIRMED,
             f"{identity} was sent and its answer lost: Lumail may have it (see the subscriber's timeline there). "
@@ -151,7 +149,7 @@ def refusal(event: search.Row, duplicates: Sequence[search.Row]) -> Refusal | No
     if other is not None:
         return Refusal(
             Cause.REPEATED,
-            f"{identity} tells the same fact as {other['id']}, which is {other['status']}. Sent as well, {TWICE}",
+            f"{identity} tells the same fact as {other.id}, which is {other.status}. Sent as well, {TWICE}",
         )
     return None
 
@@ -168,11 +166,13 @@ def refuse(found: Refusal | None, *, force: bool) -> None:
     raise CountedTwiceError(found.text) if found.cause in FORCIBLE else CommandError(found.text)
 
 
-def as_new(due_at: datetime) -> dict[str, Any]:
+def as_new(due_at: datetime) -> EventChange:
     """The columns of an event that waits as if nobody had tried to send it. It does not expire: somebody wants it."""
     return {
         "status": Status.WAITING,
-        **WITHOUT_REASON,
+        "reason": None,
+        "reason_detail": None,
+        "former_reason": None,
         "due_at": due_at,
         "tries": 0,
         "waits_for": None,
@@ -188,16 +188,14 @@ def as_new(due_at: datetime) -> dict[str, Any]:
     }
 
 
-def stood(event: Mapping[str, Any], *names: str) -> dict[str, Any]:
+def stood(event: Event, *names: str) -> dict[str, Any]:
     """Where an event stood and why, in codes, with these of its columns besides: what the audit keeps of it."""
-    more = {name: event[name] for name in ("reason_detail", "former_reason") if event[name] is not None}
-    return {**{name: event[name] for name in ("status", "reason", *names)}, **more}
+    more = {name: why for name in ("reason_detail", "former_reason") if (why := getattr(event, name)) is not None}
+    return {**{name: getattr(event, name) for name in ("status", "reason", *names)}, **more}
 
 
-def let_go_on(connection: Connection, event: Mapping[str, Any], now: datetime) -> None:
-    """The event's line goes on with it, or without it; so do refunds that wait for it."""
-    refund_order.let_follow(connection, event["destination"], [event["id"]], now)
-    if event["subscriber"] is not None:
-        unknown_subscribers.forget(connection, event["destination"], event["subscriber"])
-        lines.refresh(connection, event["destination"], [(event["lane"], event["subscriber"])])
-        wake(connection, event["destination"], now)
+def change(connection: Connection, event: Event, columns: EventChange, now: datetime) -> None:
+    """What a person wants of an event is done, and nothing that was thought of its subscriber holds any more."""
+    [after] = transitions.move(connection, event.destination, [(event, columns)], now, corrects=True)
+    if after.subscriber is not None:
+        unknown_subscribers.forget(connection, event.destination, after.subscriber)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gateway.errors import CommandError
-from gateway.events import decode_data
+from gateway.events import LumailEvent, decode_data
 from gateway.intake.accept import submission
 from gateway.intake.route import Route
 from gateway.ledger import words
@@ -16,7 +16,7 @@ from gateway.ledger.accounts import audit
 from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts.memory import reader
-from gateway.ledger.facts.submission import Item, Recorded, Submission, SubmittedEvent
+from gateway.ledger.facts.submission import Item, Recorded, Submission
 from gateway.ledger.recording.commit import record_group
 from gateway.ledger.status import LIVE, Status, is_final
 from gateway.ledger.views import search
@@ -153,7 +153,7 @@ def _foreseen(
 
 
 def _merged(
-    one: Foreseen, fact: SubmittedEvent, known: Sequence[search.Row], before: Mapping[str, search.Row]
+    one: Foreseen, fact: LumailEvent, known: Sequence[search.Row], before: Mapping[str, search.Row]
 ) -> Foreseen:
     """What becomes of a fact that is known."""
     final = next((one for one in known if is_final(one["status"], one["reason"], one["former_reason"])), None)
@@ -165,7 +165,7 @@ def _merged(
     changed = _differences(was["subscriber"], was["data"], live["subscriber"], live["data"])
     if changed:
         return replace(one, verdict=Verdict.CHANGED, differences=changed)
-    otherwise = _differences(live["subscriber"], live["data"], fact.subscriber or live["subscriber"], fact.data)
+    otherwise = _differences(live["subscriber"], live["data"], fact.subscriber or live["subscriber"], fact.encoded)
     if live is final:
         return replace(one, verdict=Verdict.NEVER)
     if live["status"] == Status.DELIVERED:

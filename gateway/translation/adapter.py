@@ -8,13 +8,20 @@ event stands in `Context`, and what earlier webhooks taught is asked of `Context
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Protocol
 
 from marshmallow import Schema
 
 from gateway.errors import AdapterError, PayloadError, TranslationFailedError
-from gateway.events import LumailEvent, MemoryKey, faults_of
+from gateway.events import (
+    LumailEvent,
+    MemoryKey,
+    faults_of,
+)
+from gateway.events import (
+    Memo as Memo,  # what a handler returns stands here together
+)
+from gateway.privacy import Duty, PrivacyRequest, Subject
 from gateway.translation import payload
 from gateway.translation.signature import Scheme
 from gateway.translation.webhook import VerifiedWebhook, Webhook
@@ -52,57 +59,6 @@ class Memory(Protocol):
 
 
 @dataclass(frozen=True)
-class Memo:
-    """Something to remember: `values` are merged into what is known, unless that was taught at a later time.
-
-    A value `email` releases events that wait for this key.
-    """
-
-    key: MemoryKey
-    values: Mapping[str, Any]
-    at: datetime
-
-
-class Duty(StrEnum):
-    """What the law may oblige the gateway to do for a person."""
-
-    ERASE = "erase"
-    COPY = "copy"
-
-
-@dataclass(frozen=True)
-class Demand:
-    """That a person is to be erased, or that somebody asks for a copy of what is held on a person.
-
-    The person is known by `addresses` (e-mail addresses), by `memories` (a customer's id), and by `keys`, the facts to
-    which it belongs (its orders), named as an event names them. `whole_account` means everything of the account that
-    the source event belongs to. `reference` is the provider's name for the demand, shown to the operator.
-    """
-
-    duty: Duty
-    addresses: tuple[str, ...] = ()
-    memories: tuple[MemoryKey, ...] = ()
-    keys: tuple[str, ...] = ()
-    whole_account: bool = False
-    reference: str | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.addresses or self.memories or self.keys or self.whole_account)
-
-    def as_json(self) -> dict[str, Any]:
-        """What it says, and only that, as a case of the adapter's tests has it."""
-        said = {
-            "people": list(self.addresses),
-            "memories": [f"{memory.kind}:{memory.id}" for memory in self.memories],
-            "keys": list(self.keys),
-            "whole_account": self.whole_account,
-            "reference": self.reference,
-        }
-        return {"duty": self.duty.value, **{name: value for name, value in said.items() if value}}
-
-
-@dataclass(frozen=True)
 class Context:
     """What a handler may know besides the source event.
 
@@ -128,7 +84,7 @@ class Translation:
     memos: tuple[Memo, ...] = ()
     links: tuple[tuple[str, ...], ...] = ()
     ignored: str | None = None
-    demand: Demand | None = None
+    demand: PrivacyRequest | None = None
 
 
 def translated(*events: LumailEvent, memos: Sequence[Memo] = (), links: Sequence[tuple[str, ...]] = ()) -> Translation:
@@ -160,8 +116,8 @@ def erased(
 
     What is told of these facts later, or is older than the demand, is left out without a word.
     """
-    demand = Demand(Duty.ERASE, tuple(addresses), tuple(memories), tuple(keys), whole_account, reference)
-    return Translation(demand=demand)
+    subject = Subject(tuple(addresses), tuple(memories), tuple(keys), whole_account)
+    return Translation(demand=PrivacyRequest(Duty.ERASE, subject, reference))
 
 
 def requested(
@@ -172,7 +128,8 @@ def requested(
     reference: str | None = None,
 ) -> Translation:
     """Somebody asks for a copy of what is held on the person; it is shown to the operator until that is exported."""
-    return Translation(demand=Demand(Duty.COPY, tuple(addresses), tuple(memories), tuple(keys), reference=reference))
+    subject = Subject(tuple(addresses), tuple(memories), tuple(keys))
+    return Translation(demand=PrivacyRequest(Duty.COPY, subject, reference))
 
 
 Handler = Callable[[SourceEvent, Context], Translation]
@@ -303,7 +260,7 @@ def translate(adapter: Adapter, event: SourceEvent, context: Context) -> Transla
         ) from error
     if faults:
         raise PayloadError(f"adapter {adapter.name} made an event that Lumail would refuse: {faults}")
-    if translation.demand is not None and translation.demand.is_empty:
+    if translation.demand is not None and translation.demand.subject.is_empty:
         raise PayloadError(f"{event.type} does not say of whom it speaks")
     return translation
 

@@ -140,13 +140,13 @@ def _as_sent(event: LumailEvent) -> dict[str, Any]:
         "occurred_at": event.occurred_at,
         "lane": lane_of(event.type, event.data).word,
         "keys": event.keys,
-        "waits_for": None if event.waits_for is None else f"{event.waits_for.kind}:{event.waits_for.id}",
+        "waits_for": event.waits_for,
         "forwarded_by_default": event.type in DEFAULT_FORWARDED,
     }
 
 
 def _memos(made: Translation) -> tuple[Mapping[str, Any], ...]:
-    memos = [{"key": f"{memo.key.kind}:{memo.key.id}", "values": memo.values} for memo in made.memos]
+    memos = [{"key": memo.key, "values": memo.values} for memo in made.memos]
     return (*memos, *({"same_fact": link} for link in made.links))
 
 
@@ -186,7 +186,7 @@ def _names(adapter: Adapter, sample: Sample) -> tuple[set[str], set[str]]:
             if isinstance(became, Translation):
                 keys.update(key for made in became.events for key in made.keys)
                 keys.update(key for link in became.links for key in link)
-                keys.update(memo.key.id for memo in became.memos)
+                keys.update(memo.key.partition(":")[2] for memo in became.memos)
     except PayloadError:
         return own, keys
     return own, {name for key in keys for name in key.split(":")}

@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.errors import PayloadError
-from gateway.events import LumailEvent, MemoryKey, Sum
+from gateway.events import LumailEvent, Sum
 from gateway.translation.adapter import Adapter, Context, Memo, SourceEvent, Translation, Unreadable, split, translate
 from gateway.translation.moment import to_iso
 from gateway.translation.sample import Sample
 from gateway.translation.webhook import VerifiedWebhook
 
 
-class _Memory(dict[MemoryKey, Mapping[str, Any]]):
-    def recall(self, key: MemoryKey) -> Mapping[str, Any] | None:
+class _Memory(dict[str, Mapping[str, Any]]):
+    def recall(self, key: str) -> Mapping[str, Any] | None:
         return self.get(key)
 
     def learn(self, memo: Memo) -> None:
@@ -82,7 +82,7 @@ def _note(became: _Became, translation: Translation, memory: _Memory) -> None:
     became.ignored += [] if translation.ignored is None else [translation.ignored]
     for memo in translation.memos:
         memory.learn(memo)
-        became.taught[f"{memo.key.kind}:{memo.key.id}"] = dict(memo.values)
+        became.taught[memo.key] = dict(memo.values)
 
 
 def _differences(became: _Became, outcome: Mapping[str, Any]) -> Iterator[str]:
@@ -117,7 +117,7 @@ def _events_unlike(word: str, made: Sequence[LumailEvent], expected: Sequence[Ma
 
 def shown(event: LumailEvent, like: Mapping[str, Any]) -> dict[str, Any]:
     """An event in the words of a case: the optional ones only where the case has them."""
-    waits_for = f"{event.waits_for.kind}:{event.waits_for.id}" if event.waits_for else None
+    waits_for = event.waits_for
     optional = {"occurredAt": to_iso(event.occurred_at), "keys": list(event.keys), "sum": _sum(event.sum)}
     return (
         {"eventType": event.type.value, "subscriber": event.subscriber, "data": dict(event.data)}

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.errors import PayloadError
-from gateway.events import LumailEvent, MemoryKey
+from gateway.events import LumailEvent
 from gateway.translation.adapter import Adapter, Context, Memo, SourceEvent, Unreadable, split, translate
 from gateway.translation.registry import adapters, samples
 from gateway.translation.sample import Sample
@@ -19,13 +19,13 @@ ADAPTERS = list(adapters().values())
 CASES = [(adapter, sample) for adapter in ADAPTERS for sample in samples(adapter.name).values()]
 
 
-class Remembered(dict[MemoryKey, dict[str, Any]]):
+class Remembered(dict[str, dict[str, Any]]):
     """Memory as the ledger keeps it: of two lessons the later one counts, whichever came first."""
 
     def __init__(self) -> None:
-        self._taught: dict[MemoryKey, datetime] = {}
+        self._taught: dict[str, datetime] = {}
 
-    def recall(self, key: MemoryKey) -> Mapping[str, Any] | None:
+    def recall(self, key: str) -> Mapping[str, Any] | None:
         return self.get(key)
 
     def learn(self, memo: Memo) -> None:
@@ -96,7 +96,7 @@ def tell(adapter: Adapter, sample: Sample, memory: Remembered) -> Told:
         told.ignored += [translation.ignored] if translation.ignored else []
         for memo in translation.memos:
             memory.learn(memo)
-            told.taught[f"{memo.key.kind}:{memo.key.id}"] = dict(memo.values)
+            told.taught[memo.key] = dict(memo.values)
     return told
 
 

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, insert, update
 from gateway.config import Flags
 from gateway.errors import ConfigError
 from gateway.ledger.database import Ledger
-from gateway.ledger.outbox import cycle
+from gateway.ledger.outbox import cycle, deferral
 from gateway.ledger.outbox.unknown_subscribers import UnknownSubscriberPolicy
-from gateway.ledger.scheduling import deferral, leases
+from gateway.ledger.scheduling import leases
 from gateway.ledger.scheduling import pauses as pauses_of
 from gateway.ledger.scheduling.pauses import Pause
 from gateway.ledger.schema import attempts, audit, destinations, events

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from gateway.events import Memo
 from gateway.ledger.database import Ledger
-from gateway.ledger.facts.submission import SubmittedMemo
 from gateway.ledger.jobs import privacy_requests
-from gateway.ledger.jobs.privacy_requests import COPY, Demand, Origin, Subject
+from gateway.ledger.jobs.privacy_requests import Origin
 from gateway.ledger.schema import audit, events, jobs
+from gateway.privacy import Duty, PrivacyRequest, Subject
 from tests.cli.conftest import Terminal
 from tests.making import NOON, add_attempt, opened, payment, record, rows, submission, told
 
@@ -20,7 +21,7 @@ ANA, BEN = "ana@example.com", "ben@example.com"
 @pytest.fixture
 def known(ledger: Ledger) -> str:
     """Ana has paid; the event."""
-    memo = SubmittedMemo("stripe:-:customer:cus_17", {"email": ANA}, NOON)
+    memo = Memo("stripe:-:customer:cus_17", {"email": ANA}, NOON)
     [recorded, _] = record(
         ledger,
         submission(told(payment("payment:1"), memos=(memo,)), body=b'{"to": "ana@example.com"}'),
@@ -34,7 +35,9 @@ def known(ledger: Ledger) -> str:
 def request_id(ledger: Ledger) -> str:
     subject = Subject((ANA,), ("stripe:-:customer:cus_17",), destination="main")
     with ledger.write(["main"]) as connection:
-        return privacy_requests.record(connection, Demand(COPY, subject, "r-9"), Origin("source shop", "shop"), NOON)
+        return privacy_requests.record(
+            connection, PrivacyRequest(Duty.COPY, subject, "r-9"), Origin("source shop", "shop"), NOON
+        )
 
 
 def test_a_person_is_erased_after_a_question(terminal: Terminal, ledger: Ledger, known: str) -> None:

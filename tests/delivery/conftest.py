@@ -67,7 +67,7 @@ def later(road: Road) -> Later:
         with road.ledger.write(["main"]) as connection:
             connection.execute(
                 text(
-                    "UPDATE events SET due_at = due_at - :by, doubted_at = doubted_at - :by "
+                    "UPDATE events SET due_at = due_at - :by, unconfirmed_at = unconfirmed_at - :by "
                     "WHERE status IN ('unknown', 'waiting')"
                 ),
                 span,

@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -24,9 +24,8 @@ from gateway.delivery.drain import conclude_context, observed_of
 from gateway.delivery.message import compose
 from gateway.delivery.outcome import conclude_all, unknown_policy
 from gateway.errors import CommandError
-from gateway.events import EventType
+from gateway.events import EventType, LumailEvent
 from gateway.ledger.database import Ledger
-from gateway.ledger.facts.submission import SubmittedEvent
 from gateway.ledger.migration import migrate
 from gateway.ledger.outbox import cycle
 from gateway.ledger.recording import recording
@@ -173,7 +172,7 @@ class Delivery(RuleBasedStateMachine):
         with self.ledger.write(["main"]) as connection:
             [recorded] = recording.record(connection, [submission(told(made), source=source)], self.now)
         for event in recorded.events:
-            self.told[event] = json.dumps([made.type.value, subscriber, json.loads(made.data)], sort_keys=True)
+            self.told[event] = json.dumps([made.type.value, subscriber, made.data], sort_keys=True)
 
     @rule(which=st.integers(0, 1), wanted=st.integers(1, 6), quiet=st.booleans())
     def turn(self, which: int, wanted: int, quiet: bool) -> None:
@@ -486,9 +485,8 @@ class Delivery(RuleBasedStateMachine):
         return 200, {"events": shown, "nextCursor": str(first + self.page) if more else None}
 
 
-def _named(made: SubmittedEvent, which: str) -> SubmittedEvent:
-    data = {**json.loads(made.data), "emailId": which}
-    return SubmittedEvent(**{**vars(made), "data": json.dumps(data)})
+def _named(made: LumailEvent, which: str) -> LumailEvent:
+    return replace(made, data={**made.data, "emailId": which})
 
 
 TestDelivery = Delivery.TestCase

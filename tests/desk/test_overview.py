@@ -9,13 +9,14 @@ from sqlalchemy import insert, update
 from gateway.desk import Desk
 from gateway.ledger.facts import incidents
 from gateway.ledger.jobs import privacy_requests
-from gateway.ledger.jobs.privacy_requests import COPY, ERASE, Demand, Origin, Subject
+from gateway.ledger.jobs.privacy_requests import Origin
 from gateway.ledger.scheduling import pauses
 from gateway.ledger.scheduling.pauses import Pause
 from gateway.ledger.schema import events, groups
 from gateway.ledger.status import PauseKind, Reason
 from gateway.ledger.views import rejections
 from gateway.ledger.views.rejections import Refused
+from gateway.privacy import Duty, PrivacyRequest, Subject
 from tests.desk.conftest import Visitor
 from tests.making import complained, payment, record, record_facts, submission, told
 
@@ -90,11 +91,14 @@ def test_what_people_may_demand_is_told_with_what_to_type(desk_parts: Desk, view
     ledger = desk_parts.ledger
     with ledger.write(["main"]) as connection:
         now = ledger.now(connection)
-        asked = Demand(COPY, Subject(("ana@example.com",)), reference="data request 7")
+        asked = PrivacyRequest(Duty.COPY, Subject(("ana@example.com",)), reference="data request 7")
         copy = privacy_requests.record(connection, asked, Origin("shopify", "shopify"), now - timedelta(hours=2))
         for ago in (30, 90):  # minutes
             privacy_requests.record(
-                connection, Demand(ERASE, Subject(("ben@example.com",))), Origin("ana"), now - timedelta(minutes=ago)
+                connection,
+                PrivacyRequest(Duty.ERASE, Subject(("ben@example.com",))),
+                Origin("ana"),
+                now - timedelta(minutes=ago),
             )
     text = "data request 7: somebody wants a copy of what is held on them Asked by shopify, 2 h ago."
     late = "1 erasure has not ended for an hour Workers go on with it, once what is on its way to Lumail has ended."

@@ -6,19 +6,18 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from gateway.events import EventType, Paid, Refund, RefundState, RefundTotal, decode_data
+from gateway.events import EventType, LumailEvent, Memo, Paid, Refund, RefundState, RefundTotal, decode_data
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts import incidents
-from gateway.ledger.facts.submission import SubmittedEvent, SubmittedMemo
-from gateway.ledger.money import refund_order
-from gateway.ledger.outbox import expiry
+from gateway.ledger.facts.known_events import events_of
+from gateway.ledger.outbox import expiry, transitions
 from gateway.ledger.schema import events, groups
 from tests.making import NOON, fact, record, record_facts, rows, submission, told
 
 
 def sale(
     part: str, amount: str, *keys: str, column: str = "invoice", currency: str = "EUR", **given: Any
-) -> SubmittedEvent:
+) -> LumailEvent:
     """A payment of `amount` in all, told by the object `part`."""
     options = {name: given.pop(name) for name in ("link_wait", "presented", "elsewhere") if name in given}
     data = {"amount": Decimal(amount), "product": given.pop("product", "Course"), "currency": currency}
@@ -26,7 +25,7 @@ def sale(
     return fact(EventType.SUBSCRIBER_PAYMENT, data, *(keys or (part,)), sum=said, **given)
 
 
-def refund(amount: str, *keys: str, at: int = 60, **given: Any) -> SubmittedEvent:
+def refund(amount: str, *keys: str, at: int = 60, **given: Any) -> LumailEvent:
     """All that went back of the charge "ch" after `at` minutes."""
     data = {"amount": Decimal(amount), "product": "Stripe payment", "currency": "EUR"}
     options = {name: given.pop(name) for name in ("alone", "paid", "returns") if name in given}
@@ -34,7 +33,7 @@ def refund(amount: str, *keys: str, at: int = 60, **given: Any) -> SubmittedEven
     return fact(EventType.SUBSCRIBER_REFUND, data, *keys, sum=said, **given)
 
 
-def single(amount: str, state: RefundState, *keys: str, at: int = 60, **given: Any) -> SubmittedEvent:
+def single(amount: str, state: RefundState, *keys: str, at: int = 60, **given: Any) -> LumailEvent:
     data = {"amount": Decimal(amount), "product": "Stripe payment", "currency": "EUR"}
     reported_at = NOON + timedelta(minutes=at)
     options = {name: given.pop(name) for name in ("alone", "returns") if name in given}
@@ -60,7 +59,8 @@ def deliver(ledger: Ledger, *identities: str, status: str = "delivered") -> None
         for identity in identities:
             values = {"status": status, "first_attempt_at": NOON, "settled_at": NOON}
             connection.execute(update(events).where(events.c.id == identity).values(**values))
-        refund_order.let_follow(connection, "main", identities, ledger.now(connection))
+        moved = events_of(connection, identities).values()
+        transitions.let_follow(connection, "main", moved, ledger.now(connection))
 
 
 def test_the_same_sale_in_two_columns_is_one_payment(ledger: Ledger) -> None:
@@ -208,7 +208,7 @@ def test_what_only_others_tell_makes_nothing_and_is_counted(ledger: Ledger) -> N
 
 def test_a_name_that_is_taught_before_a_payment_leaves_goes_into_it(ledger: Ledger) -> None:
     record_facts(ledger, sale("in", "50.00", named_by="product:1"))
-    record(ledger, submission(told(memos=(SubmittedMemo("product:1", {"name": "Pro plan"}, NOON),))))
+    record(ledger, submission(told(memos=(Memo("product:1", {"name": "Pro plan"}, NOON),))))
     assert decode_data(rows(ledger, events, "data")[0][0])["product"] == "Pro plan"
 
 

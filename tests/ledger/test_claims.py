@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from gateway.ledger.database import Ledger
+from gateway.ledger.event import EventChange
 from gateway.ledger.outbox import cycle, uncertain
 from gateway.ledger.outbox.cycle import DrainCycle
 from gateway.ledger.outbox.unknown_subscribers import UnknownSubscriberPolicy
@@ -284,7 +285,7 @@ def test_a_read_of_an_earlier_doubt_decides_nothing_about_a_later_one(
     [stopped] = drain.claimed(first)
     again_at = first + timedelta(seconds=30)
     [read] = drain.claimed(again_at)
-    sent_again = {"status": "waiting", "due_at": again_at, "reads": 0}
+    sent_again: EventChange = {"status": "waiting", "due_at": again_at, "reads": 0}
     drain.turn(again_at, wanted=0, settlements=[Settlement(read, "answered", changes=sent_again)])
     second = in_doubt(drain, again_at)
     drain.turn(second, wanted=0, settlements=[Settlement(stopped, "answered", changes=sent_again)])

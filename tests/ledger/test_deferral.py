@@ -6,7 +6,8 @@ import pytest
 
 from gateway.events import Lane
 from gateway.ledger.database import Ledger
-from gateway.ledger.scheduling import deferral, leases, pauses
+from gateway.ledger.outbox import deferral
+from gateway.ledger.scheduling import leases, pauses
 from gateway.ledger.scheduling.pauses import Scope
 from gateway.ledger.schema import events
 from tests.ledger.test_claims import Drain, delivered

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 from sqlalchemy import LargeBinary, Text, cast, insert, select, update
 
-from gateway.events import EventType
+from gateway.events import EventType, Memo
 from gateway.ledger import schema
 from gateway.ledger.database import Ledger
-from gateway.ledger.facts.submission import Recorded, SubmittedMemo, TranslatedItem
+from gateway.ledger.facts.submission import Recorded, TranslatedItem
 from gateway.ledger.jobs import privacy_requests
-from gateway.ledger.jobs.privacy_requests import COPY, ERASE, Demand, Origin, Subject
+from gateway.ledger.jobs.privacy_requests import Origin
 from gateway.ledger.retention import erasure
 from gateway.ledger.retention.erasure import Erased
 from gateway.ledger.schema import attempts, events, jobs, keys, memory, tombstones, unknown_subscribers, webhooks
+from gateway.privacy import Duty, PrivacyRequest, Subject
 from tests.making import NOON, add_attempt, fact, opened, payment, record, record_facts, rows, submission, told
 
 ANA, BEN = "ana@example.com", "ben@example.com"
@@ -27,10 +28,10 @@ BEFORE = datetime.now(UTC)
 LATER = BEFORE + timedelta(days=1)
 
 
-def demand(ledger: Ledger, subject: Subject, duty: str = ERASE) -> str:
+def demand(ledger: Ledger, subject: Subject, duty: Duty = Duty.ERASE) -> str:
     with ledger.write(["main"]) as connection:
         return privacy_requests.record(
-            connection, Demand(duty, subject), Origin("Dora (terminal)"), ledger.now(connection)
+            connection, PrivacyRequest(duty, subject), Origin("Dora (terminal)"), ledger.now(connection)
         )
 
 
@@ -57,7 +58,7 @@ def places_of(ledger: Ledger, text: str) -> list[tuple[str, str]]:
 
 
 def learnt(key: str, email: str = ANA, at: datetime = NOON) -> TranslatedItem:
-    return told(memos=(SubmittedMemo(key, {"email": email}, at),))
+    return told(memos=(Memo(key, {"email": email}, at),))
 
 
 def everything(ledger: Ledger) -> None:
@@ -85,7 +86,7 @@ def everything(ledger: Ledger) -> None:
         connection.execute(insert(schema.rejections).values(**rejection))
         edit = {"id": "ed_1", "event": event[0], "at": NOON, "who": "Dora"}
         connection.execute(insert(schema.edits).values(**edit, before={"subscriber": ANA}, after={}))
-    demand(ledger, BY_ANA, COPY)
+    demand(ledger, BY_ANA, Duty.COPY)
 
 
 def test_afterwards_no_table_holds_the_address(ledger: Ledger) -> None:
@@ -198,7 +199,7 @@ def test_facts_and_customers_are_erased_by_their_names(ledger: Ledger) -> None:
 
 
 def test_the_webhook_that_demands_it_goes_too_though_the_door_is_ahead_of_the_ledger(ledger: Ledger) -> None:
-    asked = replace(told(), demand=Demand(ERASE, replace(BY_ANA, destination="main")))
+    asked = replace(told(), demand=PrivacyRequest(Duty.ERASE, replace(BY_ANA, destination="main")))
     record(ledger, submission(asked, body=ANA.encode(), received_at=LATER))
     with ledger.read() as connection:
         [identity] = erasure.open_ids(connection)
@@ -220,7 +221,9 @@ def test_an_account_goes_as_a_whole_and_others_stay(ledger: Ledger) -> None:
     subject = Subject(account="shopify:one.example:", destination="main")
     with ledger.write(["main"]) as connection:
         origin = Origin("source shopify", "shopify", "wh_1")
-        identity = privacy_requests.record(connection, Demand(ERASE, subject), origin, ledger.now(connection))
+        identity = privacy_requests.record(
+            connection, PrivacyRequest(Duty.ERASE, subject), origin, ledger.now(connection)
+        )
     assert erasure.erase(ledger, identity).is_done
     assert places_of(ledger, "one.example") == []
     assert len(rows(ledger, memory, "key")) == 1

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import insert, text
 
 from gateway.ledger.database import Ledger
+from gateway.ledger.event import EventChange
 from gateway.ledger.scheduling import pauses
 from gateway.ledger.scheduling.attempt import Claimed, Kind, Settlement
 from gateway.ledger.scheduling.pauses import Pause
@@ -31,7 +32,7 @@ def soon(ledger: Ledger) -> datetime:
 
 
 def back(one: Claimed, now: datetime, pause: Pause | None = None, failed: bool | None = None) -> Settlement:
-    changes = {"status": "waiting", "due_at": now} if one.event is not None else None
+    changes: EventChange | None = {"status": "waiting", "due_at": now} if one.event is not None else None
     return Settlement(one, "failed", changes=changes, pause=pause, failed=failed)
 
 

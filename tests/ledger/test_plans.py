@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection as Executing
 
 from gateway.ledger import paging
 from gateway.ledger.database import Ledger
+from gateway.ledger.event import EventChange
 from gateway.ledger.outbox import observed, settling, uncertain, unknown_subscribers
 from gateway.ledger.scheduling import leases
 from gateway.ledger.scheduling.attempt import Settlement, SubscriberAnswer
@@ -128,7 +129,7 @@ def a_drain(ledger: Ledger, soon: datetime) -> None:
     drain.claimed(soon, wanted=30)
     later = soon + timedelta(seconds=22)
     [one, *_] = drain.claimed(later, wanted=5)
-    refused = {"status": "held", "reason": Reason.NOT_IN_LUMAIL}
+    refused: EventChange = {"status": "held", "reason": Reason.NOT_IN_LUMAIL}
     with ledger.write(["main"]) as connection:
         met = Settlement(one, "refused", changes=refused, subscriber_answer=SubscriberAnswer.MET)
         settling.settle(connection, "main", [met], later)

@@ -9,10 +9,9 @@ import pytest
 from sqlalchemy import select, update
 
 from gateway.config import Retention
-from gateway.events import EventType, Paid, Refund, RefundState
+from gateway.events import EventType, LumailEvent, Memo, Paid, Refund, RefundState
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts import hashing, incidents
-from gateway.ledger.facts.submission import SubmittedEvent, SubmittedMemo
 from gateway.ledger.retention.purge import Progress, purge
 from gateway.ledger.schema import attempts, events, groups, keys, memory, unknown_subscribers, webhooks
 from tests.making import NOON, add_attempt, fact, opened, payment, record, record_facts, rows, submission, told
@@ -146,12 +145,12 @@ def test_a_fact_that_turns_out_to_be_one_that_was_told_before_the_purge_is_left_
     assert record_facts(ledger, payment("invoice:1")) == []
 
 
-def sale(amount: str, **given: Any) -> SubmittedEvent:
+def sale(amount: str, **given: Any) -> LumailEvent:
     paid = Paid("invoices", "in_1", Decimal(amount), "EUR")
     return replace(payment("invoice:1", amount=Decimal(amount), **given), sum=paid)
 
 
-def refund(amount: str) -> SubmittedEvent:
+def refund(amount: str) -> LumailEvent:
     reported_at = IN_TWO_YEARS
     back = Refund(
         "ch_1", "ch_1", "re_1", Decimal(amount), "EUR", RefundState.SUCCEEDED, reported_at, reported_at, alone=True
@@ -173,7 +172,7 @@ def test_a_refund_after_the_purge_finds_its_sale_and_what_was_told(ledger: Ledge
 
 
 def test_lessons_go_by_the_age_of_what_was_said_last(ledger: Ledger) -> None:
-    memos = (SubmittedMemo("a", {"email": "ana@example.com"}, NOON), SubmittedMemo("b", {}, NOON + timedelta(days=400)))
+    memos = (Memo("a", {"email": "ana@example.com"}, NOON), Memo("b", {}, NOON + timedelta(days=400)))
     record(ledger, submission(told(memos=memos)))
     purged(ledger, NOON + timedelta(days=500))
     assert rows(ledger, memory, "key") == [("b",)]

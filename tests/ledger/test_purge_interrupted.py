@@ -15,10 +15,11 @@ from gateway.config import Retention
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts import hashing
 from gateway.ledger.jobs import privacy_requests
-from gateway.ledger.jobs.privacy_requests import ERASE, Demand, Origin, Subject
+from gateway.ledger.jobs.privacy_requests import Origin
 from gateway.ledger.retention import erasure
 from gateway.ledger.retention.purge import purge
 from gateway.ledger.schema import events, groups, keys, webhooks
+from gateway.privacy import Duty, PrivacyRequest, Subject
 from tests.making import NOON, opened, payment, record, record_facts, rows, submission, told
 
 IN_TWO_YEARS = NOON + timedelta(days=730)
@@ -124,7 +125,7 @@ def test_an_erasure_that_is_killed_is_gone_on_with(ledger: Ledger, steps: int) -
     record(ledger, *(submission(told(opened(f"open:{number}")), body=b"ana@example.com") for number in range(300)))
     with ledger.write(["main"]) as connection:
         now = ledger.now(connection)
-        demand = Demand(ERASE, Subject(addresses=("ana@example.com",)))
+        demand = PrivacyRequest(Duty.ERASE, Subject(addresses=("ana@example.com",)))
         identity = privacy_requests.record(connection, demand, Origin("Dora"), now)
     killed_after(steps, ERASURE, url_of(ledger), identity)
     done = erasure.erase(ledger, identity)

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 from sqlalchemy.event import listen
 
-from gateway.events import decode_data
+from gateway.events import Memo, decode_data
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts import incidents
-from gateway.ledger.facts.submission import SubmittedMemo, TranslatedItem
+from gateway.ledger.facts.submission import TranslatedItem
 from gateway.ledger.recording.commit import record_group
 from gateway.ledger.schema import events, groups, keys, lines, memory, webhooks
 from tests.making import NOON, again, complained, opened, payment, record, record_facts, rows, submission, told
@@ -144,7 +144,7 @@ def test_a_fact_that_was_cancelled_is_never_told_again(ledger: Ledger) -> None:
 def test_an_event_without_subscriber_is_held_until_memory_is_taught(ledger: Ledger) -> None:
     record_facts(ledger, payment("p:1", subscriber=None, waits_for="customer:1"))
     assert rows(ledger, events, "status", "reason") == [("held", "subscriber_unknown")]
-    record(ledger, submission(told(memos=(SubmittedMemo("customer:1", {"email": "bo@example.com"}, NOON),))))
+    record(ledger, submission(told(memos=(Memo("customer:1", {"email": "bo@example.com"}, NOON),))))
     assert rows(ledger, events, "status", "subscriber", "reason") == [("waiting", "bo@example.com", None)]
     assert rows(ledger, lines, "subscriber") == [("bo@example.com",)]
 
@@ -153,14 +153,14 @@ def test_a_lesson_in_the_same_group_releases_too(ledger: Ledger) -> None:
     record(
         ledger,
         submission(told(payment("p:1", subscriber=None, waits_for="customer:1"))),
-        submission(told(memos=(SubmittedMemo("customer:1", {"email": "bo@example.com"}, NOON),))),
+        submission(told(memos=(Memo("customer:1", {"email": "bo@example.com"}, NOON),))),
     )
     assert rows(ledger, events, "status", "subscriber") == [("waiting", "bo@example.com")]
 
 
 def test_an_older_lesson_adds_but_does_not_overwrite(ledger: Ledger) -> None:
-    newer = SubmittedMemo("customer:1", {"email": "new@example.com"}, NOON)
-    older = SubmittedMemo("customer:1", {"email": "old@example.com", "name": "Ana"}, NOON - timedelta(days=1))
+    newer = Memo("customer:1", {"email": "new@example.com"}, NOON)
+    older = Memo("customer:1", {"email": "old@example.com", "name": "Ana"}, NOON - timedelta(days=1))
     record(ledger, submission(told(memos=(newer,))))
     record(ledger, submission(told(memos=(older,))))
     assert rows(ledger, memory, "values") == [({"email": "new@example.com", "name": "Ana"},)]
@@ -171,7 +171,7 @@ def test_a_translation_that_rests_on_changed_memory_is_made_again_under_the_lock
         subscriber = known and known["email"]
         return told(payment("p:1", subscriber=subscriber, waits_for="customer:1"))
 
-    record(ledger, submission(told(memos=(SubmittedMemo("customer:1", {"email": "bo@example.com"}, NOON),))))
+    record(ledger, submission(told(memos=(Memo("customer:1", {"email": "bo@example.com"}, NOON),))))
     record(ledger, submission(again(translated_item, "customer:1", None)))
     assert rows(ledger, events, "status", "subscriber") == [("waiting", "bo@example.com")]
 

@@ -117,7 +117,7 @@ def test_what_must_not_be_sent_is_refused_one_by_one_and_counted(ledger: Ledger)
         cancelled: "dropped",
         held: "waiting",
     }
-    assert sorted(rows(ledger, job_items, "subject", "outcome", "note")) == sorted(
+    assert sorted(rows(ledger, job_items, "subject", "outcome", "explanation")) == sorted(
         [
             (sent, "refused", "delivered already"),
             (doubtful, "refused", "Lumail may have it"),
@@ -293,7 +293,7 @@ def test_webhooks_are_translated_again_and_what_is_new_has_its_slot(ledger: Ledg
     assert (found.status, found.done, found.counts["quarantined"], found.counts["new events"]) == ("done", 3, 1, 2)
     outcomes = dict(rows(ledger, webhooks, "id", "outcome"))
     assert (outcomes[session], outcomes[other], outcomes[strange]) == ("translated", "translated", "quarantined")
-    notes = dict(rows(ledger, job_items, "subject", "note"))
+    notes = dict(rows(ledger, job_items, "subject", "explanation"))
     assert (notes[session], notes[strange]) == (
         None,
         "unknown type 'hologram.projected': adapter stripe neither translates nor ignores it",

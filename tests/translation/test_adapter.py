@@ -9,13 +9,12 @@ from marshmallow import fields
 
 from gateway.errors import AdapterError, PayloadError
 from gateway.events import EventType, LumailEvent, MemoryKey
+from gateway.privacy import Duty, PrivacyRequest, Subject
 from gateway.translation import schemes
 from gateway.translation.adapter import (
     Adapter,
     Context,
-    Demand,
     Docs,
-    Duty,
     Handlers,
     Memo,
     SourceEvent,
@@ -111,12 +110,15 @@ def test_a_lesson_makes_no_event() -> None:
 
 
 def test_a_demand_to_erase_names_a_person_by_addresses_memory_and_facts() -> None:
-    demand = Demand(Duty.ERASE, ("ana@example.com",), (MemoryKey("customer", "17"),), ("order:1",), reference="9")
+    subject = Subject(("ana@example.com",), (MemoryKey("customer", "17"),), ("order:1",))
+    demand = PrivacyRequest(Duty.ERASE, subject, reference="9")
     made = erased(
         addresses=["ana@example.com"], memories=[MemoryKey("customer", "17")], keys=["order:1"], reference="9"
     )
     assert made == Translation(demand=demand)
-    assert requested(addresses=["ana@example.com"]) == Translation(demand=Demand(Duty.COPY, ("ana@example.com",)))
+    assert requested(addresses=["ana@example.com"]) == Translation(
+        demand=PrivacyRequest(Duty.COPY, Subject(("ana@example.com",)))
+    )
     assert demand.as_json() == {
         "duty": "erase",
         "people": ["ana@example.com"],

@@ -1,1 +1,1 @@
-"""What is known of a fact: its names, its repeats, and what is closed, erased or remembered."""
+"""What is known of facts: their keys and groups, what is closed or hashed, what was taught, what is handed in."""

@@ -5,12 +5,12 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import keys, marks
+from gateway.ledger.statements import Among, Prepared
 
 SALT = "salt"
 """The mark that holds it. It stays in the ledger: whoever has the whole ledger can try names out, nobody else can."""
@@ -19,18 +19,16 @@ PREFIX = "#"
 """What a hashed key begins with; no key in clear does, since each begins with its adapter's name."""
 
 _EVERYBODY = "marks"
-_CHUNK = 500
-_ASKED: BindParameter[Any] = bindparam("asked", expanding=True)
-_SALT = select(marks.c.value).where(marks.c.name == SALT)
-_GROUPS = select(keys.c.key, keys.c.group).where(
-    keys.c.destination == bindparam("its_destination"), keys.c.key.in_(_ASKED)
+_SALT = Prepared(select(marks.c.value).where(marks.c.name == SALT))
+_GROUPS = Prepared(
+    select(keys.c.key, keys.c.group).where(keys.c.destination == bindparam("its_destination"), Among(keys.c.key))
 )
 
 
 def ensure_salt(ledger: Ledger) -> bytes:
     """The ledger's salt, made where there is none yet."""
     with ledger.write([_EVERYBODY]) as connection:
-        known = connection.execute(_SALT).scalar_one_or_none()
+        known = _stored_salt(connection)
         if known is None:
             known = secrets.token_hex(32)
             connection.execute(insert(marks).values(name=SALT, value=known))
@@ -38,14 +36,18 @@ def ensure_salt(ledger: Ledger) -> bytes:
 
 
 def salt(connection: Connection) -> bytes | None:
-    """The salt, None as long as nothing was ever hashed; read once a connection."""
+    """The salt, None as long as nothing was ever hashed; once there is one it is read once a connection."""
     known: bytes | None = connection.info.get(SALT)
     if known is None:
-        found = connection.execute(_SALT).scalar_one_or_none()
+        found = _stored_salt(connection)
         if found is None:
             return None
         known = connection.info[SALT] = bytes.fromhex(found)
     return known
+
+
+def _stored_salt(connection: Connection) -> str | None:
+    return next((value for (value,) in _SALT.rows(connection)), None)
 
 
 def hashed(its_salt: bytes, name: str) -> str:
@@ -62,12 +64,7 @@ def groups_of(connection: Connection, destination: str, names: Iterable[str]) ->
     if its_salt is None:
         return {}
     plain = {hashed(its_salt, name): name for name in names}
-    ordered = sorted(plain)
-    found: dict[str, str] = {}
-    for start in range(0, len(ordered), _CHUNK):
-        asking = {"its_destination": destination, "asked": ordered[start : start + _CHUNK]}
-        found.update({plain[key]: group for key, group in connection.execute(_GROUPS, asking)})
-    return found
+    return {plain[key]: group for key, group in _GROUPS.among(connection, list(plain), its_destination=destination)}
 
 
 def hash_keys(connection: Connection, its_salt: bytes, destination: str, groups: Iterable[str]) -> int:

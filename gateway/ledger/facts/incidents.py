@@ -32,16 +32,13 @@ def record(connection: Connection, destination: str, group: str, what: str) -> N
     if known is None:
         connection.execute(insert(groups).values(id=group, destination=destination, incident=what))
         return
-    told = what if known.incident is None or known.incident == what else f"{known.incident}; {what}"
+    told = both(known.incident, what)
     connection.execute(update(groups).where(groups.c.id == group).values(incident=told))
 
 
-def move(connection: Connection, destination: str, former: str, group: str) -> None:
-    """The group `former` is part of `group` from now on."""
-    told = of_group(connection, former)
-    if told is not None:
-        record(connection, destination, group, told)
-        end(connection, former)
+def both(former: str | None, what: str) -> str:
+    """What is shown of a fact of which this was noted before, if anything."""
+    return what if former is None or former == what else f"{former}; {what}"
 
 
 def end(connection: Connection, group: str) -> None:

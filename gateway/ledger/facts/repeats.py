@@ -1,43 +1,30 @@
 """Which webhooks told of a fact besides those that made its events, so that a fact's whole story can be shown."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, bindparam, delete, exists, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, delete, select
 
 from gateway.ledger.schema import repeats
+from gateway.ledger.statements import Among, Insert, Prepared
 
-_ADD = {
-    "sqlite": sqlite_insert(repeats).on_conflict_do_nothing(),
-    "postgresql": postgresql_insert(repeats).on_conflict_do_nothing(),
-}
-_same = repeats.alias("same")
-_MOVE = (
-    update(repeats)
-    .where(
-        repeats.c.group == bindparam("former"),
-        ~exists(select(_same.c.webhook).where(_same.c.group == bindparam("now"), _same.c.webhook == repeats.c.webhook)),
-    )
-    .values(group=bindparam("now"))
-)
-_FORGET: Any = delete(repeats).where(repeats.c.group == bindparam("former"))
+_ADD = Insert(repeats, replaced=())
+_OF_GROUPS = Prepared(select(repeats.c.webhook, repeats.c.group).where(Among(repeats.c.group)))
+_FORGET = Prepared(delete(repeats).where(Among(repeats.c.group)))
 
 MOST_SHOWN = 100
 
 
 def add(connection: Connection, pairs: Iterable[tuple[str, str]]) -> None:
     """Keep these pairs of webhook and group."""
-    rows = [{"webhook": webhook, "group": group} for webhook, group in sorted(pairs)]
-    if rows:
-        connection.execute(_ADD[connection.dialect.name], rows)
+    _ADD.run(connection, sorted(pairs))
 
 
-def move(connection: Connection, former: str, group: str) -> None:
-    """The group `former` is part of `group` from now on."""
-    connection.execute(_MOVE, {"former": former, "now": group})
-    connection.execute(_FORGET, {"former": former})
+def move(connection: Connection, moved: Mapping[str, str]) -> None:
+    """Each of these groups is part of another from now on."""
+    found = _OF_GROUPS.among(connection, list(moved))
+    if found:
+        add(connection, {(webhook, moved[group]) for webhook, group in found})
+        _FORGET.run(connection, wanted=list(moved))
 
 
 def webhooks_of(connection: Connection, group: str) -> list[str]:

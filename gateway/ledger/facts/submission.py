@@ -2,53 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from gateway.events import EventType, Lane, Sum
+from gateway.events import LumailEvent, Memo
 from gateway.ledger.facts.single_use import SingleUse
-from gateway.ledger.jobs import privacy_requests
-
-
-@dataclass(frozen=True)
-class SubmittedEvent:
-    """One event as the ledger takes it: keys and the memory key carry adapter and account, data is JSON text.
-
-    `once` is a key that it shares with the events beside which it counts once. It joins a fact that is not known by
-    its own keys, and never makes one fact of two.
-    `sum` is what it says of a sale's money (its names hashed); where it is there, `data` is as if this were all that
-    is told. `makes` False: it only teaches what is true, and makes no event.
-    `named_by` is the memory key that may teach a better name of the product until the event leaves.
-    """
-
-    type: EventType
-    subscriber: str | None
-    data: str
-    occurred_at: datetime
-    lane: Lane
-    keys: tuple[str, ...]
-    waits_for: str | None
-    detail_rank: int
-    settle: timedelta
-    expires_at: datetime | None = None
-    once: str | None = None
-    sum: Sum | None = None
-    makes: bool = True
-    named_by: str | None = None
-
-
-@dataclass(frozen=True)
-class SubmittedMemo:
-    """Values to remember under a key; what is known from a later time is not overwritten."""
-
-    key: str
-    values: Mapping[str, Any]
-    at: datetime
+from gateway.privacy import PrivacyRequest
 
 
 @dataclass(frozen=True)
 class TranslatedItem:
     """What one source event became. `word` is translated, taught, ignored or quarantined.
+
+    All keys and names of memory carry adapter and account, and names in sums are hashed.
 
     `reads` is what memory held for each key that the translation asked for; where that changed, `again` is called
     with what memory holds now, under the writer lock.
@@ -56,13 +22,13 @@ class TranslatedItem:
 
     word: str
     type: str
-    events: tuple[SubmittedEvent, ...] = ()
-    memos: tuple[SubmittedMemo, ...] = ()
+    events: tuple[LumailEvent, ...] = ()
+    memos: tuple[Memo, ...] = ()
     links: tuple[tuple[str, ...], ...] = ()
     reason: str | None = None
     reads: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     again: "Callable[[Recall], TranslatedItem] | None" = None
-    demand: privacy_requests.Demand | None = None
+    demand: PrivacyRequest | None = None
 
 
 Recall = Callable[[str], Mapping[str, Any] | None]

@@ -3,33 +3,25 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, bindparam, select
 
+from gateway.events import LumailEvent, Memo
 from gateway.ledger import words
 from gateway.ledger.facts import hashing
-from gateway.ledger.facts.submission import Recall, SubmittedEvent, SubmittedMemo, TranslatedItem
+from gateway.ledger.facts.submission import Recall, TranslatedItem
 from gateway.ledger.schema import tombstones
+from gateway.ledger.statements import Among, Insert, Prepared
 from gateway.ledger.status import Reason
 
-_CHUNK = 500
-_ASKED: BindParameter[Any] = bindparam("asked", expanding=True)
-_FOUND = select(tombstones.c.name, tombstones.c.at).where(
-    tombstones.c.destination == bindparam("its_destination"), tombstones.c.name.in_(_ASKED)
+_FOUND = Prepared(
+    select(tombstones.c.name, tombstones.c.at).where(
+        tombstones.c.destination == bindparam("its_destination"), Among(tombstones.c.name)
+    )
 )
-_ANY = select(tombstones.c.name).limit(1)
+_ANY = Prepared(select(tombstones.c.name).limit(1))
 _KNOWN_TO_BE_ANY = "any tombstones"
-
-
-def _upsert(insert_into: Any) -> Any:
-    upsert = insert_into(tombstones)
-    return upsert.on_conflict_do_update(index_elements=["destination", "name"], set_={"at": upsert.excluded["at"]})
-
-
-_RAISE = {"sqlite": _upsert(sqlite_insert), "postgresql": _upsert(postgresql_insert)}
+_RAISE = Insert(tombstones, ("destination", "name", "at"), replaced=("at",))
 
 
 def person(address: str) -> str:
@@ -42,18 +34,16 @@ def memo(memory_key: str) -> str:
 
 def put(connection: Connection, salt: bytes, destination: str, names: Iterable[str], at: datetime) -> None:
     """From now on these names (see `person`, `memo`) mean nobody who was known until `at`."""
-    rows = [{"destination": destination, "name": hashing.hashed(salt, name), "at": at} for name in sorted(set(names))]
-    if rows:
-        connection.execute(_RAISE[connection.dialect.name], rows)
+    _RAISE.run(connection, [(destination, hashing.hashed(salt, name), at) for name in sorted(set(names))])
 
 
 class Tombstones:
     """Those that concern one batch of webhooks."""
 
-    def __init__(self, connection: Connection, destination: str) -> None:
+    def __init__(self, connection: Connection, destination: str, salt: bytes | None) -> None:
         self._connection = connection
         self._destination = destination
-        self._salt = _salt_if_any(connection)
+        self._salt = salt if salt is not None and _are_any(connection) else None
         self._at: dict[str, datetime | None] = {}
 
     def read(self, translated_items: Iterable[TranslatedItem]) -> None:
@@ -79,14 +69,14 @@ class Tombstones:
             item, word="ignored", events=(), memos=(), links=(), reason=words.of_reason(Reason.PERSON_ERASED)
         )
 
-    def _is_erased(self, fact: SubmittedEvent, recall: Recall) -> bool:
+    def _is_erased(self, fact: LumailEvent, recall: Recall) -> bool:
         if fact.subscriber is not None:
             return self._lies(person(fact.subscriber), fact.occurred_at)
         if fact.waits_for is None or self._at[memo(fact.waits_for)] is None:
             return False
         return recall(fact.waits_for) is None
 
-    def _is_forgotten(self, one: SubmittedMemo) -> bool:
+    def _is_forgotten(self, one: Memo) -> bool:
         address = one.values.get("email")
         return self._lies(memo(one.key), one.at) or (isinstance(address, str) and self._lies(person(address), one.at))
 
@@ -99,10 +89,8 @@ class Tombstones:
             return
         plain = {hashing.hashed(self._salt, name): name for name in names}
         self._at.update(dict.fromkeys(names))
-        ordered = sorted(plain)
-        for start in range(0, len(ordered), _CHUNK):
-            asking = {"its_destination": self._destination, "asked": ordered[start : start + _CHUNK]}
-            self._at.update({plain[row.name]: row.at for row in self._connection.execute(_FOUND, asking)})
+        found = _FOUND.among(self._connection, list(plain), its_destination=self._destination)
+        self._at.update({plain[name]: at for name, at in found})
 
 
 def _names(item: TranslatedItem) -> Sequence[str]:
@@ -116,12 +104,8 @@ def _names(item: TranslatedItem) -> Sequence[str]:
     return names
 
 
-def _salt_if_any(connection: Connection) -> bytes | None:
-    """The salt; None as long as nobody was ever erased, so that nothing needs to be looked up."""
-    its_salt = hashing.salt(connection)
-    if its_salt is None or connection.info.get(_KNOWN_TO_BE_ANY):
-        return its_salt
-    if connection.execute(_ANY).first() is None:
-        return None
-    connection.info[_KNOWN_TO_BE_ANY] = True
-    return its_salt
+def _are_any(connection: Connection) -> bool:
+    """Whether anybody was ever erased; as long as nobody was nothing needs to be looked up."""
+    if not connection.info.get(_KNOWN_TO_BE_ANY):
+        connection.info[_KNOWN_TO_BE_ANY] = bool(_ANY.rows(connection))
+    return bool(connection.info[_KNOWN_TO_BE_ANY])

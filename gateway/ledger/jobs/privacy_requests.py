@@ -12,35 +12,9 @@ from sqlalchemy import Connection, RowMapping, and_, func, insert, select, updat
 
 from gateway.ledger.identity import new_id
 from gateway.ledger.schema import jobs
-
-ERASE, COPY = "erase", "copy"
-"""What is demanded, as the kind of the job."""
+from gateway.privacy import Duty, PrivacyRequest, Subject
 
 OPEN, DONE = "open", "done"
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Whom a demand concerns: e-mail addresses, and names of memory and of facts as the ledger has them.
-
-    `account` is what begins the names of all facts and memory of an account, all of which is meant then; None where
-    it is not. Where `destination` is None the person is meant wherever the ledger knows of it.
-    """
-
-    addresses: tuple[str, ...] = ()
-    memories: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
-    account: str | None = None
-    destination: str | None = None
-
-
-@dataclass(frozen=True)
-class Demand:
-    """A demand as a source event told it. `duty` is erase or copy."""
-
-    duty: str
-    subject: Subject
-    reference: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +26,7 @@ class Origin:
     webhook: str | None = None
 
 
-def record(connection: Connection, demand: Demand, origin: Origin, at: datetime) -> str:
+def record(connection: Connection, demand: PrivacyRequest, origin: Origin, at: datetime) -> str:
     """Keep a demand until somebody has met it; returns its id."""
     identity = new_id("jb")
     subject = demand.subject
@@ -68,14 +42,14 @@ def record(connection: Connection, demand: Demand, origin: Origin, at: datetime)
     }
     connection.execute(
         insert(jobs).values(
-            id=identity, kind=demand.duty, request=request, status=OPEN, made_by=origin.who[:100], made_at=at
+            id=identity, kind=demand.duty.value, request=request, status=OPEN, made_by=origin.who[:100], made_at=at
         )
     )
     return identity
 
 
 @dataclass(frozen=True)
-class Request:
+class OpenRequest:
     """A demand for a copy that nobody has met yet."""
 
     id: str
@@ -85,27 +59,31 @@ class Request:
     made_at: datetime
 
 
-def open_requests(connection: Connection) -> list[Request]:
+def open_requests(connection: Connection) -> list[OpenRequest]:
     """Demands for copies, the oldest first."""
-    query = select(jobs.c.id, jobs.c.request, jobs.c.made_at).where(jobs.c.kind == COPY, jobs.c.status == OPEN)
+    query = select(jobs.c.id, jobs.c.request, jobs.c.made_at).where(jobs.c.kind == Duty.COPY, jobs.c.status == OPEN)
     return [_request(row) for row in connection.execute(query.order_by(jobs.c.made_at, jobs.c.id)).mappings()]
 
 
 def count_late_erasures(connection: Connection, until: datetime) -> int:
     """How many erasures were demanded before this and have not ended."""
-    late = and_(jobs.c.kind == ERASE, jobs.c.status == OPEN, jobs.c.made_at < until)
+    late = and_(jobs.c.kind == Duty.ERASE, jobs.c.status == OPEN, jobs.c.made_at < until)
     return int(connection.execute(select(func.count()).select_from(jobs).where(late)).scalar_one())
 
 
 def meet(connection: Connection, requests: Iterable[str], at: datetime) -> None:
     """The copies were made."""
-    mine = and_(jobs.c.id.in_(list(requests)), jobs.c.kind == COPY)
+    mine = and_(jobs.c.id.in_(list(requests)), jobs.c.kind == Duty.COPY)
     connection.execute(update(jobs).where(mine).values(status=DONE, ended_at=at))
 
 
-def _request(row: RowMapping) -> Request:
+def _request(row: RowMapping) -> OpenRequest:
     told = row["request"]
     subject = Subject(
-        tuple(told["people"]), tuple(told["memories"]), tuple(told["keys"]), told["account"], told["destination"]
+        addresses=tuple(told["people"]),
+        memories=tuple(told["memories"]),
+        keys=tuple(told["keys"]),
+        account=told["account"],
+        destination=told["destination"],
     )
-    return Request(row["id"], subject, told["reference"], told["source"], row["made_at"])
+    return OpenRequest(row["id"], subject, told["reference"], told["source"], row["made_at"])

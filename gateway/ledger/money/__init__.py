@@ -1,1 +1,1 @@
-"""What is true of a sale's money, and which events say it to Lumail."""
+"""The money of sales: what is true, what is told of it, and when refunds follow."""

@@ -180,6 +180,11 @@ class Sums:
     missed: set[str] = field(default_factory=set)
     reporters: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was said."""
+        return not (self.made or self.heard or self.balances or self.rates or self.elsewhere or self.missed)
+
     def learn(self, report: Sum, *, makes: bool, reporter: str = "") -> None:
         """Take in what a webhook says; `reporter` names that, so that it can be taken back if it was read wrongly."""
         if not isinstance(report, Paid):

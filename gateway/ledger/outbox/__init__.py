@@ -1,1 +1,1 @@
-"""How events leave: claimed, settled, held, expired."""
+"""How events leave: every move that one makes on its way to Lumail."""

@@ -6,19 +6,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, insert, select, text, update
-from sqlalchemy import func as sql
 
 from gateway.events import EventType, Lane
+from gateway.ledger.event import Event, EventChange
+from gateway.ledger.facts.known_events import events_of
 from gateway.ledger.identity import new_id
-from gateway.ledger.outbox import duplicates, unknown_subscribers
+from gateway.ledger.outbox import duplicates, transitions, unknown_subscribers
 from gateway.ledger.outbox.unknown_subscribers import UnknownSubscriberPolicy
 from gateway.ledger.scheduling import budget, lines, pauses
 from gateway.ledger.scheduling.attempt import ENDS_WITHIN, SEND_WITHIN, Claimed, Kind
 from gateway.ledger.scheduling.budget import WINDOW, Places
 from gateway.ledger.scheduling.pauses import OpenPause
-from gateway.ledger.schema import Instant, attempts, destinations, events, status_is
+from gateway.ledger.schema import Instant, attempts, events, status_is
 from gateway.ledger.schema import lines as line_rows
-from gateway.ledger.status import Reason, Status
+from gateway.ledger.status import ENDED, Reason, Status
 
 FIRST_ANSWER_WITHIN = timedelta(milliseconds=500)
 """How long further events wait while the first one of a subscriber finds out whether Lumail has it."""
@@ -83,19 +84,6 @@ _UNCONFIRMED = (
     .order_by(events.c.due_at)
     .limit(bindparam("most"))
 )
-_SENDING = (
-    update(events)
-    .where(events.c.id == bindparam("its_id"), events.c.status == Status.WAITING)
-    .values(
-        status=Status.DELIVERING,
-        attempt=bindparam("its_attempt"),
-        first_attempt_at=sql.coalesce(events.c.first_attempt_at, bindparam("now", type_=Instant)),
-        clock_offset_ms=sql.coalesce(
-            events.c.clock_offset_ms,
-            select(destinations.c.clock_offset_ms).where(destinations.c.name == events.c.destination).scalar_subquery(),
-        ),
-    )
-)
 _CLOSE_LINE = (
     update(line_rows)
     .where(
@@ -105,7 +93,6 @@ _CLOSE_LINE = (
     )
     .values(due_at=bindparam("until", type_=Instant))
 )
-_ASKING = update(events).where(events.c.id == bindparam("its_id")).values(due_at=bindparam("until", type_=Instant))
 _ADD_ATTEMPTS = insert(attempts)
 
 
@@ -280,21 +267,15 @@ class Picker:
         ]
 
     def _end(self, foreign: Sequence[Row[Any]], unknown_policies: Mapping[str, UnknownSubscriberPolicy]) -> None:
-        for unknown_policy, at in (
-            (UnknownSubscriberPolicy.HELD, "held_at"),
-            (UnknownSubscriberPolicy.DROPPED, "settled_at"),
-            (UnknownSubscriberPolicy.FAILED, "settled_at"),
-        ):
-            mine = [row.id for row in foreign if unknown_policies[row.id] is unknown_policy]
-            if mine:
-                self._connection.execute(
-                    update(events)
-                    .where(events.c.id.in_(mine), events.c.status == Status.WAITING)
-                    .values({"status": unknown_policy.value, "reason": Reason.NOT_IN_LUMAIL, at: self._now})
-                )
-            for event in mine if unknown_policy is not UnknownSubscriberPolicy.HELD else ():
-                duplicates.succeed(self._connection, event, self._now)
-        lines.refresh(self._connection, self._destination, {(row.lane, row.subscriber) for row in foreign})
+        known = events_of(self._connection, [row.id for row in foreign])
+        moves: list[tuple[Event, EventChange]] = [
+            (event, {"status": Status(unknown_policies[event.id].value), "reason": Reason.NOT_IN_LUMAIL})
+            for event in known.values()
+            if event.status == Status.WAITING
+        ]
+        for event in transitions.move(self._connection, self._destination, moves, self._now):
+            if event.status in ENDED:
+                duplicates.succeed(self._connection, event.id, self._now)
 
     def _after_the_first(self, rows: Sequence[Row[Any]]) -> frozenset[str]:
         """Events of a subscriber that nobody knows yet whether Lumail knows, but for one: its answer tells."""
@@ -318,9 +299,7 @@ class Picker:
     def _postpone(self, rows: Sequence[Row[Any]]) -> None:
         """Nothing else is seen before these, so they step aside for a moment."""
         self.held_back = True
-        self._connection.execute(
-            _ASKING, [{"its_id": row.id, "until": self._now + FIRST_ANSWER_WITHIN} for row in rows]
-        )
+        transitions.postpone(self._connection, [(row.id, self._now + FIRST_ANSWER_WITHIN) for row in rows])
         lines.refresh(self._connection, self._destination, {(row.lane, row.subscriber) for row in rows})
 
     def _claimed(self, row: Row[Any], kind: Kind) -> Claimed:
@@ -356,11 +335,10 @@ class Picker:
         others = [one for one in claimed if one.kind is not Kind.POST and one.event is not None]
         again_at = self._now + ENDS_WITHIN + timedelta(seconds=1)
         if posts:
-            self._connection.execute(
-                _SENDING, [{"its_id": one.event, "its_attempt": one.attempt, "now": self._now} for one in posts]
-            )
+            sent = [(one.event, one.attempt) for one in posts if one.event is not None]
+            transitions.send(self._connection, sent, self._now)
         if others:  # were the answer lost, the question is asked again
-            self._connection.execute(_ASKING, [{"its_id": one.event, "until": again_at} for one in others])
+            transitions.postpone(self._connection, [(one.event, again_at) for one in others if one.event is not None])
         self._close_lines([(one, None) for one in posts] + [(one, again_at) for one in others])
         self._connection.execute(_ADD_ATTEMPTS, [self._attempt(one) for one in claimed])
         budget.advance(self._connection, self._destination, self._now, self._places.limit, self._taken)

@@ -11,11 +11,11 @@ from sqlalchemy import Connection, bindparam, select, text
 from sqlalchemy import func as sql
 
 from gateway.events import EventType, Lane
-from gateway.ledger.outbox import expiry, observed, settling, unknown_subscribers
+from gateway.ledger.outbox import deferral, expiry, observed, settling, unknown_subscribers
 from gateway.ledger.outbox.claiming import Picker
 from gateway.ledger.outbox.uncertain import mark_lost_unconfirmed
 from gateway.ledger.outbox.unknown_subscribers import UnknownSubscriberPolicy
-from gateway.ledger.scheduling import budget, deferral, leases, pauses
+from gateway.ledger.scheduling import budget, leases, pauses
 from gateway.ledger.scheduling.attempt import Claimed, Settlement
 from gateway.ledger.schema import attempts, events, status_is
 from gateway.ledger.status import Status

@@ -1,75 +1,68 @@
 """Which event stands for a fact that was told twice: one goes out, another takes its place if it comes to nothing."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
+from gateway.ledger.event import EVENT_COLUMNS, Event, EventChange
+from gateway.ledger.facts.known_events import events_of
 from gateway.ledger.money.sums import NOTHING, PAID, Money, Sums, priced
-from gateway.ledger.scheduling import leases, lines
+from gateway.ledger.outbox import transitions
 from gateway.ledger.schema import events, groups
 from gateway.ledger.status import ENDED, Reason, Status
 
 
-def succeed(connection: Connection, event: str, now: datetime) -> None:
+def succeed(connection: Connection, identity: str, now: datetime) -> None:
     """Where a fact was told twice and the telling that went out came to nothing, the other takes its place."""
-    ended = dict(connection.execute(select(events).where(events.c.id == event)).mappings().one())
+    ended = events_of(connection, [identity])[identity]
     told = _told_beside(connection, ended)
     heirs = [
         one
         for one in told
-        if one["status"] == Status.DROPPED
-        and one["reason"] == Reason.SUPERSEDED
-        and one["first_attempt_at"] is None
-        and one["subscriber"] is not None
+        if one.status == Status.DROPPED
+        and one.reason == Reason.SUPERSEDED
+        and one.first_attempt_at is None
+        and one.subscriber is not None
     ]
     if not heirs:
         return
-    heir = max(heirs, key=lambda one: (one["detail_rank"], one["currency"] == ended["currency"]))
-    values: dict[str, Any] = {"status": Status.WAITING, "reason": None, "settled_at": None, "due_at": now}
-    if ended["balance"] is not None:
+    heir = max(heirs, key=lambda one: (one.detail_rank, one.currency == ended.currency))
+    change: EventChange = {"status": Status.WAITING, "reason": None, "due_at": now}
+    if ended.balance is not None:
         room = _room(connection, heir)
         if room <= 0:
             return
-        money = Money(room, heir["currency"])
-        values |= {"amount": str(room), "data": priced(heir["data"], money)}
-    elif any(one["status"] not in ENDED for one in told):
+        change |= {"amount": room, "data": priced(heir.data, Money(room, str(heir.currency)))}
+    elif any(one.status not in ENDED for one in told):
         return
-    connection.execute(
-        update(events).where(events.c.id == heir["id"], events.c.status == Status.DROPPED).values(**values)
-    )
-    lines.refresh(connection, heir["destination"], [(heir["lane"], heir["subscriber"])])
-    leases.wake(connection, heir["destination"], now)
+    transitions.move(connection, heir.destination, [(heir, change)], now)
 
 
-def duplicates_of(connection: Connection, event: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+def duplicates_of(connection: Connection, event: Event) -> list[Event]:
     """The events beside which this one, if it were sent (again), would tell a fact twice, the oldest first.
 
     Of a sale's payments, or of one charge's refunds, each is told for itself as long as that is true of the sum.
     """
-    beside = [one for one in _told_beside(connection, event) if one["status"] not in ENDED]
-    if event["balance"] is None or event["amount"] is None:
+    beside = [one for one in _told_beside(connection, event) if one.status not in ENDED]
+    if event.balance is None or event.amount is None:
         return beside
-    counted = event["status"] not in ENDED
-    room = _room(connection, event) + (Decimal(event["amount"]) if counted else NOTHING)
-    return [] if room >= Decimal(event["amount"]) else beside
+    counted = event.status not in ENDED
+    room = _room(connection, event) + (event.amount if counted else NOTHING)
+    return [] if room >= event.amount else beside
 
 
-def _told_beside(connection: Connection, event: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    query = select(events).where(
-        events.c.group == event["group"],
-        events.c.id != event["id"],
-        events.c.balance.is_not_distinct_from(event["balance"]),
+def _told_beside(connection: Connection, event: Event) -> list[Event]:
+    query = select(*EVENT_COLUMNS).where(
+        events.c.group == event.group, events.c.id != event.id, events.c.balance.is_not_distinct_from(event.balance)
     )
-    return [dict(row) for row in connection.execute(query.order_by(events.c.id)).mappings()]
+    return [Event.from_row(row) for row in connection.execute(query.order_by(events.c.id)).mappings()]
 
 
-def _room(connection: Connection, event: Mapping[str, Any]) -> Decimal:
+def _room(connection: Connection, event: Event) -> Decimal:
     """What is true and not told yet of the book that an event belongs to, in its currency."""
-    balance, currency = event["balance"], event["currency"]
-    row = connection.execute(select(groups.c.truth, groups.c.emitted).where(groups.c.id == event["group"])).first()
+    balance, currency = str(event.balance), str(event.currency)
+    row = connection.execute(select(groups.c.truth, groups.c.emitted).where(groups.c.id == event.group)).first()
     if row is None or row.truth is None:
         return NOTHING
     sums = Sums.from_json(row.truth)
@@ -78,7 +71,7 @@ def _room(connection: Connection, event: Mapping[str, Any]) -> Decimal:
     if refunded is not None:
         truth = sums.in_currency(refunded, currency).amount
     query = select(events.c.amount).where(
-        events.c.group == event["group"],
+        events.c.group == event.group,
         events.c.balance == balance,
         events.c.currency == currency,
         events.c.status.not_in(ENDED),

@@ -5,18 +5,21 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
+from gateway.events import MONEY_TYPES
 from gateway.ledger import words
-from gateway.ledger.money import refund_order
-from gateway.ledger.outbox import duplicates, observed, unknown_subscribers
+from gateway.ledger.event import Event, EventChange
+from gateway.ledger.facts.known_events import events_of
+from gateway.ledger.outbox import duplicates, observed, transitions, unknown_subscribers
+from gateway.ledger.outbox.transitions import Recorded
 from gateway.ledger.outbox.uncertain import mark_unconfirmed_again
 from gateway.ledger.scheduling import budget, lines, pauses
-from gateway.ledger.scheduling.attempt import Kind, Settlement, SubscriberAnswer
+from gateway.ledger.scheduling.attempt import Claimed, Kind, Settlement, SubscriberAnswer
 from gateway.ledger.scheduling.budget import WINDOW, Learned
 from gateway.ledger.scheduling.pauses import Pause
 from gateway.ledger.schema import Instant, attempts, destinations, events
-from gateway.ledger.status import ENDED, WITHOUT_REASON, PauseKind, Status
+from gateway.ledger.status import ENDED, PauseKind, Status
 
 MOST_BODY = 4_000
 """Characters of Lumail's answer that are kept with an attempt."""
@@ -37,20 +40,6 @@ _ANSWERED = (
         place_until=bindparam("until", type_=Instant),
     )
 )
-_RECORDED = (
-    update(events)
-    .where(events.c.id == bindparam("its_id"), events.c.status != Status.DELIVERED)
-    .values(
-        status=Status.DELIVERED,
-        **WITHOUT_REASON,
-        last_error=None,
-        tries=events.c.tries + 1,
-        settled_at=bindparam("now", type_=Instant),
-        lumail_event_id=bindparam("its_lumail_id"),
-        found_by_read=bindparam("its_by_read"),
-        candidates=None,
-    )
-)
 
 
 def settle(
@@ -65,21 +54,10 @@ def settle(
     connection.execute(_ANSWERED, [_answer(one, now) for one in settlements])
     _learn(connection, destination, settlements, now)
     _settle_recorded(connection, destination, [one for one in settlements if one.recorded], now)
-    settled = [one.claimed.event for one in settlements if one.recorded and one.claimed.event is not None]
+    _change(connection, destination, [one for one in settlements if one.changes is not None], now)
     for one in settlements:
-        if one.changes is not None and one.claimed.event is not None:
-            _change(connection, one.claimed.event, one, now)
-            if one.changes.get("status") in ENDED:
-                settled.append(one.claimed.event)
         if one.subscriber_answer is not None:
             _settle_subscriber_answer(connection, destination, one, now)
-    changed = {
-        (int(one.claimed.lane), one.claimed.subscriber)
-        for one in settlements
-        if one.claimed.event is not None and (one.recorded or one.changes)
-    }
-    lines.refresh(connection, destination, changed)
-    refund_order.let_follow(connection, destination, settled, now)
     return _settle_pauses(connection, destination, settlements, now)
 
 
@@ -116,7 +94,7 @@ def _settle_recorded(connection: Connection, destination: str, recorded: Sequenc
     )
     holders = {row.lumail_event_id: row for row in connection.execute(query)}
     given: set[str] = set()
-    rows = []
+    found: list[Recorded] = []
     for one in sorted(recorded, key=lambda one: one.by_read):
         lumail_id = one.lumail_event_id
         holder = holders.get(lumail_id) if lumail_id is not None else None
@@ -133,32 +111,49 @@ def _settle_recorded(connection: Connection, destination: str, recorded: Sequenc
             lumail_id = None
         elif lumail_id is not None:
             given.add(lumail_id)
-        rows.append({"its_id": one.claimed.event, "its_lumail_id": lumail_id, "its_by_read": one.by_read, "now": now})
-    if rows:
-        connection.execute(_RECORDED, rows)
+        if one.claimed.event is not None:
+            found.append(Recorded(one.claimed.event, lumail_id, one.by_read))
+    transitions.record(connection, found, now)
+    lines.refresh(connection, destination, {(one.claimed.lane, one.claimed.subscriber) for one in recorded})
+    payments = [one.claimed.event for one in recorded if one.claimed.event and one.claimed.type in MONEY_TYPES]
+    transitions.let_follow(connection, destination, events_of(connection, payments).values(), now)
 
 
-def _change(connection: Connection, event: str, one: Settlement, now: datetime) -> None:
-    mine = events.c.id == event
-    if one.claimed.kind is Kind.POST:
-        mine = and_(mine, events.c.status == Status.DELIVERING, events.c.attempt == one.claimed.attempt)
-    elif one.claimed.kind is Kind.READ:
+def _change(connection: Connection, destination: str, settlements: Sequence[Settlement], now: datetime) -> None:
+    """What follows for events, as far as they still are where the request was made for them."""
+    known = events_of(connection, [one.claimed.event for one in settlements if one.claimed.event is not None])
+    left = list(settlements)
+    while left:  # several answers for one event count one after the other
+        moves: dict[str, tuple[Event, EventChange]] = {}
+        later: list[Settlement] = []
+        for one in left:
+            event = known.get(one.claimed.event or "")
+            if event is None or one.changes is None:
+                continue
+            if event.id in moves:
+                later.append(one)
+            elif _is_its_turn(event, one.claimed):
+                moves[event.id] = (event, one.changes)
+        for event in transitions.move(connection, destination, moves.values(), now):
+            known[event.id] = event
+            if event.status in ENDED:
+                duplicates.succeed(connection, event.id, now)
+        left = later
+
+
+def _is_its_turn(event: Event, claimed: Claimed) -> bool:
+    """Whether an event is still where this request was made for it."""
+    if claimed.kind is Kind.POST:
+        return event.status == Status.DELIVERING and event.attempt == claimed.attempt
+    if claimed.kind is Kind.READ:
         # Only what the search has come to meanwhile may go on: the event may have been sent again since.
-        mine = and_(
-            mine,
-            events.c.status == Status.UNKNOWN,
-            events.c.unconfirmed_at.is_not_distinct_from(one.claimed.unconfirmed_at),
-            events.c.reads == one.claimed.reads,
-            events.c.read_cursor.is_not_distinct_from(one.claimed.read_cursor),
+        come_to = (event.unconfirmed_at, event.reads, event.read_cursor)
+        return event.status == Status.UNKNOWN and come_to == (
+            claimed.unconfirmed_at,
+            claimed.reads,
+            claimed.read_cursor,
         )
-    else:
-        mine = and_(mine, events.c.status == Status.WAITING)
-    changes = dict(one.changes or {})
-    if changes.get("status") == Status.HELD:
-        changes["held_at"] = now
-    changed = connection.execute(update(events).where(mine).values(**changes))
-    if changed.rowcount and changes.get("status") in ENDED:
-        duplicates.succeed(connection, event, now)
+    return event.status == Status.WAITING
 
 
 def _settle_subscriber_answer(connection: Connection, destination: str, one: Settlement, now: datetime) -> None:

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, or_, select, text, update
-from sqlalchemy import func as sql
+from sqlalchemy import Connection, select, text, update
 
-from gateway.events import Lane
-from gateway.ledger.scheduling import leases, lines
+from gateway.ledger.event import Event, EventChange
+from gateway.ledger.facts.known_events import events_of
+from gateway.ledger.outbox import transitions
 from gateway.ledger.scheduling.attempt import Kind
 from gateway.ledger.schema import attempts, events
 from gateway.ledger.schema import lines as line_rows
-from gateway.ledger.status import WITHOUT_REASON, Reason, Status
+from gateway.ledger.status import Reason, Status
 
 FIRST_READ_AFTER = timedelta(seconds=2)
 """How long after doubt arose Lumail is asked for the first time what it recorded."""
@@ -30,20 +30,23 @@ def mark_lost_unconfirmed(connection: Connection, destination: str, now: datetim
         .where(attempts.c.id.in_([row.id for row in lost]))
         .values(outcome="lost", error="no answer was seen: the sender ended before it came")
     )
-    for row in lost:
-        if row.kind == Kind.POST:
-            connection.execute(
-                update(events)
-                .where(events.c.id == row.event, events.c.status == Status.DELIVERING, events.c.attempt == row.id)
-                .values(
-                    status=Status.UNKNOWN,
-                    reason=Reason.ANSWER_LOST,
-                    unconfirmed_at=row.ends_by,
-                    reads=0,
-                    read_cursor=None,
-                    due_at=now + FIRST_READ_AFTER,
-                )
-            )
+    posted = {row.event: row for row in lost if row.kind == Kind.POST}
+    moves: list[tuple[Event, EventChange]] = [
+        (
+            event,
+            {
+                "status": Status.UNKNOWN,
+                "reason": Reason.ANSWER_LOST,
+                "unconfirmed_at": posted[event.id].ends_by,
+                "reads": 0,
+                "read_cursor": None,
+                "due_at": now + FIRST_READ_AFTER,
+            },
+        )
+        for event in events_of(connection, posted).values()
+        if event.status == Status.DELIVERING and event.attempt == posted[event.id].id
+    ]
+    transitions.move(connection, destination, moves, now)
 
 
 def mark_all_unconfirmed(connection: Connection, destination: str, now: datetime) -> int:
@@ -56,52 +59,24 @@ def mark_all_unconfirmed(connection: Connection, destination: str, now: datetime
         .where(attempts.c.destination == destination, text("attempts.outcome IS NULL"))
         .values(outcome="lost", error="the ledger was copied or restored before its answer came")
     )
-    doubted = connection.execute(
-        update(events)
-        .where(
-            events.c.destination == destination,
-            or_(
-                events.c.status == Status.DELIVERING,
-                and_(
-                    events.c.status == Status.WAITING,
-                    or_(events.c.lane != int(Lane.BULK), events.c.first_attempt_at.is_not(None)),
-                ),
-            ),
-        )
-        .values(
-            status=Status.UNKNOWN,
-            reason=Reason.LEDGER_RESTORED,
-            step="post",
-            first_attempt_at=sql.coalesce(events.c.first_attempt_at, events.c.created_at),
-            unconfirmed_at=now,
-            reads=0,
-            read_cursor=None,
-            due_at=now,
-        )
-    )
+    doubted = transitions.mark_all_unconfirmed(connection, destination, now)
     connection.execute(update(line_rows).where(line_rows.c.destination == destination).values(due_at=None))
-    return int(doubted.rowcount)
+    return doubted
 
 
 def mark_unconfirmed_again(connection: Connection, destination: str, event: str, now: datetime) -> None:
     """What a read took for this event was another's: it is in doubt again."""
-    lost = connection.execute(select(events.c.lane, events.c.subscriber).where(events.c.id == event)).one()
-    connection.execute(
-        update(events)
-        .where(events.c.id == event)
-        .values(
-            status=Status.UNKNOWN,
-            **WITHOUT_REASON,
-            lumail_event_id=None,
-            found_by_read=False,
-            settled_at=None,
-            reads=0,
-            read_cursor=None,
-            due_at=now + FIRST_READ_AFTER,
-        )
-    )
-    leases.wake(connection, destination, now + FIRST_READ_AFTER)
-    lines.close(connection, destination, lost.lane, lost.subscriber, event)
+    lost = events_of(connection, [event])[event]
+    change: EventChange = {
+        "status": Status.UNKNOWN,
+        "reason": None,
+        "lumail_event_id": None,
+        "found_by_read": False,
+        "reads": 0,
+        "read_cursor": None,
+        "due_at": now + FIRST_READ_AFTER,
+    }
+    transitions.move(connection, destination, [(lost, change)], now, corrects=True)
 
 
 def owners(connection: Connection, destination: str, lumail_ids: Sequence[str]) -> Mapping[str, str]:

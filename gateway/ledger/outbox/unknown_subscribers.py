@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, delete, exists, insert, select, text, update
+from sqlalchemy import Connection, Row, Select, Update, bindparam, delete, exists, insert, select, text, update
 
-from gateway.ledger.scheduling import lines
+from gateway.ledger.event import EventChange
+from gateway.ledger.outbox import transitions
 from gateway.ledger.scheduling.leases import wake
 from gateway.ledger.schema import attempts, events, unknown_subscribers
 from gateway.ledger.status import Reason, Status
@@ -94,8 +95,7 @@ def to_ask(connection: Connection, destination: str, now: datetime, most: int, a
 
 
 def _is_waited_for(connection: Connection, destination: str, subscriber: str) -> bool:
-    waits = select(events.c.id).where(*_held_for(destination, subscriber)).limit(1)
-    return connection.execute(waits).first() is not None
+    return connection.execute(_held_for(destination, subscriber).limit(1)).first() is not None
 
 
 def met(connection: Connection, destination: str, subscriber: str, now: datetime) -> None:
@@ -120,12 +120,8 @@ def found(connection: Connection, destination: str, subscriber: str, now: dateti
     row = _row(connection, destination, subscriber)
     values = {"ask_at": None} if row is not None else {"since": now, "times_asked": 0, "ask_at": None}
     _put(connection, destination, subscriber, row is not None, values)
-    lanes = connection.execute(select(events.c.lane).where(*_held_for(destination, subscriber)).distinct()).scalars()
-    changed = [(lane, subscriber) for lane in lanes]
-    connection.execute(
-        update(events).where(*_held_for(destination, subscriber)).values(status=Status.WAITING, reason=None, due_at=now)
-    )
-    lines.refresh(connection, destination, changed)
+    change: EventChange = {"status": Status.WAITING, "reason": None, "due_at": now}
+    transitions.move_all(connection, destination, _held_for(destination, subscriber), Status.HELD, change, now)
 
 
 def still_unknown(connection: Connection, destination: str, subscriber: str, now: datetime) -> None:
@@ -141,9 +137,8 @@ def still_unknown(connection: Connection, destination: str, subscriber: str, now
         ask_at = max(now, row.since + ASKED_AFTER[asked])
     else:
         ask_at = now + ASKED_EVERY
-        connection.execute(
-            update(events).where(*_held_for(destination, subscriber)).values(status=Status.DROPPED, settled_at=now)
-        )
+        held = _held_for(destination, subscriber)
+        transitions.move_all(connection, destination, held, Status.HELD, {"status": Status.DROPPED}, now)
     connection.execute(_of(destination, [subscriber]).values(times_asked=asked, ask_at=ask_at))
 
 
@@ -196,8 +191,9 @@ def _of(destination: str, subscribers: Sequence[str]) -> Update:
     )
 
 
-def _held_for(destination: str, subscriber: str) -> tuple[ColumnElement[bool], ...]:
-    return (
+def _held_for(destination: str, subscriber: str) -> Select[Any]:
+    """The events that are held because Lumail does not know the subscriber."""
+    return select(events.c.id).where(
         events.c.destination == destination,
         events.c.subscriber == subscriber,
         events.c.status == Status.HELD,

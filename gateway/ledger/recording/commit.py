@@ -17,6 +17,7 @@ from gateway.ledger.database import LOCK_SECONDS, TABLE_SECONDS, Ledger
 from gateway.ledger.facts import single_use
 from gateway.ledger.facts.submission import Recorded, Submission
 from gateway.ledger.recording.recording import quarantined_whole, record
+from gateway.ledger.statements import savepoint
 
 MOST_IN_A_GROUP = 64
 
@@ -197,7 +198,7 @@ def record_group(connection: Connection, ledger: Ledger, submissions: Sequence[S
 def _record_members(connection: Connection, ledger: Ledger, members: Sequence[Submission]) -> list[Recorded]:
     now = ledger.now(connection)
     try:
-        with connection.begin_nested():
+        with savepoint(connection):
             return record(connection, members, now)
     except Exception as error:
         if not faults.is_webhooks_own(error) or connection.invalidated or not connection.in_transaction():
@@ -206,7 +207,7 @@ def _record_members(connection: Connection, ledger: Ledger, members: Sequence[Su
             return [recorded for one in members for recorded in _record_members(connection, ledger, [one])]
         kind = type(faults.cause_of(error)).__name__
         _log.error("webhook.not_recorded", source=members[0].source, error=kind, at=place_of(error))
-        with connection.begin_nested():
+        with savepoint(connection):
             return record(connection, [quarantined_whole(members[0], f"could not be recorded: {kind}")], now)
 
 

@@ -1,49 +1,44 @@
-"""How verified webhooks enter the ledger: what each told, merged with what is known, in a few statements a group."""
+"""How verified webhooks enter the ledger: what is known is loaded, what follows is decided, and that is written.
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+Each of the three is done for a whole group of webhooks: so a group costs hardly more statements than one webhook.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import (
-    BindParameter,
-    Connection,
-    Insert,
-    RowMapping,
-    Table,
-    bindparam,
-    case,
-    insert,
-    select,
-    text,
-    update,
-)
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection
 
-from gateway.events import Lane, decode_data, encode_data
-from gateway.ledger.facts import hashing, incidents, repeats
-from gateway.ledger.facts.closed_facts import Closures
-from gateway.ledger.facts.known_event import COLUMNS, KnownEvent
-from gateway.ledger.facts.submission import Item, Recorded, Submission, SubmittedEvent, SubmittedMemo, TranslatedItem
-from gateway.ledger.facts.tombstones import Tombstones
+from gateway.events import LumailEvent
+from gateway.ledger.event import Event, EventChange
+from gateway.ledger.facts import hashing, incidents
+from gateway.ledger.facts.submission import Item, Recorded, Submission, TranslatedItem
 from gateway.ledger.identity import new_id
-from gateway.ledger.jobs import privacy_requests
+from gateway.ledger.jobs.privacy_requests import Origin
 from gateway.ledger.money.balance import SaleBalance
-from gateway.ledger.scheduling import lines
-from gateway.ledger.scheduling.leases import wake
-from gateway.ledger.schema import events, keys, memory, status_in, webhooks
+from gateway.ledger.money.sale import NewEvent
+from gateway.ledger.recording.batch_events import BatchEvents
+from gateway.ledger.recording.grouping import FactGroup
+from gateway.ledger.recording.loading import EarlierWebhook, Loaded, load
+from gateway.ledger.recording.working_memory import released, renamed
+from gateway.ledger.recording.writing import Changes, Outcome, write
 from gateway.ledger.status import UNSENT, Reason, Status
-
-CHUNK = 500
-"""How many values stand in one IN list."""
 
 
 def record(connection: Connection, submissions: Sequence[Submission], now: datetime) -> list[Recorded]:
     """Record webhooks of one destination, in order, under its writer lock. Any error leaves nothing of them."""
-    balance = _RecordingBatch(connection, submissions[0].destination, now)
-    return balance.take(submissions)
+    loaded = load(connection, submissions[0].destination, submissions)
+    receipts, changes = decide(loaded, submissions, now)
+    write(connection, loaded.destination, changes, now)
+    return receipts
+
+
+def decide(loaded: Loaded, submissions: Sequence[Submission], now: datetime) -> tuple[list[Recorded], Changes]:
+    """What each webhook is answered, and what changes with all of them. Nothing is read or written for it."""
+    batch = RecordingBatch(loaded, now)
+    receipts = [batch.take(one, item) for one, item in zip(submissions, loaded.translated_items, strict=True)]
+    return receipts, batch.changes()
 
 
 def quarantined_whole(submission: Submission, reason: str) -> Submission:
@@ -51,214 +46,68 @@ def quarantined_whole(submission: Submission, reason: str) -> Submission:
     return replace(submission, translated_items=(TranslatedItem("quarantined", "", reason=reason),))
 
 
-# Built once: SQLAlchemy takes longer to put a statement together than SQLite to carry it out.
-_ASKED: BindParameter[Any] = bindparam("asked", expanding=True)
-_OF_DESTINATION: BindParameter[Any] = bindparam("its_destination")
-_EARLIER = select(webhooks.c.id, webhooks.c.source, webhooks.c.delivery_id, webhooks.c.quarantined).where(
-    webhooks.c.delivery_id.in_(_ASKED)
-)
-_REMEMBERED = select(memory).where(memory.c.destination == _OF_DESTINATION, memory.c.key.in_(_ASKED))
-_GROUPS_OF_KEYS = select(keys.c.key, keys.c.group).where(keys.c.destination == _OF_DESTINATION, keys.c.key.in_(_ASKED))
-_EVENTS_OF_GROUPS = (
-    select(*(events.c[name] for name in (*COLUMNS, "group"))).where(events.c.group.in_(_ASKED)).order_by(events.c.id)
-)
-_ADD_WEBHOOKS = insert(webhooks)
-_ADD_EVENTS = insert(events)
-_ADD_KEYS = {
-    "sqlite": sqlite_insert(keys).on_conflict_do_nothing(),
-    "postgresql": postgresql_insert(keys).on_conflict_do_nothing(),
-}
+class RecordingBatch:
+    """What becomes of a group of webhooks, one after the other."""
 
-
-def _upsert_of_memory(insert_into: Callable[[Table], Any]) -> Insert:
-    upsert: Any = insert_into(memory)
-    made: Insert = upsert.on_conflict_do_update(
-        index_elements=["destination", "key"],
-        set_={"values": upsert.excluded["values"], "at": upsert.excluded["at"]},
-    )
-    return made
-
-
-_REMEMBER = {
-    "sqlite": _upsert_of_memory(sqlite_insert),
-    "postgresql": _upsert_of_memory(postgresql_insert),
-}
-_WAITING_FOR = select(events.c.id, events.c.waits_for, events.c.lane).where(
-    events.c.destination == _OF_DESTINATION, events.c.waits_for.in_(_ASKED), events.c.status == Status.HELD
-)
-
-
-_RELEASED = {
-    "status": case((events.c.release_at.is_(None), Status.WAITING), else_=Status.HELD),
-    "reason": case((events.c.release_at.is_(None), None), else_=Reason.LINK_MISSING),
-}
-"""The columns of an event that had waited to be told whose it is; some wait for a better telling besides."""
-
-
-_NAMED_LATER = select(events.c.id, events.c.named_by, events.c.data).where(
-    events.c.destination == _OF_DESTINATION,
-    status_in(UNSENT),  # written as the partial index has it, so that it is used
-    text("events.named_by IS NOT NULL"),
-    events.c.named_by.in_(_ASKED),
-    events.c.first_attempt_at.is_(None),
-)
-
-
-class _RecordingBatch:
-    """The work of one group of webhooks: reads first, decides in memory, writes last."""
-
-    def __init__(self, connection: Connection, destination: str, now: datetime) -> None:
-        self._connection = connection
-        self._destination = destination
+    def __init__(self, loaded: Loaded, now: datetime) -> None:
+        self._loaded = loaded
         self._now = now
-        self._memory: dict[str, tuple[Mapping[str, Any], datetime] | None] = {}
-        self._taught: set[str] = set()
-        self._group_of: dict[str, str | None] = {}
-        self._groups: dict[str, list[KnownEvent]] = {}
-        self._new_keys: dict[str, str] = {}
-        self._new_events: dict[str, dict[str, Any]] = {}
-        self._about_erased: set[int] = set()
-        """Tellings (by `id`) of which something was left out, because it concerns a person who was erased."""
+        self._grouping = loaded.grouping
+        self._events = BatchEvents(loaded.events, loaded.waiting, now)
+        self._changes = Changes()
         self._bodiless: set[str] = set()
-        """Their webhooks, of which no bytes are kept."""
+        """Webhooks of which no bytes are kept, since they spoke of a person who was erased."""
         self._named: set[tuple[str, str]] = set()
         """Webhooks and the groups of which they told."""
-        self._lines: set[tuple[int, str]] = set()
-        self._touched = False
-        self._recording: tuple[Submission, str] | None = None
-        self._closures = Closures(connection, destination)
-        self._tombstones = Tombstones(connection, destination)
-        self._sale_balance = SaleBalance(connection, destination, now, self, self._groups)
+        self._balances: dict[str, SaleBalance] = {}
 
-    def take(self, submissions: Sequence[Submission]) -> list[Recorded]:
-        earlier = self._earlier(submissions)
-        fresh = [one for one in submissions if self._is_fresh(one, earlier)]
-        self._read_memory(key for one in fresh for item in one.translated_items for key in _memory_keys(item))
-        self._tombstones.read(item for one in fresh for item in one.translated_items)
-        translated_items = {id(one): [self._current(item) for item in one.translated_items] for one in fresh}
-        facts = [fact for item in translated_items.values() for one in item for fact in one.events]
-        links = [link for item in translated_items.values() for one in item for link in one.links]
-        once = {fact.once for fact in facts if fact.once is not None}
-        self._read_keys(once | {key for fact in facts for key in fact.keys} | {key for link in links for key in link})
-        if links or any(fact.sum is not None for fact in facts):
-            self._sale_balance.read(self._groups)
-
-        receipts: list[Recorded] = []
-        rows: list[dict[str, Any]] = []
-        for one in submissions:
-            known = earlier.get((one.source, one.delivery_id)) if one.existing_webhook is None else None
-            if known is not None and not known["quarantined"]:
-                items = (Item("duplicate"),) * len(one.translated_items)
-                receipts.append(Recorded(known["id"], duplicate=True, items=items))
-                continue
-            receipt, notes = self._record_one(one, translated_items[id(one)], known)
-            receipts.append(receipt)
-            row = _row(one, receipt, notes)
-            if receipt.webhook in self._bodiless:
-                row |= {"headers": {}, "body": None}
-            if one.existing_webhook is not None or known is not None:
-                self._connection.execute(update(webhooks).where(webhooks.c.id == receipt.webhook).values(_outcome(row)))
-            else:
-                rows.append(row)
-                if one.delivery_id is not None:
-                    earlier[one.source, one.delivery_id] = row
-        self._write(rows)
-        return receipts
-
-    # What is known already
-
-    def _earlier(self, submissions: Sequence[Submission]) -> dict[tuple[str, str | None], Mapping[str, Any]]:
-        asked = {one.delivery_id for one in submissions if one.delivery_id is not None and one.existing_webhook is None}
-        found: dict[tuple[str, str | None], Mapping[str, Any]] = {}
-        for chunk in _chunks(asked):
-            for row in self._connection.execute(_EARLIER, {"asked": chunk}).mappings():
-                found[row["source"], row["delivery_id"]] = dict(row)
-        return found
-
-    def _is_fresh(self, one: Submission, earlier: Mapping[tuple[str, str | None], Mapping[str, Any]]) -> bool:
-        known = earlier.get((one.source, one.delivery_id))
-        return one.existing_webhook is not None or known is None or known["quarantined"] > 0
-
-    def _read_memory(self, asked: Iterable[str]) -> None:
-        missing = {key for key in asked if key not in self._memory}
-        for key in missing:
-            self._memory[key] = None
-        for chunk in _chunks(missing):
-            for row in self._connection.execute(_REMEMBERED, self._asking(chunk)).mappings():
-                self._memory[row["key"]] = (row["values"], row["at"])
-
-    def _recall(self, key: str) -> Mapping[str, Any] | None:
-        self._read_memory([key])
-        known = self._memory[key]
-        return None if known is None else known[0]
-
-    def _current(self, item: TranslatedItem) -> TranslatedItem:
-        """The telling, translated again where the memory that it rests on has changed; then its lessons are learnt."""
-        if item.again is not None and any(self._recall(key) != values for key, values in item.reads.items()):
-            item = item.again(self._recall)
-            self._read_memory(_memory_keys(item))
-        spared = self._tombstones.without_the_erased(item, self._recall)
-        if spared is not item:
-            self._about_erased.add(id(spared))
-        item = spared
-        for memo in item.memos:
-            self._learn(memo)
-        return item
-
-    def _learn(self, memo: SubmittedMemo) -> None:
-        known = self._memory.get(memo.key)
-        if known is None:
-            self._memory[memo.key] = (dict(memo.values), memo.at)
-        elif memo.at >= known[1]:
-            self._memory[memo.key] = ({**known[0], **memo.values}, memo.at)
+    def take(self, submission: Submission, translated_items: Sequence[TranslatedItem] | None) -> Recorded:
+        """Record the next webhook; its receipt."""
+        name = (submission.source, submission.delivery_id)
+        earlier = self._loaded.earlier.get(name) if submission.existing_webhook is None else None
+        if earlier is not None and not earlier.quarantined:
+            return Recorded(earlier.id, duplicate=True, items=(Item("duplicate"),) * len(submission.translated_items))
+        receipt, notes = self._record(submission, translated_items or (), earlier)
+        outcome = Outcome(submission, receipt, tuple(notes), bodiless=receipt.webhook in self._bodiless)
+        if submission.existing_webhook is not None or earlier is not None:
+            self._changes.translated_again.append(outcome)
         else:
-            self._memory[memo.key] = ({**memo.values, **known[0]}, known[1])
-        if self._memory[memo.key] != known:
-            self._taught.add(memo.key)
+            self._changes.received.append(outcome)
+            if submission.delivery_id is not None:
+                self._loaded.earlier[name] = EarlierWebhook(receipt.webhook, receipt.quarantined)
+        return receipt
 
-    def _read_keys(self, asked: set[str]) -> None:
-        for key in asked:
-            self._group_of[key] = None
-        for chunk in _chunks(asked):
-            for key, group in self._connection.execute(_GROUPS_OF_KEYS, self._asking(chunk)):
-                self._group_of[key] = group
-        missing = [key for key in asked if self._group_of[key] is None]
-        self._group_of.update(hashing.groups_of(self._connection, self._destination, missing))
-        self._read_groups({group for group in self._group_of.values() if group is not None})
+    def changes(self) -> Changes:
+        """All that is to be written down."""
+        taught = self._loaded.memos.taught()
+        if taught:
+            self._release()
+        changes, grouping = self._changes, self._grouping
+        changes.memory = [(key, values, at) for key, (values, at) in taught.items()]
+        changes.new_events = self._events.made()
+        changes.changed_events = self._events.changed()
+        changes.lines = self._events.lines
+        changes.new_keys = [(self._stored(key, group), group) for key, group in grouping.new_keys()]
+        changes.moved_groups = grouping.moved()
+        changes.groups = grouping.changed()
+        changes.gone_groups = grouping.gone()
+        made = {(event.webhook, event.group) for event in changes.new_events}
+        changes.repeats = {(webhook, grouping.now(group)) for webhook, group in self._named} - made
+        return changes
 
-    def _read_groups(self, asked: set[str]) -> None:
-        for group in asked:
-            self._groups[group] = []
-        for chunk in _chunks(asked):
-            for row in self._connection.execute(_EVENTS_OF_GROUPS, {"asked": chunk}).mappings():
-                self._groups[row["group"]].append(_known(row))
-        self._closures.read(asked)
+    # One webhook
 
-    def _asking(self, chunk: list[str]) -> dict[str, Any]:
-        return {"its_destination": self._destination, "asked": chunk}
-
-    # What follows from it
-
-    def _record_one(
-        self, one: Submission, translated_items: Sequence[TranslatedItem], known: Mapping[str, Any] | None
+    def _record(
+        self, one: Submission, translated_items: Sequence[TranslatedItem], earlier: EarlierWebhook | None
     ) -> tuple[Recorded, list[dict[str, Any]]]:
-        webhook = one.existing_webhook or (known["id"] if known is not None else new_id("wh"))
+        webhook = one.existing_webhook or (earlier.id if earlier is not None else new_id("wh"))
+        self._events.begin(one, webhook)
         made: list[str] = []
         counts = {"merged": 0, "taught": 0, "ignored": 0, "quarantined": 0}
         notes: list[dict[str, Any]] = []
         items: list[Item] = []
         for position, item in enumerate(translated_items):
-            for link in item.links:
-                self._group_for(link)
-            if item.demand is not None:
-                origin = privacy_requests.Origin(f"source {one.source}", one.source, webhook)
-                privacy_requests.record(self._connection, item.demand, origin, self._now)
-            self._recording = (one, webhook)
-            if id(item) in self._about_erased:
-                self._bodiless.add(webhook)
-            new = [event for fact in item.events if (event := self._apply(fact)) is not None]
-            named = (*item.links, *(fact.keys for fact in item.events))
-            self._named |= {(webhook, group) for names in named if (group := self._group_of[names[0]]) is not None}
+            new = self._take_telling(one, webhook, item)
             made.extend(new)
             word = _counted_as(item, new)
             if word is not None:
@@ -266,92 +115,66 @@ class _RecordingBatch:
             items.append(Item(word or "translated", item.reason, tuple(new)))
             if item.reason is not None:
                 notes.append({"position": position, "type": item.type[:80], "word": item.word, "reason": item.reason})
-        due = [row["due_at"] for event in made if (row := self._new_events[event])["status"] == Status.WAITING]
-        receipt = Recorded(
-            webhook, known is not None, tuple(made), **counts, items=tuple(items), due_at=min(due, default=None)
-        )
+        events = [self._events.now(identity) for identity in made]
+        due_at = min((event.due_at for event in events if event.status == Status.WAITING), default=None)
+        receipt = Recorded(webhook, earlier is not None, tuple(made), **counts, items=tuple(items), due_at=due_at)
         return receipt, notes
 
-    def _apply(self, fact: SubmittedEvent) -> str | None:
-        """The id of the new event, or None where the fact is known: then the richer telling is kept."""
+    def _take_telling(self, one: Submission, webhook: str, item: TranslatedItem) -> list[str]:
+        """What one source event became; the ids of its new events."""
+        for link in item.links:
+            self._group_for(link)
+        if item.demand is not None:
+            origin = Origin(f"source {one.source}", one.source, webhook)
+            self._changes.privacy_requests.append((item.demand, origin))
+        if id(item) in self._loaded.about_erased:
+            self._bodiless.add(webhook)
+        new = [event.id for fact in item.events if (event := self._apply(webhook, fact)) is not None]
+        for names in (*item.links, *(fact.keys for fact in item.events)):
+            group = self._grouping.find(names[0])
+            if group is not None:
+                self._named.add((webhook, group))
+        return new
+
+    def _apply(self, webhook: str, fact: LumailEvent) -> Event | None:
+        """The new event, or None where the fact is known: then the richer telling is kept."""
         group = self._group_for(self._names(fact))
-        if self._closures.is_erased(group):
-            if self._recording is not None:
-                self._bodiless.add(self._recording[1])
+        known = self._grouping.fact(group)
+        if known.is_erased:
+            self._bodiless.add(webhook)
             return None
         if fact.sum is not None:
-            event = self._sale_balance.apply(fact, group)
-            return None if event is None else event.id
-        item = [event for event in self._groups[group] if event.balance is None]
-        if any(event.is_closed for event in item) or self._closures.is_closed(group):
+            known.is_changed = True
+            return self._balance(known).apply(fact)
+        item = [event for event in self._events.of_group(group) if event.balance is None]
+        if any(event.is_closed for event in item) or known.closed is not None:
             return None
         live = [event for event in item if event.is_live]
         if live:
-            self._enrich(live, fact, repeated=any(map(self.is_repeated, live)))
+            self._enrich(live, fact)
             return None
-        return self.add(fact, group, {}).id
+        return self._events.add(NewEvent(fact, group))
 
-    def _names(self, fact: SubmittedEvent) -> Sequence[str]:
-        if fact.once is None or any(self._group_of.get(key) is not None for key in fact.keys):
+    def _names(self, fact: LumailEvent) -> Sequence[str]:
+        if fact.once is None or any(self._grouping.find(key) is not None for key in fact.keys):
             return fact.keys
         return (*fact.keys, fact.once)
 
-    def add(self, fact: SubmittedEvent, group: str, values: Mapping[str, Any]) -> KnownEvent:
-        """Make an event of a telling of the webhook that is being recorded; `values` are columns besides the fact's."""
-        if self._recording is None:
-            raise RuntimeError("no webhook is being recorded")
-        one, webhook = self._recording
-        held = fact.subscriber is None
-        row: dict[str, Any] = {
-            "id": new_id("ev"),
-            "webhook": webhook,
-            "source": one.source,
-            "destination": self._destination,
-            "type": fact.type.value,
-            "subscriber": fact.subscriber,
-            "data": fact.data,
-            "occurred_at": fact.occurred_at,
-            "lane": int(fact.lane),
-            "status": Status.HELD if held else Status.WAITING,
-            "reason": Reason.SUBSCRIBER_UNKNOWN if held else None,
-            "due_at": self._now + fact.settle,
-            "group": group,
-            "detail_rank": fact.detail_rank,
-            "waits_for": fact.waits_for if held else None,
-            "named_by": fact.named_by,
-            "balance": None,
-            "provider_object": None,
-            "amount": None,
-            "currency": None,
-            "after": None,
-            "release_at": None,
-            "expires_at": fact.expires_at,
-            "created_at": self._now,
-            "settled_at": None,
-            **values,
-        }
-        row["held_at"] = self._now if row["status"] == Status.HELD else None
-        known: dict[str, Any] = {name: row.get(name) for name in COLUMNS}
-        event = KnownEvent(**known, new=True)
-        self._new_events[event.id] = _stored(row)
-        self._groups[group].append(event)
-        return event
+    def _balance(self, fact: FactGroup) -> SaleBalance:
+        balance = self._balances.get(fact.id)
+        if balance is None:
 
-    @property
-    def reporter(self) -> str:
-        """The webhook that is being recorded."""
-        return "" if self._recording is None else self._recording[1]
+            def show(what: str) -> None:
+                self._note_incident(fact, what)
 
-    @property
-    def is_same_webhook(self) -> bool:
-        """Whether that was recorded before, and is translated anew."""
-        return self._recording is not None and self._recording[0].existing_webhook is not None
+            balance = self._balances[fact.id] = SaleBalance(fact.sale, fact.id, self._events, show, self._now)
+        return balance
 
-    def is_repeated(self, event: KnownEvent) -> bool:
-        """Whether what is being recorded is a second translation of the webhook that made the event."""
-        return not event.new and event.webhook == self.reporter
+    def _note_incident(self, fact: FactGroup, what: str) -> None:
+        fact.incident = incidents.both(fact.incident, what)
+        fact.is_changed = True
 
-    def _enrich(self, live: Sequence[KnownEvent], fact: SubmittedEvent, *, repeated: bool) -> None:
+    def _enrich(self, live: Sequence[Event], fact: LumailEvent) -> None:
         """Give the untold event of a fact the better data; what an attempt may have sent stays as it is.
 
         What a webhook told at first is replaced by what it tells now.
@@ -360,180 +183,86 @@ class _RecordingBatch:
         if event is None or len(live) > 1:
             return
         finds_subscriber = event.subscriber is None and fact.subscriber is not None
-        told_otherwise = (fact.data, fact.subscriber or event.subscriber) != (event.data, event.subscriber)
+        told_otherwise = (fact.encoded, fact.subscriber or event.subscriber) != (event.data, event.subscriber)
         richer = fact.detail_rank > event.detail_rank or (
-            repeated and fact.detail_rank == event.detail_rank and told_otherwise and not event.new
+            fact.detail_rank == event.detail_rank and told_otherwise and self._events.is_repeated(event)
         )
         if not (finds_subscriber or richer):
             return
-        values: dict[str, Any] = {}
+        change: EventChange = {}
         if richer:
-            values |= {"data": fact.data, "occurred_at": fact.occurred_at, "detail_rank": fact.detail_rank}
-            values |= {"expires_at": fact.expires_at, "named_by": fact.named_by}
+            change |= {"data": fact.encoded, "occurred_at": fact.occurred_at, "detail_rank": fact.detail_rank}
+            change |= {"expires_at": fact.expires_at, "named_by": fact.named_by}
         if fact.subscriber is not None and (finds_subscriber or richer):
-            values["subscriber"] = fact.subscriber
+            change["subscriber"] = fact.subscriber
         if finds_subscriber:
-            values |= {"status": Status.WAITING, "reason": None, "waits_for": None}
-        self.change(event, values)
+            change |= {"status": Status.WAITING, "reason": None, "waits_for": None}
+        self._events.change(event, change)
 
-    def change(self, event: KnownEvent, values: Mapping[str, Any]) -> None:
-        """Set columns of an event that nobody has sent."""
-        begins_to_be_held = values.get("status") == Status.HELD and event.status != Status.HELD
-        changes = {**values, **({"held_at": self._now} if begins_to_be_held else {})}
-        before = event.subscriber
-        if event.new:
-            self._new_events[event.id].update(_stored(changes))
-        else:
-            self._connection.execute(
-                update(events)
-                .where(events.c.id == event.id, events.c.status == event.status, events.c.first_attempt_at.is_(None))
-                .values(**_stored(changes))
-            )
-            self._touched = True
-        for name in COLUMNS:
-            if name in changes:
-                setattr(event, name, changes[name])
-        self._lines |= {
-            (event.lane, one) for one in (None if event.new else before, event.subscriber) if one is not None
-        }
+    # Facts that meet
 
     def _group_for(self, names: Sequence[str]) -> str:
         """The one group that all these keys belong to from now on."""
-        met = list(dict.fromkeys(group for key in names if (group := self._group_of.get(key)) is not None))
-        if not met:
-            group = new_id("gr")
-            self._groups[group] = []
-        else:
-            group = min(met)
-            for other in met:
-                if other != group:
-                    self._unite(group, other)
-        for key in names:
-            if self._group_of.get(key) is None:
-                self._group_of[key] = group
-                self._new_keys[key] = group
+        met = self._grouping.met(names)
+        group = min(met) if met else self._grouping.make()
+        for other in met:
+            if other != group:
+                self._unite(self._grouping.fact(group), self._grouping.fact(other))
+        self._grouping.put(names, group)
         return group
 
-    def _unite(self, group: str, other: str) -> None:
+    def _unite(self, fact: FactGroup, other: FactGroup) -> None:
         """Two facts turn out to be one: the keys meet, and of several untold events the richest stays.
 
         Where both were sent already, only a person can put that right.
         """
-        self._connection.execute(
-            update(keys).where(keys.c.destination == self._destination, keys.c.group == other).values(group=group)
-        )
-        self._connection.execute(update(events).where(events.c.group == other).values(group=group))
-        repeats.move(self._connection, other, group)
-        self._named = {(webhook, group if of == other else of) for webhook, of in self._named}
-        self._group_of = {key: group if of == other else of for key, of in self._group_of.items()}
-        self._new_keys = {key: group if of == other else of for key, of in self._new_keys.items()}
-        for event in self._groups[other]:
-            if event.new:
-                self._new_events[event.id]["group"] = group
-        sent = [
-            [one for one in self._groups[name] if one.is_sent and not one.is_written and one.balance is None]
-            for name in (group, other)
-        ]
+        sent = [[event.id for event in self._sent(one)] for one in (fact, other)]
+        self._grouping.unite(fact.id, other.id)
+        self._events.unite(fact.id, other.id)
         if all(sent):
-            named = ", ".join(sorted(event.id for events_ in sent for event in events_))
-            incidents.record(self._connection, self._destination, group, f"sent for one fact: {named}")
-        incidents.move(self._connection, self._destination, other, group)
-        self._groups[group] += self._groups.pop(other)
-        live = [event for event in self._groups[group] if event.is_live and event.balance is None]
+            self._note_incident(fact, f"sent for one fact: {', '.join(sorted(sent[0] + sent[1]))}")
+        if other.incident is not None:
+            self._note_incident(fact, other.incident)
+        live = [event for event in self._events.of_group(fact.id) if event.is_live and event.balance is None]
         stays = max(live, key=lambda event: event.rank_of_staying, default=None)
         for event in live:
             if event is not stays and (event.is_unattempted or event.is_written):
-                values = {"status": Status.DROPPED, "reason": Reason.SUPERSEDED, "waits_for": None}
-                self.change(event, {**values, "settled_at": self._now})
-        self._sale_balance.unite(group, other)
-        self._closures.unite(group, other)
-        if self._closures.is_closed(group):
-            self._leave_out(group)
+                self._drop(event, Reason.SUPERSEDED)
+        fact.sale.take_over(other.sale)
+        fact.close_as(other)
+        fact.is_changed = fact.is_changed or not fact.is_empty
+        self._balance(fact).put_together()
+        if fact.closed is not None:
+            self._leave_out(fact)
 
-    def _leave_out(self, group: str) -> None:
+    def _sent(self, fact: FactGroup) -> list[Event]:
+        item = self._events.of_group(fact.id)
+        return [event for event in item if event.is_sent and not event.is_written and event.balance is None]
+
+    def _leave_out(self, fact: FactGroup) -> None:
         """What waits turns out to tell a fact that is closed; of a sale that is told its sums know what is lacking."""
-        erased = self._closures.is_erased(group)
-        reason = Reason.PERSON_ERASED if erased else Reason.SUPERSEDED
-        for event in self._groups[group]:
-            if (event.is_unattempted or event.is_written) and (erased or event.balance is None):
-                values = {"status": Status.DROPPED, "reason": reason, "waits_for": None, "settled_at": self._now}
-                self.change(event, values)
+        for event in self._events.of_group(fact.id):
+            if (event.is_unattempted or event.is_written) and (fact.is_erased or event.balance is None):
+                self._drop(event, Reason.PERSON_ERASED if fact.is_erased else Reason.SUPERSEDED)
 
-    # What is written
+    def _drop(self, event: Event, reason: Reason) -> None:
+        self._events.change(event, {"status": Status.DROPPED, "reason": reason, "waits_for": None})
 
-    def _write(self, rows: list[dict[str, Any]]) -> None:
-        if rows:
-            self._connection.execute(_ADD_WEBHOOKS, rows)
-        if self._new_events:
-            self._connection.execute(_ADD_EVENTS, list(self._new_events.values()))
-        if self._new_keys:
-            wanted = [
-                {"destination": self._destination, "key": self._closures.stored(key, group), "group": group}
-                for key, group in sorted(self._new_keys.items())
-            ]
-            self._connection.execute(_ADD_KEYS[self._connection.dialect.name], wanted)
-        self._sale_balance.write()
-        self._closures.write()
-        made = {(row["webhook"], row["group"]) for row in self._new_events.values()}
-        repeats.add(self._connection, self._named - made)
-        self._write_memory()
-        waiting = [row for row in self._new_events.values() if row["status"] == Status.WAITING]
-        lines.join(self._connection, [row for row in waiting if row["lane"] != Lane.BULK])
-        lines.refresh(self._connection, self._destination, self._lines)
-        due = [row["due_at"] for row in waiting]
-        if self._touched or self._lines:
-            due.append(self._now)
-        if due:
-            wake(self._connection, self._destination, min(due))
+    # What was taught
 
-    def _write_memory(self) -> None:
-        if not self._taught:
-            return
-        rows: list[dict[str, Any]] = []
-        for key in sorted(self._taught):
-            known = self._memory[key]
-            if known is not None:
-                rows.append({"destination": self._destination, "key": key, "values": known[0], "at": known[1]})
-        self._connection.execute(_REMEMBER[self._connection.dialect.name], rows)
-        self._release({row["key"]: row["values"]["email"] for row in rows if row["values"].get("email")})
-        self._rename({row["key"]: row["values"]["name"] for row in rows if row["values"].get("name")})
+    def _release(self) -> None:
+        """Let go the events that waited for what was taught, and give others the better name of their product."""
+        emails, names = (self._loaded.memos.named(what) for what in ("email", "name"))
+        for event in self._events.all():
+            if event.status == Status.HELD and event.waits_for in emails:
+                event = self._events.change(event, released(event, emails[event.waits_for]))
+            if event.status in UNSENT and event.first_attempt_at is None and event.named_by in names:
+                self._events.change(event, renamed(event, names[event.named_by]))
 
-    def _release(self, emails: Mapping[str, str]) -> None:
-        """Let go the events that waited for what was just taught."""
-        for chunk in _chunks(emails):
-            for identity, waited_for, lane in self._connection.execute(_WAITING_FOR, self._asking(chunk)).all():
-                self._connection.execute(
-                    update(events)
-                    .where(events.c.id == identity, events.c.status == Status.HELD)
-                    .values(subscriber=emails[waited_for], waits_for=None, **_RELEASED)
-                )
-                self._lines.add((lane, emails[waited_for]))
-
-    def _rename(self, names: Mapping[str, str]) -> None:
-        """Give events that nobody has sent the better name of their product that was just taught."""
-        for chunk in _chunks(names):
-            for identity, named_by, data in self._connection.execute(_NAMED_LATER, self._asking(chunk)).all():
-                better = encode_data({**decode_data(data), "product": names[named_by]})
-                self._connection.execute(
-                    update(events)
-                    .where(events.c.id == identity, events.c.first_attempt_at.is_(None))
-                    .values(data=better, named_by=None)
-                )
-
-
-def _memory_keys(item: TranslatedItem) -> list[str]:
-    return [*item.reads, *(memo.key for memo in item.memos)]
-
-
-def _known(row: RowMapping) -> KnownEvent:
-    values = {name: row[name] for name in COLUMNS}
-    return KnownEvent(**{**values, "amount": None if row["amount"] is None else Decimal(row["amount"])})
-
-
-def _stored(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns as the table takes them."""
-    amount = values.get("amount")
-    return {**values, "amount": str(amount)} if amount is not None else dict(values)
+    def _stored(self, key: str, group: str) -> str:
+        """A new key of a group as it is written: of one that is closed nothing is kept in clear."""
+        salt = self._loaded.salt if self._grouping.fact(group).closed is not None else None
+        return key if salt is None else hashing.hashed(salt, key)
 
 
 def _counted_as(item: TranslatedItem, new: Sequence[str]) -> str | None:
@@ -541,39 +270,3 @@ def _counted_as(item: TranslatedItem, new: Sequence[str]) -> str | None:
     if new:
         return None
     return "merged" if item.word == "translated" else item.word
-
-
-def _row(one: Submission, receipt: Recorded, notes: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "id": receipt.webhook,
-        "source": one.source,
-        "adapter": one.adapter,
-        "destination": one.destination,
-        "delivery_id": one.delivery_id,
-        "received_at": one.received_at,
-        "url": one.url,
-        "headers": dict(one.headers),
-        "body": one.body,
-        "secret": one.secret,
-        "outcome": receipt.word,
-        "events_made": len(receipt.events),
-        "merged": receipt.merged,
-        "taught": receipt.taught,
-        "ignored": receipt.ignored,
-        "quarantined": receipt.quarantined,
-        "notes": notes,
-    }
-
-
-def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that a second translation changes; events made by the first are counted still."""
-    changed = {name: row[name] for name in ("outcome", "merged", "taught", "ignored", "quarantined", "notes")}
-    if changed["outcome"] != "quarantined":
-        changed["outcome"] = case((webhooks.c.events_made > 0, "translated"), else_=row["outcome"])
-    return {**changed, "events_made": webhooks.c.events_made + row["events_made"]}
-
-
-def _chunks(values: Iterable[str]) -> Iterable[list[str]]:
-    ordered = sorted(values)
-    for start in range(0, len(ordered), CHUNK):
-        yield ordered[start : start + CHUNK]

@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, Connection, Table, Text, func, or_, select
 
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts import hashing
-from gateway.ledger.jobs.privacy_requests import Subject
 from gateway.ledger.retention.address_search import Mentions
 from gateway.ledger.schema import attempts, edits, events, groups, keys, memory, repeats, unknown_subscribers, webhooks
+from gateway.privacy import Subject
 
 _AT_ONCE = 200
 _NOT_THE_PERSONS = frozenset({"secret", "lease_owner"})

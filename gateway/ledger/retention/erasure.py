@@ -32,11 +32,12 @@ from gateway.ledger.accounts import audit
 from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts import hashing, tombstones
-from gateway.ledger.jobs.privacy_requests import COPY, DONE, ERASE, OPEN
+from gateway.ledger.jobs.privacy_requests import DONE, OPEN
 from gateway.ledger.retention.address_search import Mentions
 from gateway.ledger.retention.redaction import wipe_facts, wipe_webhooks
 from gateway.ledger.schema import attempts, destinations, events, jobs, keys, memory, unknown_subscribers, webhooks
 from gateway.ledger.status import ON_THEIR_WAY, Status
+from gateway.privacy import Duty
 
 _FACTS = 40
 """Facts that one step wipes, each with its events, requests, keys and webhooks."""
@@ -90,7 +91,7 @@ class _Step:
 
 def open_ids(connection: Connection) -> list[str]:
     """Erasures that are not done."""
-    query = select(jobs.c.id).where(jobs.c.kind == ERASE, jobs.c.status == OPEN).order_by(jobs.c.id)
+    query = select(jobs.c.id).where(jobs.c.kind == Duty.ERASE, jobs.c.status == OPEN).order_by(jobs.c.id)
     return list(connection.execute(query).scalars())
 
 
@@ -462,7 +463,7 @@ def _forget_questions(connection: Connection, people: Sequence[str]) -> None:
 
 def _end_requests(connection: Connection, people: Sequence[str]) -> None:
     """Of people who are erased nobody can be given a copy any more."""
-    query = select(jobs.c.id, jobs.c.request).where(jobs.c.kind == COPY, jobs.c.status == OPEN)
+    query = select(jobs.c.id, jobs.c.request).where(jobs.c.kind == Duty.COPY, jobs.c.status == OPEN)
     ours = [row.id for row in connection.execute(query) if set(row.request["people"]) & set(people)]
     connection.execute(update(jobs).where(jobs.c.id.in_(ours)).values(status=DONE))
 

@@ -1,22 +1,22 @@
 """How facts lose the person to whom they belonged: the rows stay and are counted, nobody is in them any more."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select, update
 
 from gateway.ledger.facts import closed_facts, hashing
+from gateway.ledger.outbox import transitions
 from gateway.ledger.scheduling import lines
 from gateway.ledger.schema import attempts, edits, events, groups, job_items, repeats, webhooks
-from gateway.ledger.status import ENDED, ON_THEIR_WAY, UNSENT, WITHOUT_REASON, Closed, Reason, Status
+from gateway.ledger.status import ON_THEIR_WAY, Closed
 
 _NOBODY: dict[str, Any] = {
     **dict.fromkeys(("subscriber", "waits_for", "named_by", "after", "release_at", "expires_at", "read_cursor")),
     **dict.fromkeys(("candidates", "last_error", "lumail_event_id", "provider_object", "amount", "currency")),
     "data": "{}",
 }
-_ERASED: Mapping[str, Any] = {**WITHOUT_REASON, "reason": Reason.PERSON_ERASED}
 _NOTE = {"position": 0, "type": "", "word": "erased", "reason": "a person of whom it spoke was erased"}
 
 
@@ -47,15 +47,7 @@ def wipe_facts(
 
 
 def _wipe_events(connection: Connection, wiped: Sequence[str], now: datetime) -> None:
-    mine = events.c.id.in_(wiped)
-    connection.execute(
-        update(events)
-        .where(mine, events.c.status.in_(UNSENT))
-        .values(status=Status.DROPPED, **_ERASED, settled_at=now, **_NOBODY)
-    )
-    ended = update(events).where(mine, events.c.status.in_(ENDED))
-    connection.execute(ended.values(**_ERASED, **_NOBODY))
-    connection.execute(update(events).where(mine, events.c.status == Status.DELIVERED).values(**_NOBODY))
+    transitions.erase(connection, wiped, _NOBODY, now)
     connection.execute(delete(edits).where(edits.c.event.in_(wiped)))
     connection.execute(update(job_items).where(job_items.c.subject.in_(wiped)).values(before={}, explanation=None))
 

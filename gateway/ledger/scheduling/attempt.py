@@ -1,14 +1,13 @@
 """One request to Lumail as the ledger knows it: what it is for, what is sent, and what became of it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
 from gateway.events import EventType, Lane
+from gateway.ledger.event import EventChange
 from gateway.ledger.scheduling.budget import LONGEST_REQUEST, Learned
 from gateway.ledger.scheduling.pauses import OpenPause, Pause
 from gateway.ledger.schema import attempts
@@ -88,7 +87,7 @@ class Settlement:
     body: str | None = None
     error: str | None = None
     duration_ms: int | None = None
-    changes: Mapping[str, Any] | None = None
+    changes: EventChange | None = None
     lumail_event_id: str | None = None
     recorded: bool = False
     organization: str | None = None

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 from sqlalchemy import func as sql
 
 from gateway.ledger.schema import destinations
+from gateway.ledger.statements import Prepared
 
 LEASE = timedelta(seconds=10)
 
@@ -91,7 +92,7 @@ def give_back(connection: Connection, destination: str, owner: str, wake_at: dat
     )
 
 
-_WAKE = (
+_WAKE = Prepared(
     update(destinations)
     .where(
         destinations.c.name == bindparam("destination_name"),
@@ -103,4 +104,4 @@ _WAKE = (
 
 def wake(connection: Connection, destination: str, at: datetime) -> None:
     """See to it that the destination is drained from `at` on."""
-    connection.execute(_WAKE, {"destination_name": destination, "at": at})
+    _WAKE.run(connection, destination_name=destination, at=at)

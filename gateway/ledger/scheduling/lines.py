@@ -4,47 +4,55 @@ A line's row names its head, the waiting event that happened first, and when tha
 way the line is closed (`due_at` is null). So the next event to leave is found without looking at those behind it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, text
 
 from gateway.events import Lane
-from gateway.ledger.schema import to_microseconds
+from gateway.ledger.event import Event
+from gateway.ledger.schema import lines
+from gateway.ledger.statements import Given, Insert
 from gateway.ledger.status import Status
 
-_JOIN = text(
-    """
-    INSERT INTO lines (destination, lane, subscriber, head, head_occurred_at, due_at)
-    VALUES (:destination, :lane, :subscriber, :head, :head_occurred_at, :due_at)
-    ON CONFLICT (destination, lane, subscriber) DO UPDATE
-    SET head = excluded.head, head_occurred_at = excluded.head_occurred_at, due_at = excluded.due_at
+_JOIN = Insert(
+    lines,
+    ("destination", "lane", "subscriber", "head", "head_occurred_at", "due_at"),
+    replaced=("head", "head_occurred_at", "due_at"),
+    where="""
     WHERE lines.head IS NULL
        OR (lines.due_at IS NOT NULL AND excluded.head_occurred_at < lines.head_occurred_at)
-    """
+    """.rstrip(),
 )
 
-_OPEN = text(
-    """
-    INSERT INTO lines (destination, lane, subscriber) VALUES (:destination, :lane, :subscriber)
-    ON CONFLICT (destination, lane, subscriber) DO NOTHING
-    """
-)
-
-_REFRESH = text(
-    """
+_NAME = ("destination", "lane", "subscriber")
+_OPEN = Insert(lines, _NAME, replaced=())
+_REFRESH = Given(
+    lines,
+    _NAME,
+    f"""
     UPDATE lines SET (head, head_occurred_at, due_at) = (
         SELECT id, occurred_at, due_at FROM events
-        WHERE events.destination = :destination AND events.lane = :lane AND events.subscriber = :subscriber
-          AND events.status = :waiting
+        WHERE events.destination = lines.destination AND events.lane = lines.lane
+          AND events.subscriber = lines.subscriber AND events.status = '{Status.WAITING}'
         ORDER BY occurred_at, id LIMIT 1)
-    WHERE destination = :destination AND lane = :lane AND subscriber = :subscriber
+    FROM given
+    WHERE lines.destination = given.destination AND lines.lane = given.lane AND lines.subscriber = given.subscriber
       AND NOT EXISTS (
         SELECT 1 FROM events
-        WHERE events.destination = :destination AND events.lane = :lane AND events.subscriber = :subscriber
-          AND events.status IN (:delivering, :unknown))
+        WHERE events.destination = given.destination AND events.lane = given.lane
+          AND events.subscriber = given.subscriber AND events.status IN ('{Status.DELIVERING}', '{Status.UNKNOWN}'))
+    """,  # noqa: S608 - codes of ours
+)
+_LEAVE = Given(
+    lines,
+    _NAME,
     """
-).bindparams(waiting=Status.WAITING, delivering=Status.DELIVERING, unknown=Status.UNKNOWN)
+    DELETE FROM lines WHERE {row} IN (
+        SELECT lines.{row} FROM given CROSS JOIN lines
+        WHERE lines.destination = given.destination AND lines.lane = given.lane
+          AND lines.subscriber = given.subscriber AND lines.head IS NULL)
+    """,
+)
 
 _CLOSE = text(
     """
@@ -53,46 +61,33 @@ _CLOSE = text(
     """
 )
 
-_LEAVE = text(
-    "DELETE FROM lines WHERE destination = :destination AND lane = :lane AND subscriber = :subscriber AND head IS NULL"
-)
 
-
-def join(connection: Connection, waiting: Sequence[Mapping[str, Any]]) -> None:
-    """Put new waiting events (rows of `events`, not of the bulk lane) into their lines."""
-    if waiting:
-        connection.execute(
-            _JOIN,
-            [
-                {
-                    "destination": row["destination"],
-                    "lane": row["lane"],
-                    "subscriber": row["subscriber"],
-                    "head": row["id"],
-                    "head_occurred_at": to_microseconds(row["occurred_at"]),
-                    "due_at": to_microseconds(row["due_at"]),
-                }
-                for row in waiting
-            ],
-        )
+def join(connection: Connection, waiting: Iterable[Event]) -> None:
+    """Put new waiting events, not of the bulk lane, into their lines."""
+    first: dict[tuple[Lane, str | None], Event] = {}
+    for event in waiting:
+        other = first.get((event.lane, event.subscriber))
+        if other is None or event.occurred_at < other.occurred_at:
+            first[event.lane, event.subscriber] = event
+    rows = [
+        (event.destination, event.lane, event.subscriber, event.id, event.occurred_at, event.due_at)
+        for event in first.values()
+    ]
+    _JOIN.run(connection, rows)
 
 
 def refresh(connection: Connection, destination: str, changed: Iterable[tuple[int, str]]) -> None:
     """Find the head of each changed line (lane, subscriber) anew; a line with an event on its way stays closed."""
-    rows = [
-        {"destination": destination, "lane": lane, "subscriber": subscriber}
-        for lane, subscriber in sorted(set(changed))
-        if lane != Lane.BULK
-    ]
-    if rows:
-        for statement in (_OPEN, _REFRESH, _LEAVE):
-            connection.execute(statement, rows)
+    rows = [(destination, lane, subscriber) for lane, subscriber in sorted(set(changed)) if lane != Lane.BULK]
+    _OPEN.run(connection, rows)
+    _REFRESH.run(connection, rows)
+    _LEAVE.run(connection, rows)
 
 
 def close(connection: Connection, destination: str, lane: int, subscriber: str, head: str) -> None:
     """Let nothing of a line leave until `head`, an event on its way or in doubt, is settled."""
     if lane == Lane.BULK:
         return
+    _OPEN.run(connection, [(destination, lane, subscriber)])
     row = {"destination": destination, "lane": lane, "subscriber": subscriber, "head": head}
-    connection.execute(_OPEN, row)
     connection.execute(_CLOSE, row)

@@ -130,7 +130,7 @@ class Overview:
     unknown_paths: tuple[Unknown, ...] = field(default=())
     incidents: tuple[Incident, ...] = field(default=())
     incident_count: int = 0
-    requests: tuple[privacy_requests.Request, ...] = ()
+    requests: tuple[privacy_requests.OpenRequest, ...] = ()
     late_erasures: int = 0
     undecided: int = 0
     heard_only: int = 0

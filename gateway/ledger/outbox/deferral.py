@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, bindparam, select, text, update
 from sqlalchemy import func as sql
 
 from gateway.events import Lane
+from gateway.ledger.outbox import transitions
 from gateway.ledger.scheduling import pauses
 from gateway.ledger.scheduling.pauses import SourceAtRest
 from gateway.ledger.schema import Instant, events, lines, status_is
@@ -56,17 +57,11 @@ _SET_LINE = (
     )
     .values(due_at=bindparam("until", type_=Instant))
 )
-_BRING_BULK = (
-    update(events)
-    .where(
-        events.c.id.in_(
-            select(events.c.id)
-            .where(_WAITING_BULK, events.c.due_at == bindparam("aside", type_=Instant))
-            .order_by(events.c.id)
-            .limit(STEP)
-        )
-    )
-    .values(due_at=bindparam("now", type_=Instant))
+_BULK_ASIDE = (
+    select(events.c.id)
+    .where(_WAITING_BULK, events.c.due_at == bindparam("aside", type_=Instant))
+    .order_by(events.c.id)
+    .limit(STEP)
 )
 _DEFERRED_LINES = (
     select(lines.c.subscriber, events.c.due_at)
@@ -110,9 +105,7 @@ def _defer_bulk(connection: Connection, asked: dict[str, object], until: dict[st
     if not any(row.source in until for row in connection.execute(_DUE_BULK, {**asked, "most": LOOK})):
         return False
     due = connection.execute(_DUE_BULK, {**asked, "most": STEP}).all()
-    for source, instant in until.items():
-        mine = [row.id for row in due if row.source == source]
-        connection.execute(update(events).where(events.c.id.in_(mine)).values(due_at=instant))
+    transitions.postpone(connection, [(row.id, until[row.source]) for row in due if row.source in until])
     return True
 
 
@@ -135,7 +128,7 @@ def _set_lines(connection: Connection, asked: dict[str, object], due: Sequence[t
 def _bring_back(connection: Connection, destination: str, rest: SourceAtRest, now: datetime) -> bool:
     """A step of it; the pause is over with the last."""
     asked: dict[str, object] = {"destination_name": destination, "aside": instant_of(rest)}
-    most = connection.execute(_BRING_BULK, {**asked, "now": now}).rowcount
+    most = transitions.postpone_all(connection, _BULK_ASIDE, now, **asked)
     for lane in (Lane.URGENT, Lane.REVENUE, Lane.STANDARD):
         mine = {**asked, "its_lane": int(lane)}
         found = connection.execute(_DEFERRED_LINES, mine).all()
