@@ -1,24 +1,18 @@
 """Brevo's transactional and marketing webhooks: one event, or an array where the webhook is batched.
 
-events:   https://developers.brevo.com/docs/transactional-webhooks and https://developers.brevo.com/docs/marketing-webhooks
-security: https://developers.brevo.com/docs/username-and-password-authentication
-
 Nothing is signed: Brevo sends user and password, a bearer token or a header of one's own. Events have no id (`id` is
 the webhook's), so their content names them. `ts_epoch` and `ts_event` are UTC; `date` and the like are of some other
 zone and are not read. Both kinds of webhooks use the same words; what has a `camp_id` is about a campaign's e-mail and
 has no message id.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
-
 from gateway.errors import PayloadError
-from gateway.translation import bounce, json_body, key, mail, moment
-from gateway.translation.adapter import Adapter, Context, Docs, Handlers, SourceEvent, Translation, Unreadable
-from gateway.translation.payload import Email, First, PayloadSchema, Text
+from gateway.translation import json_body, mail
+from gateway.translation.adapter import Adapter, Docs
+from gateway.translation.batch import Batch
+from gateway.translation.item import Item
+from gateway.translation.mail import HARD, REJECTED, SOFT, UNDETERMINED, Acts, Bounce, Mail
 from gateway.translation.shared_secret import SharedSecretOptions, shared_secret
-from gateway.translation.webhook import VerifiedWebhook
 
 TIMES = ("ts_epoch", "ts_event", "ts")
 """Where the time of an event may stand, the most exact first. The last is told of contacts, where it alone stands."""
@@ -28,152 +22,82 @@ class BrevoOptions(mail.MailOptions, SharedSecretOptions):
     """A token at Brevo is `auth: bearer`, a header of one's own `auth: header`."""
 
 
-def split(verified: VerifiedWebhook) -> Sequence[SourceEvent | Unreadable]:
-    told = verified.json
-    if isinstance(told, list):
-        return [_source_event(f"item {position}", item) for position, item in enumerate(told)]
-    return [_source_event("the body", json_body.an_object(told, "the body"))]
+OF_A_PHONE = ("msg_status", "to", "contactNumber", "senderNumber")
 
 
-def _source_event(place: str, item: object) -> SourceEvent | Unreadable:
-    if not isinstance(item, dict) or not isinstance(item.get("event"), str):
-        return Unreadable(f"{place} is no event: it has no `event`")
-    try:
-        return SourceEvent(None, item["event"], _time(item), item)
-    except PayloadError as error:
-        return Unreadable(f"{place}: time is {error}")
+def kind(item: Item) -> str | None:
+    """`event`, but for what has none, and for text messages, which tell of a phone with the words of e-mail."""
+    if isinstance(item.value("items"), list):
+        return "inbound"
+    if "email" not in item.payload and item.text(*OF_A_PHONE):
+        return "sms"
+    return item.text("event")
 
 
-def _time(item: Mapping[str, Any]) -> datetime:
-    return moment.from_unix(next((item[name] for name in TIMES if item.get(name)), None))
+def read(item: Item) -> Mail:
+    message_id = (item.id("message-id") or "").strip("<>")
+    campaign = item.id("camp_id")
+    return Mail(
+        item.email("email"),
+        id=message_id or (f"campaign-{campaign}" if campaign else None),  # e-mails of campaigns have no id
+        campaign=campaign or item.first("tags") or tag(item),
+        campaign_name=item.text("campaign name"),
+        subject=item.text("subject"),
+        url=item.text("link", "URL"),  # transactional, marketing
+        words=item.text("reason"),
+        machine=item.text("event") in ("proxy_open", "unique_proxy_open"),
+        happening=ONE_FACT.get(item.text("event") or ""),
+    )
 
 
-class TagField(First):
+def tag(item: Item) -> str | None:
     """`tag` is bare text, or a JSON array of texts in a text: the first counts."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str | None:
-        return super()._deserialize(_unpacked(value), attr, data, **kwargs)
-
-
-def _unpacked(tag: object) -> object:
-    if not isinstance(tag, str) or not tag.lstrip().startswith("["):
-        return tag
+    text = item.text("tag")
+    if text is None or not text.startswith("["):
+        return text or item.first("tag")
     try:
-        return json_body.load(tag.encode(errors="replace"))
+        return Item({"tag": json_body.load(text.encode(errors="replace"))}).first("tag")
     except PayloadError:
-        return tag  # it only looks like an array
+        return text  # it only looks like an array
 
 
-class MailSchema(PayloadSchema):
-    email = Email(required=True)
-    message_id = Text(data_key="message-id")
-    subject = Text()
-    tags = First()
-    tag = TagField()
-    camp_id = Text()
-    campaign_name = Text(data_key="campaign name")
-    ts_epoch = Text()
-    ts_event = Text()
-    ts = Text()
-
-
-class ClickSchema(MailSchema):
-    link = Text()  # transactional
-    campaign_link = Text(data_key="URL")  # marketing
-
-
-class BounceSchema(MailSchema):
-    reason = Text()
-
-
-handlers = Handlers()
-
-
-@handlers.on("request", schema=MailSchema)
-def sent(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.sent(_mail(told, event, "request"), context)
-
-
-@handlers.on("delivered", schema=MailSchema)
-def delivered(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.delivered(_mail(told, event, "delivered"), context)
-
-
-@handlers.on("deferred", schema=MailSchema)
-def deferred(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.delayed(_mail(told, event, "deferred"), context)
-
-
-@handlers.on("opened", "unique_opened", schema=MailSchema)
-def opened(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    """The first opening is `unique_opened`, alone or besides `opened`: both name one fact."""
-    return mail.opened(_mail(told, event, "opened"), context)
-
-
-@handlers.on("proxy_open", "unique_proxy_open", schema=MailSchema)
-def opened_by_proxy(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    """A proxy loaded it, Apple's Mail Privacy Protection first of all."""
-    return mail.opened(_mail(told, event, "proxy_open"), context, machine=True)
-
-
-@handlers.on("click", schema=ClickSchema)
-def clicked(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    url = told["link"] or told["campaign_link"]
-    if not url:
-        raise PayloadError("a click without `link` or `URL`")
-    return mail.clicked(_mail(told, event, "click", url), context, url)
-
-
-# What became of the address, and where the e-mail was stopped.
-BOUNCES = {
-    "hard_bounce": (bounce.HARD, "sent"),
-    "soft_bounce": (bounce.SOFT, "sent"),
-    "invalid_email": (bounce.HARD, "rejected"),  # not an address, or known not to exist
-    "blocked": (bounce.UNDETERMINED, "rejected"),  # on Brevo's block list: bounced, complained or unsubscribed before
-    "error": (bounce.SOFT, "rejected"),  # at Brevo
+# Where Brevo has two words for one fact, or tells the first of its kind twice.
+ONE_FACT = {
+    "unique_opened": "opened",
+    "unique_proxy_open": "proxy_open",
+    "complaint": "spam",
+    "unsubscribe": "unsubscribed",
 }
 
-
-@handlers.on(*BOUNCES, schema=BounceSchema)
-def bounced(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    label, stage = BOUNCES[event.type]
-    kind, reason = bounce.judge(label, told["reason"]), told["reason"]
-    return mail.bounced(_mail(told, event, event.type), context, kind=kind, reason=reason, stage=stage)
-
-
-@handlers.on("spam", "complaint", schema=MailSchema)  # the second was seen, though the documentation has the first only
-def complained(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.complained(_mail(told, event, "spam"), context)
-
-
-@handlers.on("unsubscribed", "unsubscribe", schema=MailSchema)  # transactional, marketing
-def unsubscribed(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.unsubscribed(_mail(told, event, "unsubscribed"), context)
-
+TABLE: Acts = {
+    "request": mail.sent,
+    "delivered": mail.delivered,
+    "deferred": mail.delayed,
+    "opened": mail.opened,
+    "unique_opened": mail.opened,
+    "proxy_open": mail.opened,  # a proxy loaded it, Apple's Mail Privacy Protection first of all
+    "unique_proxy_open": mail.opened,
+    "click": mail.clicked,
+    "hard_bounce": Bounce(HARD),
+    "soft_bounce": Bounce(SOFT),
+    "invalid_email": Bounce(HARD, REJECTED),  # not an address, or known not to exist
+    "blocked": Bounce(UNDETERMINED, REJECTED),  # on Brevo's block list: bounced, complained or unsubscribed before
+    "error": Bounce(SOFT, REJECTED),  # at Brevo
+    "spam": mail.complained,
+    "complaint": mail.complained,  # was seen, though the documentation has the first only
+    "unsubscribed": mail.unsubscribed,  # transactional
+    "unsubscribe": mail.unsubscribed,  # marketing
+}
 
 IGNORED = {
     "list_addition": "being put on a list at Brevo, which is no consent to mail",
     "contact_updated": "about a contact's attributes at Brevo",
     "contact_deleted": "about Brevo's own list of contacts",
+    "inbound*": "mail that was received, not sent",
+    "reply": "an answer to an e-mail, not what became of it",
+    "sms*": "messages to a phone, not mail",
+    "whatsapp*": "messages to a phone, not mail",
 }
-
-
-def _mail(told: Mapping[str, Any], event: SourceEvent, happening: str, url: str | None = None) -> mail.Mail:
-    """`happening` is one word where Brevo has two for one fact."""
-    message_id = (told["message_id"] or "").strip("<>") or None
-    campaign_mail = f"campaign-{told['camp_id']}" if told["camp_id"] else None  # e-mails of campaigns have no id
-    times = (told["ts_epoch"], told["ts_event"]) if told["ts_epoch"] or told["ts_event"] else (told["ts"],)
-    name = key.composed(happening, message_id or campaign_mail, told["email"], *times, url)
-    return mail.Mail(
-        subscriber=told["email"],
-        email_id=message_id or campaign_mail or name,
-        key=name,
-        occurred_at=event.occurred_at,
-        campaign=told["camp_id"] or told["tags"] or told["tag"],
-        campaign_name=told["campaign_name"],
-        subject=told["subject"],
-    )
-
 
 adapter = Adapter(
     name="brevo",
@@ -183,8 +107,8 @@ adapter = Adapter(
         security="https://developers.brevo.com/docs/username-and-password-authentication",
     ),
     scheme=shared_secret,
-    split=split,
-    handlers=handlers,
+    split=Batch(kind, times=TIMES),
+    handlers=mail.handlers(read, TABLE),
     ignored=IGNORED,
     options=BrevoOptions,
 )

@@ -1,8 +1,5 @@
 """MailerSend's webhooks: one activity of one e-mail in each request.
 
-events:   https://developers.mailersend.com/api/v1/account/webhooks
-security: https://developers.mailersend.com/api/v1/account/webhooks#security
-
 Version 2 of the payload (https://www.mailersend.com/whats-new/webhooks-v2) is flat; version 1, sent until 2026-12-01,
 nests the same under `email`. Where the reference calls the recipient `email`, real webhooks of version 2 say
 `recipient` (https://github.com/symfony/symfony/pull/65589): both are read. A webhook can be saved at MailerSend only
@@ -14,10 +11,12 @@ from datetime import UTC
 from typing import Any
 
 from gateway.errors import PayloadError, SignatureError
-from gateway.translation import bounce, json_body, mail, moment, schemes
-from gateway.translation.adapter import Adapter, Context, Docs, Handlers, SourceEvent, Translation, Unreadable
-from gateway.translation.payload import Email, First, Part, PayloadSchema, Text
-from gateway.translation.webhook import VerifiedWebhook, Webhook
+from gateway.translation import json_body, mail, schemes
+from gateway.translation.adapter import Adapter, Docs
+from gateway.translation.batch import Batch
+from gateway.translation.item import Item
+from gateway.translation.mail import HARD, REJECTED, SOFT, UNDETERMINED, Acts, Bounce, Mail
+from gateway.translation.webhook import Webhook
 
 SCHEME = schemes.Hmac(header="Signature")
 
@@ -34,127 +33,42 @@ def pinged(webhook: Webhook, secrets: Sequence[str], options: Mapping[str, Any])
         return False
 
 
-def split(verified: VerifiedWebhook) -> Sequence[SourceEvent | Unreadable]:
-    told = json_body.an_object(verified.json, "the body")
-    event_type, data = told.get("type"), told.get("data")
-    if not isinstance(event_type, str):
-        raise PayloadError("the body is no event: it has no `type`")
-    activity = data if isinstance(data, dict) else {}
-    email = activity.get("email")
-    first_version = isinstance(email, dict)
-    # an activity's own time where there is one; what is not about an e-mail has no zone: "2025-08-05 22:27:14"
-    at = activity.get("created_at") if first_version else told.get("created_at")
-    id_ = activity.get("id")
-    event = SourceEvent(
-        id=id_ if isinstance(id_, str) and id_ else None,
-        type=event_type,
-        occurred_at=moment.from_iso(at, naive=UTC),
-        payload=_flat(activity, email) if isinstance(email, dict) else {"recipient": email, **activity},
-    )
-    return [event]
+# Where a field stands: in version 2; in version 1, which calls `meta` of version 2 `morph`.
+DETAILS = ("data.meta", "data.morph")
 
 
-def _flat(activity: Mapping[str, Any], email: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An activity of version 1 in the form of version 2."""
-    message, recipient, details = email.get("message"), email.get("recipient"), activity.get("morph")
-    return {
-        "message_id": message.get("id") if isinstance(message, dict) else None,
-        "email_id": email.get("id"),
-        "recipient": recipient.get("email") if isinstance(recipient, dict) else None,
-        "subject": email.get("subject"),
-        "tags": email.get("tags"),
-        "meta": details,
-    }
-
-
-class DetailsSchema(PayloadSchema):
-    """What version 2 calls `meta` and version 1 `morph`."""
-
-    url = Text()
-    bounce_code = Text()
-    bounce_reason = Text()
-    suppression_reason = Text()
-    unsubscribe_reason = Text()
-    readable_reason = Text()
-    reason = Text()
-
-
-class ActivitySchema(PayloadSchema):
-    recipient = Email(required=True)
-    message_id = Text()
-    email_id = Text()
-    subject = Text()
-    tags = First()
-
-
-class DetailedSchema(ActivitySchema):
-    meta = Part(DetailsSchema)  # an empty one is an empty array
-
-
-handlers = Handlers()
-
-
-@handlers.on("activity.sent", schema=ActivitySchema)
-def sent(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.sent(_mail(told, event), context)
-
-
-@handlers.on("activity.delivered", schema=ActivitySchema)
-def delivered(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.delivered(_mail(told, event), context)
-
-
-@handlers.on("activity.deferred", schema=ActivitySchema)
-def deferred(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.delayed(_mail(told, event), context)
-
-
-@handlers.on("activity.opened", schema=ActivitySchema)
-def opened(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.opened(_mail(told, event), context)
-
-
-@handlers.on("activity.clicked", schema=DetailedSchema)
-def clicked(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    url = told["meta"]["url"]
-    if not url:
-        raise PayloadError("a click without `url`")
-    return mail.clicked(_mail(told, event), context, url)
-
-
-BOUNCES = {"activity.soft_bounced": bounce.SOFT, "activity.hard_bounced": bounce.HARD}
-
-
-@handlers.on(*BOUNCES, schema=DetailedSchema)
-def bounced(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    details = told["meta"]
-    words = details["bounce_reason"] or details["reason"]
-    return mail.bounced(
-        _mail(told, event),
-        context,
-        kind=bounce.judge(BOUNCES[event.type], details["bounce_code"], words),
-        reason=bounce.reason(words, details["bounce_code"]),
+def read(item: Item) -> Mail:
+    details = [f"{place}.{name}" for name in REASONS for place in DETAILS]
+    return Mail(
+        item.email("data.recipient", "data.email", "data.email.recipient.email"),
+        id=item.id("data.message_id", "data.email.message.id", "data.email_id", "data.email.id"),
+        campaign=item.first("data.tags", "data.email.tags"),
+        subject=item.text("data.subject", "data.email.subject"),
+        url=item.text(*(f"{place}.url" for place in DETAILS)),
+        words=item.text(*details),
+        status=item.text(*(f"{place}.bounce_code" for place in DETAILS)),
+        reason=item.text(*details),
+        keys=(f"{item.text('type')}:{item.id('data.id')}",)
+        if item.id("data.id")
+        else (),  # ids may differ by type only
     )
 
 
-@handlers.on("activity.suppressed", schema=DetailedSchema)  # offered when saving a webhook, missing in the reference
-def suppressed(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    words = told["meta"]["suppression_reason"] or told["meta"]["reason"]
-    kind = bounce.judge(bounce.UNDETERMINED, words)  # it may have bounced, complained or unsubscribed
-    return mail.bounced(_mail(told, event), context, kind=kind, reason=words, stage="rejected")
+REASONS = ("bounce_reason", "suppression_reason", "unsubscribe_reason", "readable_reason", "reason")
 
-
-@handlers.on("activity.unsubscribed", schema=DetailedSchema)
-def unsubscribed(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    details = told["meta"]
-    reason = details["unsubscribe_reason"] or details["readable_reason"] or details["reason"]
-    return mail.unsubscribed(_mail(told, event), context, reason or None)
-
-
-@handlers.on("activity.spam_complaint", schema=ActivitySchema)
-def complained(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.complained(_mail(told, event), context)
-
+TABLE: Acts = {
+    "activity.sent": mail.sent,
+    "activity.delivered": mail.delivered,
+    "activity.deferred": mail.delayed,
+    "activity.opened": mail.opened,
+    "activity.clicked": mail.clicked,
+    "activity.soft_bounced": Bounce(SOFT),
+    "activity.hard_bounced": Bounce(HARD),
+    # offered when saving a webhook, missing in the reference; it may have bounced, complained or unsubscribed before
+    "activity.suppressed": Bounce(UNDETERMINED, REJECTED),
+    "activity.unsubscribed": mail.unsubscribed,
+    "activity.spam_complaint": mail.complained,
+}
 
 IGNORED = {
     PING: "MailerSend tries the URL",
@@ -171,21 +85,6 @@ IGNORED = {
     "sms.*": "text messages, not mail",
 }
 
-
-def _mail(told: Mapping[str, Any], event: SourceEvent) -> mail.Mail:
-    """The type stands in the key, so that nothing depends on MailerSend's ids differing from type to type."""
-    if not event.id:
-        raise PayloadError("an activity without `id`")
-    return mail.Mail(
-        subscriber=told["recipient"],
-        email_id=told["message_id"] or told["email_id"] or event.id,
-        key=f"{event.type}:{event.id}",
-        occurred_at=event.occurred_at,
-        campaign=told["tags"],
-        subject=told["subject"],
-    )
-
-
 adapter = Adapter(
     name="mailersend",
     title="MailerSend",
@@ -194,8 +93,9 @@ adapter = Adapter(
         security="https://developers.mailersend.com/api/v1/account/webhooks#security",
     ),
     scheme=lambda options: SCHEME,
-    split=split,
-    handlers=handlers,
+    # an activity's own time where there is one; what is not about an e-mail has no zone: "2025-08-05 22:27:14"
+    split=Batch("type", id=("data.id",), times=("data.created_at", "created_at"), zone=UTC),
+    handlers=mail.handlers(read, TABLE),
     ignored=IGNORED,
     options=mail.MailOptions,
     probe=pinged,

@@ -1,152 +1,71 @@
 """Mailjet's Event API: one event, or an array of what happened in a second where events are grouped.
 
-events:   https://dev.mailjet.com/email/guides/webhooks/
-security: https://documentation.mailjet.com/hc/en-us/articles/360043578154-Event-Tracking-API
-
 Nothing is signed: user and password stand in the URL. Events have no id, so their content names them.
 `sent` means that the receiving server took the e-mail; there is no event for Mailjet's having taken it.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from gateway.errors import PayloadError
-from gateway.translation import bounce, json_body, key, mail, moment, schemes
-from gateway.translation.adapter import Adapter, Context, Docs, Handlers, SourceEvent, Translation, Unreadable
-from gateway.translation.payload import Email, Flag, PayloadSchema, Text
-from gateway.translation.webhook import VerifiedWebhook
-
-SCHEME = schemes.Basic()
+from gateway.translation import mail, schemes
+from gateway.translation.adapter import Adapter, Docs, Translation
+from gateway.translation.batch import Batch
+from gateway.translation.item import Item
+from gateway.translation.mail import BLOCKED, HARD, REJECTED, SOFT, UNDETERMINED, Acts, Bounce, Happening, Mail
 
 
-def split(verified: VerifiedWebhook) -> Sequence[SourceEvent | Unreadable]:
-    told = verified.json
-    if isinstance(told, list):
-        return [_source_event(f"item {position}", item) for position, item in enumerate(told)]
-    return [_source_event("the body", json_body.an_object(told, "the body"))]
-
-
-def _source_event(place: str, item: object) -> SourceEvent | Unreadable:
-    if not isinstance(item, dict) or not isinstance(item.get("event"), str):
-        return Unreadable(f"{place} is no event: it has no `event`")
-    try:
-        return SourceEvent(None, item["event"], moment.from_unix(item.get("time")), item)
-    except PayloadError as error:
-        return Unreadable(f"{place}: time is {error}")
-
-
-class MailSchema(PayloadSchema):
-    email = Email(required=True)
-    message_id = Text(data_key="MessageID")  # an integer of more than 53 bits
-    former_message_id = Text(data_key="mj_message_id")
-    custom_campaign = Text(data_key="customcampaign")
-    campaign_id = Text(data_key="mj_campaign_id")
-
-
-class ClickSchema(MailSchema):
-    url = Text(required=True)
-
-
-class BounceSchema(MailSchema):
-    hard_bounce = Flag()
-    error = Text()
-    comment = Text()
-
-
-class ListSchema(MailSchema):
-    list_id = Text(data_key="mj_list_id")
-
-
-handlers = Handlers()
-
-
-@handlers.on("sent", schema=MailSchema)
-def delivered(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.delivered(_mail(told, event), context)
-
-
-@handlers.on("open", schema=MailSchema)
-def opened(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.opened(_mail(told, event), context)
-
-
-@handlers.on("click", schema=ClickSchema)
-def clicked(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.clicked(_mail(told, event, told["url"]), context, told["url"])
-
-
-GREYLISTED = "greylisted"
-
-# What each `error` says of the address, and where the e-mail was stopped; in the order of the reference's table.
-ERRORS = {
-    "user unknown": (bounce.HARD, "sent"),
-    "mailbox inactive": (bounce.HARD, "sent"),
-    "quota exceeded": (bounce.SOFT, "sent"),
-    "blacklisted": (bounce.UNDETERMINED, "rejected"),  # by the sender's own doing, or because of what was before
-    "spam reporter": (bounce.UNDETERMINED, "rejected"),  # complained before
-    "invalid domain": (bounce.HARD, "sent"),
-    "no mail host": (bounce.HARD, "sent"),
-    "relay/access denied": (bounce.SOFT, "blocked"),
-    GREYLISTED: (bounce.SOFT, "sent"),
-    "typofix": (bounce.HARD, "rejected"),
-    "sender blocked": (bounce.SOFT, "blocked"),
-    "content blocked": (bounce.SOFT, "blocked"),
-    "policy issue": (bounce.SOFT, "blocked"),
-    "system issue": (bounce.SOFT, "sent"),
-    "protocol issue": (bounce.SOFT, "sent"),
-    "connection issue": (bounce.SOFT, "sent"),
-    "preblocked": (bounce.HARD, "rejected"),  # bounced lately or repeatedly
-    "duplicate in campaign": (bounce.SOFT, "rejected"),
-}
-PERMANENCE = {True: bounce.HARD, False: bounce.SOFT, None: bounce.UNDETERMINED}
-
-
-@handlers.on("bounce", schema=BounceSchema)
-def bounced(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    """An `error` that is not in the table says no more than `hard_bounce` does."""
-    if told["error"] == GREYLISTED and not told["hard_bounce"]:
-        return mail.delayed(_mail(told, event), context)  # Mailjet tries again
-    label, stage = ERRORS.get(told["error"], (PERMANENCE[told["hard_bounce"]], "sent"))
-    return _bounced(told, event, context, label, stage)
-
-
-@handlers.on("blocked", schema=BounceSchema)
-def blocked(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    """Not even tried, unless the receiving server took offence at sender or content."""
-    label, stage = ERRORS.get(told["error"], (bounce.UNDETERMINED, "rejected"))
-    return _bounced(told, event, context, label, "blocked" if stage == "blocked" else "rejected")
-
-
-@handlers.on("spam", schema=MailSchema)
-def complained(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.complained(_mail(told, event), context)
-
-
-@handlers.on("unsub", schema=ListSchema)
-def unsubscribed(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    list_id = told["list_id"]
-    reason = f"contact list {list_id}" if list_id and list_id != "0" else None
-    return mail.unsubscribed(_mail(told, event, list_id), context, reason)
-
-
-def _bounced(told: Mapping[str, Any], event: SourceEvent, context: Context, label: str, stage: str) -> Translation:
-    kind, reason = bounce.judge(label, told["comment"]), told["comment"] or told["error"]
-    return mail.bounced(_mail(told, event), context, kind=kind, reason=reason, stage=stage)
-
-
-def _mail(told: Mapping[str, Any], event: SourceEvent, *besides: str | None) -> mail.Mail:
-    """`besides` is what tells this happening from others of the same e-mail, type and second."""
-    message_id = told["message_id"] or told["former_message_id"]
-    name = key.composed(event.type, message_id, told["email"], event.occurred_at.isoformat(), *besides)
-    campaign_id = told["campaign_id"] if told["campaign_id"] != "0" else None
-    return mail.Mail(
-        subscriber=told["email"],
-        email_id=message_id or name,
-        key=name,
-        occurred_at=event.occurred_at,
-        campaign=told["custom_campaign"] or campaign_id,
+def read(item: Item) -> Mail:
+    list_id = item.id("mj_list_id")
+    return Mail(
+        item.email("email"),
+        id=item.id("MessageID", "mj_message_id"),  # an integer of more than 53 bits
+        campaign=item.id("customcampaign", "mj_campaign_id"),
+        url=item.text("url"),
+        words=item.text("comment"),
+        reason=f"contact list {list_id}" if list_id else item.text("error"),
+        names=(list_id,),
     )
 
+
+def for_good(item: Item) -> str | None:
+    return {True: "true", False: "false", None: None}[item.flag("hard_bounce")]
+
+
+def greylisted(of: Happening) -> Translation:
+    """Mailjet tries again, unless it says that this was the last time."""
+    return (Bounce(SOFT) if of.item.flag("hard_bounce") else mail.delayed)(of)
+
+
+# What each `error` says, in the order of the reference's table; last `hard_bounce`, where no known error is told.
+BOUNCES: Acts = {
+    "user unknown": Bounce(HARD),
+    "mailbox inactive": Bounce(HARD),
+    "quota exceeded": Bounce(SOFT),
+    "blacklisted": Bounce(UNDETERMINED, REJECTED),  # by the sender's own doing, or because of what was before
+    "spam reporter": Bounce(UNDETERMINED, REJECTED),  # complained before
+    "invalid domain": Bounce(HARD),
+    "no mail host": Bounce(HARD),
+    "relay/access denied": Bounce(SOFT, BLOCKED),
+    "greylisted": greylisted,
+    "typofix": Bounce(HARD, REJECTED),
+    "sender blocked": Bounce(SOFT, BLOCKED),
+    "content blocked": Bounce(SOFT, BLOCKED),
+    "policy issue": Bounce(SOFT, BLOCKED),
+    "system issue": Bounce(SOFT),
+    "protocol issue": Bounce(SOFT),
+    "connection issue": Bounce(SOFT),
+    "preblocked": Bounce(HARD, REJECTED),  # bounced lately or repeatedly
+    "duplicate in campaign": Bounce(SOFT, REJECTED),
+    "true": Bounce(HARD),
+    "false": Bounce(SOFT),
+}
+
+TABLE: Acts = {
+    "sent": mail.delivered,
+    "open": mail.opened,
+    "click": mail.clicked,
+    "bounce": mail.by(("error", for_good), BOUNCES, Bounce(UNDETERMINED)),
+    "blocked": mail.by("error", mail.untried(BOUNCES), Bounce(UNDETERMINED, REJECTED)),
+    "spam": mail.complained,
+    "unsub": mail.unsubscribed,
+}
 
 adapter = Adapter(
     name="mailjet",
@@ -155,8 +74,8 @@ adapter = Adapter(
         events="https://dev.mailjet.com/email/guides/webhooks/",
         security="https://documentation.mailjet.com/hc/en-us/articles/360043578154-Event-Tracking-API",
     ),
-    scheme=lambda options: SCHEME,
-    split=split,
-    handlers=handlers,
+    scheme=lambda options: schemes.Basic(),
+    split=Batch("event", times=("time",)),
+    handlers=mail.handlers(read, TABLE),
     options=mail.MailOptions,
 )

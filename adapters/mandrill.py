@@ -1,15 +1,12 @@
 """Mandrill (Mailchimp Transactional): forms with batches of events, signed together with the URL that they are sent to.
 
-events:   https://mailchimp.com/developer/transactional/docs/webhooks/
-security: https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/#authenticating-webhook-requests
-
 No time is signed and a request has no id: what an event says of itself is its key. The `_id` of an event is that of
 the message to one recipient.
 """
 
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from secrets import token_urlsafe
@@ -18,17 +15,11 @@ from typing import Any
 from marshmallow import fields, validate
 
 from gateway.errors import PayloadError, RejectionCause, SignatureError
-from gateway.translation import bounce, form, json_body, key, mail, moment
-from gateway.translation.adapter import (
-    Adapter,
-    Context,
-    Docs,
-    Handlers,
-    SourceEvent,
-    Translation,
-    Unreadable,
-)
-from gateway.translation.payload import Email, First, Part, PayloadSchema, Text, Whole
+from gateway.translation import form, json_body, mail
+from gateway.translation.adapter import Adapter, Docs
+from gateway.translation.batch import Batch
+from gateway.translation.item import Item
+from gateway.translation.mail import BLOCKED, HARD, REJECTED, SOFT, UNDETERMINED, Act, Acts, Bounce, Mail
 from gateway.translation.schemes import reading
 from gateway.translation.signature import KeyPair, Reads, Signed, Unproven
 from gateway.translation.webhook import VerifiedWebhook, Webhook
@@ -112,120 +103,57 @@ def _is_signed(scheme: FormSignature, webhook: Webhook, secret: str) -> bool:
     return True
 
 
-def split(verified: VerifiedWebhook) -> Sequence[SourceEvent | Unreadable]:
+def items(verified: VerifiedWebhook) -> Iterable[object]:
     if FIELD not in verified.form:
         raise PayloadError(f"the form has no field {FIELD}")
     batch = json_body.load(verified.form[FIELD].encode("utf-8", "replace"))
     if not isinstance(batch, list):
         raise PayloadError(f"{FIELD} is not an array of events")
-    return [_source_event(position, item) for position, item in enumerate(batch)]
+    return batch
 
 
-def _source_event(position: int, item: object) -> SourceEvent | Unreadable:
-    # what is about a list of the account, and not about a message, has a `type` in the place of `event`
-    kind = item.get("event", item.get("type")) if isinstance(item, dict) else None
-    if not isinstance(item, dict) or not isinstance(kind, str):
-        return Unreadable(f"item {position} is no event: it has neither `event` nor `type`")
-    try:
-        occurred_at = moment.from_unix(item.get("ts"))
-    except PayloadError as error:
-        return Unreadable(f"item {position}: ts is {error}")
-    return SourceEvent(id=None, type=kind, occurred_at=occurred_at, payload=item)
+def kind(item: Item) -> str | None:
+    return item.text("event", "type")  # what is about a list of the account, not about a message, has a `type`
 
 
-class MessageSchema(PayloadSchema):
-    _id = Text()
-    email = Email(required=True)
-    subject = Text()
-    tags = First()
-    diag = Text()
-    bounce_description = Text()
-    bgtools_code = Whole()
-
-
-class EventSchema(PayloadSchema):
-    _id = Text()
-    msg = Part(MessageSchema)
-    ip = Text()
-    user_agent = Text()
-
-
-class UserAgentSchema(PayloadSchema):
-    type = Text()
-
-
-class OpenSchema(EventSchema):
-    user_agent_parsed = Part(UserAgentSchema)
-
-
-class ClickSchema(OpenSchema):
-    url = Text(required=True)
-
-
-handlers = Handlers()
-
-
-@handlers.on("send", schema=EventSchema)
-def sent(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.sent(_mail(told, event), context)
-
-
-@handlers.on("delivered", schema=EventSchema)
-def delivered(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.delivered(_mail(told, event), context)
-
-
-@handlers.on("deferral", schema=EventSchema)
-def deferred(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.delayed(_mail(told, event), context)
-
-
-@handlers.on("open", schema=OpenSchema)
-def opened(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.opened(_mail(told, event), context, machine=_is_robot(told))
-
-
-@handlers.on("click", schema=ClickSchema)
-def clicked(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.clicked(_mail(told, event), context, told["url"], machine=_is_robot(told))
-
-
-LABELS = {"hard_bounce": bounce.HARD, "soft_bounce": bounce.SOFT}
-
-# bgtools_code, what Mandrill's reader of bounces made of it:
-# https://boogietools.com/Products/Linux/BounceStudioAPI/Email-Bounce-Boogie-Bounce-API-Categories.asp
-BLOCKS = frozenset({50, 51, 52, 53, 54})  # refused for the sender, spam, an attachment, relaying
-
-
-@handlers.on("hard_bounce", "soft_bounce", schema=EventSchema)
-def bounced(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    words = bounce.diagnostic(told["msg"]["diag"])
-    return mail.bounced(
-        _mail(told, event),
-        context,
-        kind=bounce.judge(LABELS[event.type], words),
-        reason=words or told["msg"]["bounce_description"],
-        stage="blocked" if told["msg"]["bgtools_code"] in BLOCKS else "sent",
+def read(item: Item) -> Mail:
+    return Mail(
+        item.email("msg.email"),
+        id=item.id("msg._id", "_id"),
+        campaign=item.first("msg.tags"),
+        subject=item.text("msg.subject"),
+        url=item.text("url"),
+        machine=(item.text("user_agent_parsed.type") or "").lower() == "robot",
+        words=item.text("msg.diag"),
+        reason=item.text("msg.bounce_description") or REASONS.get(kind(item) or ""),
+        names=(item.text("msg.diag"), item.text("ip"), item.text("user_agent")),
     )
 
 
-@handlers.on("reject", schema=EventSchema)
-def rejected(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+REASONS = {"reject": "rejected by Mandrill before sending"}
+
+
+def bounced(label: str) -> Act:
+    """A bounce of that kind, unless Mandrill's reader of bounces (`bgtools_code`) says that it was blocked:
+    https://boogietools.com/Products/Linux/BounceStudioAPI/Email-Bounce-Boogie-Bounce-API-Categories.asp
+    """
+    blocks = ("50", "51", "52", "53", "54")  # refused for the sender, spam, an attachment, relaying
+    return mail.by("msg.bgtools_code", dict.fromkeys(blocks, Bounce(SOFT, BLOCKED)), Bounce(label))
+
+
+TABLE: Acts = {
+    "send": mail.sent,
+    "delivered": mail.delivered,
+    "deferral": mail.delayed,
+    "open": mail.opened,
+    "click": mail.clicked,
+    "hard_bounce": bounced(HARD),
+    "soft_bounce": bounced(SOFT),
     # why is not told: an earlier bounce, complaint or unsubscription, a rule of the account, an unsigned sender …
-    words = bounce.diagnostic(told["msg"]["diag"]) or told["msg"]["bounce_description"]
-    reason = words or "rejected by Mandrill before sending"
-    return mail.bounced(_mail(told, event), context, kind=bounce.UNDETERMINED, reason=reason, stage="rejected")
-
-
-@handlers.on("spam", schema=EventSchema)
-def complained(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.complained(_mail(told, event), context)
-
-
-@handlers.on("unsub", schema=EventSchema)
-def unsubscribed(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.unsubscribed(_mail(told, event), context)
-
+    "reject": Bounce(UNDETERMINED, REJECTED),
+    "spam": mail.complained,
+    "unsub": mail.unsubscribed,
+}
 
 _OF_THE_ACCOUNT = "about a list of the account; what led to it is told by events of its own"
 
@@ -239,26 +167,6 @@ IGNORED = {
     "inbound": "mail that came in, not mail that was sent",
 }
 
-
-def _is_robot(told: Mapping[str, Any]) -> bool:
-    return (told["user_agent_parsed"]["type"] or "").lower() == "robot"
-
-
-def _mail(told: Mapping[str, Any], event: SourceEvent) -> mail.Mail:
-    message = told["msg"]
-    email_id = message["_id"] or told["_id"]
-    facts = (event.type, email_id, message["email"], event.occurred_at, message["diag"])
-    name = key.composed(*facts, told.get("url"), told["ip"], told["user_agent"])
-    return mail.Mail(
-        subscriber=message["email"],
-        email_id=email_id or name,
-        key=name,
-        occurred_at=event.occurred_at,
-        campaign=message["tags"],
-        subject=message["subject"],
-    )
-
-
 adapter = Adapter(
     name="mandrill",
     title="Mandrill",
@@ -267,9 +175,10 @@ adapter = Adapter(
         security="https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/#authenticating-webhook-requests",
     ),
     scheme=lambda options: FormSignature(options.get("url")),
-    split=split,
-    handlers=handlers,
+    split=Batch(kind, times=("ts",), items=items),
+    handlers=mail.handlers(read, TABLE),
     ignored=IGNORED,
     options=Options,
     probe=probe,
+    least_secret=22,
 )

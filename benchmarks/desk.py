@@ -278,7 +278,7 @@ def _count(ledger: Ledger) -> dict[str, float]:
             break
     with ledger.write() as connection:
         connection.execute(text("UPDATE counted SET until = until - 60000000"))
-        connection.execute(text("DELETE FROM tallies WHERE minutes = 1 AND at >= (SELECT min(until) FROM counted)"))
+        connection.execute(text("DELETE FROM counters WHERE minutes = 1 AND at >= (SELECT min(until) FROM counted)"))
     began = time.perf_counter()
     counters.keep(ledger)
     return {"catching_up": longest, "a_minute": (time.perf_counter() - began) * 1000}

@@ -45,6 +45,12 @@ WRITABLE_TYPES = frozenset(EventType) - {EventType.EMAIL_DELIVERY_DELAYED}
 MONEY_TYPES = frozenset({EventType.SUBSCRIBER_PAYMENT, EventType.SUBSCRIBER_REFUND})
 
 
+MAIL_TYPES = frozenset(
+    {EventType.SUBSCRIBED, EventType.UNSUBSCRIBED, *(one for one in EventType if one.startswith("EMAIL_"))}
+)
+"""What becomes of e-mail and of the consent to it."""
+
+
 class Lane(IntEnum):
     """How urgent an event is; the smaller leaves first."""
 
@@ -102,12 +108,14 @@ class MemoryKey(str):
 class Memo:
     """Something to remember: `values` are merged into what is known, unless that was taught at a later time.
 
-    A value `email` releases events that wait for this key.
+    A value `email` releases events that wait for this key. `undated`: nobody told the time, so `at` is that of
+    arrival, and whatever is known counts more.
     """
 
     key: str
     values: Mapping[str, Any]
     at: datetime
+    undated: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,7 +200,7 @@ class LumailEvent:
     names the memory whose `email` releases the event.
     `keys` name the fact, each ``<kind>:<id>``; the gateway puts adapter and account before them. At least one.
     `data` holds the type's own fields; amounts are Decimal in major units.
-    `occurred_at` is timezone-aware.
+    `occurred_at` is timezone-aware. `undated`: nobody told it, it is the time of arrival.
     `detail_rank` ranks tellings of one fact: of two that nobody has sent yet, the richer data is kept.
     `sum` is for money of which one sale has several tellings. Then `keys` name the sale, whether this is a payment or
     a refund; `data` is as if this were all that is told, and the gateway puts the amount that is still to be told.
@@ -213,6 +221,7 @@ class LumailEvent:
     detail_rank: int = 0
     sum: Sum | None = None
     named_by: str | None = None
+    undated: bool = False
     settle: timedelta = timedelta(0)
     expires_at: datetime | None = None
     once: str | None = None

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qs
 
 from cryptography import x509
@@ -23,7 +23,7 @@ from gateway.errors import PayloadError, RejectionCause, SignatureError
 from gateway.translation import certificates, json_body, moment
 from gateway.translation.certificates import Certificates
 from gateway.translation.schemes import Basic, reading
-from gateway.translation.signature import KeyPair, Reads, SelfProving, Signed, Unproven
+from gateway.translation.signature import Fetch, KeyPair, Reads, Scheme, SelfProving, Signed, Unproven
 from gateway.translation.webhook import Webhook
 
 NOTIFICATION = "Notification"
@@ -99,8 +99,8 @@ def address_to_confirm(told: Mapping[str, Any]) -> str | None:
 @dataclass(frozen=True)
 class Sns(SelfProving):
     """An envelope is judged by its signature alone: by `pinned` certificates (PEM) where there are any, else by those
-    among the secrets (the sandbox makes one), else by the one that it names at SNS. What has no envelope is judged by
-    basic auth, with the secret ``user:password``.
+    among the secrets (the sandbox makes one), else by the one that it names at SNS. What has no envelope, as
+    raw deliveries and EventBridge's have none, is judged by a shared secret: `raw`.
 
     A signature proves SNS, where everybody can have a topic: only `topics` are taken.
     """
@@ -108,6 +108,7 @@ class Sns(SelfProving):
     topics: tuple[str, ...]
     pinned: tuple[str, ...] = ()
     downloaded: Certificates = field(default=DOWNLOADED, repr=False)
+    raw: Scheme = field(default_factory=Basic)
 
     @property
     def tolerance(self) -> timedelta:
@@ -123,11 +124,14 @@ class Sns(SelfProving):
 
     @property
     def proof_headers(self) -> tuple[str, ...]:
-        return Basic().proof_headers
+        return self.raw.proof_headers
 
     def check_secret(self, secret: str) -> str | None:
         certificate = certificates.read(secret)
-        return None if certificate and certificates.rsa_key(certificate) else Basic().check_secret(secret)
+        return None if certificate and certificates.rsa_key(certificate) else self.raw.check_secret(secret)
+
+    def fetching(self, fetch: Fetch) -> "Sns":
+        return replace(self, downloaded=self.downloaded.by(fetch))
 
     def prove(self, webhook: Webhook, secrets: Sequence[str]) -> Signed | None:
         told = envelope(webhook.body)
@@ -143,29 +147,31 @@ class Sns(SelfProving):
         certificate = self.downloaded.at(address)
         if not certificate.not_valid_before_utc <= webhook.received_at <= certificate.not_valid_after_utc:
             raise SignatureError(RejectionCause.WRONG, "the certificate is not valid at this time")
-        return _judge_any([certificate], told)
+        signed = _judge_any([certificate], told)
+        self.downloaded.proved(address, certificate)
+        return signed
 
     def verify(self, webhook: Webhook, secret: str) -> Signed:
         certificate, told = certificates.read(secret), envelope(webhook.body)
         if certificate is None:
             if told is not None:
                 raise SignatureError(
-                    RejectionCause.MALFORMED, "an envelope is proven by its signature, not by basic auth"
+                    RejectionCause.MALFORMED, "an envelope is proven by its signature, not by a secret"
                 )
-            return Basic().verify(webhook, secret)
+            return self.raw.verify(webhook, secret)
         if told is None:
             raise SignatureError(RejectionCause.MISSING, "no envelope of SNS")
         self._judge_topic(told)
         return _judge_any([certificate], told)
 
     def sign(self, webhook: Webhook, signing: str, at: datetime) -> Webhook:
-        """With ``user:password`` a raw delivery; with a private key an envelope, around whatever has none yet."""
-        if ":" in signing:
-            return Basic().sign(webhook, signing, at)
+        """With a private key an envelope, around whatever has none yet; with a shared secret a raw delivery."""
+        key = _private_key(signing)
+        if key is None:
+            return self.raw.sign(webhook, signing, at)
         told = {**_wrapped(webhook.body), **(envelope(webhook.body) or {})}
         told |= {"Timestamp": _milliseconds(at), "SignatureVersion": "2", "TopicArn": self._own_topic(told)}
         told["SigningCertURL"] = f"https://{host(told['TopicArn'])}/SimpleNotificationService-sample.pem"
-        key = cast(rsa.RSAPrivateKey, serialization.load_der_private_key(base64.b64decode(signing), password=None))
         try:
             signature = key.sign(signed_text(told), padding.PKCS1v15(), hashes.SHA256())
         except SignatureError:
@@ -191,6 +197,14 @@ class Sns(SelfProving):
         taken = [topic for topic in self.topics if topic != ANY_TOPIC]
         topic = told["TopicArn"]
         return topic if topic in taken or not taken else taken[0]
+
+
+def _private_key(text: str) -> rsa.RSAPrivateKey | None:
+    try:
+        key = serialization.load_der_private_key(base64.b64decode(text, validate=True), password=None)
+    except ValueError:
+        return None
+    return key if isinstance(key, rsa.RSAPrivateKey) else None
 
 
 def signed_text(told: Mapping[str, Any]) -> bytes:

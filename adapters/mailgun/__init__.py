@@ -1,65 +1,48 @@
 """Mailgun: one event a webhook, signed inside the body; the forms of old accounts say the same.
 
-events:   https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-payloads
-security: https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks
-
 The signature covers a time and a token, not the event. So the token is the delivery's id, and good for one event: a
 second body under it is a duplicate if it names that event, and refused if not. An event's `id` is unique within a day
 only, so the day belongs to the key.
 `failed` is told apart by its severity, as the webhooks `permanent_fail` and `temporary_fail` are.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from email.utils import getaddresses
 from hashlib import sha256
-from typing import Any
-
-from marshmallow import fields
 
 from adapters.mailgun import legacy
 from adapters.mailgun.body_signature import SIGNATURE_FIELDS, BodySignature, form_fields, token
-from gateway.errors import PayloadError, SignatureError
-from gateway.translation import bounce, json_body, key, mail, moment, person
-from gateway.translation.adapter import Adapter, Context, Docs, Handlers, SourceEvent, Translation, translated
-from gateway.translation.payload import Email, Part, PayloadSchema, Text
+from gateway.errors import PayloadError
+from gateway.translation import json_body, mail
+from gateway.translation.adapter import Adapter, Docs
+from gateway.translation.batch import Batch
+from gateway.translation.item import Item
+from gateway.translation.mail import BLOCKED, HARD, REJECTED, SENT, SOFT, UNDETERMINED, Acts, Bounce, Mail
 from gateway.translation.webhook import VerifiedWebhook
 
 SCHEME = BodySignature()
 
-_BY_SEVERITY = {"permanent": "permanent_fail", "temporary": "temporary_fail"}
+
+def items(verified: VerifiedWebhook) -> Iterable[object]:
+    """One; of a rejected message, whose recipients only the header tells, one for each. Raises PayloadError."""
+    if not verified.body.lstrip().startswith(b"{"):
+        return [legacy.event_data(form_fields(verified.webhook))]
+    told = json_body.an_object(json_body.an_object(verified.json, "the body").get("event-data"), "event-data")
+    item = Item(told)
+    if item.text("event") != "rejected" or item.text("recipient"):
+        return [told]
+    people = dict.fromkeys(address for _, address in getaddresses([item.text("message.headers.to") or ""]))
+    return [told | {"recipient": address} for address in people or [None]]
 
 
-def split(verified: VerifiedWebhook) -> Sequence[SourceEvent]:
-    """A webhook is one event. Raises PayloadError."""
-    told = _event_data(verified)
-    event = told.get("event")
-    if not isinstance(event, str):
-        raise PayloadError("the webhook names no event")
-    severity = told.get("severity")
-    if event == "failed" and isinstance(severity, str) and severity in _BY_SEVERITY:
-        event = _BY_SEVERITY[severity]
-    flags = told.get("flags")
-    flags = flags if isinstance(flags, dict) else {}
-    id_ = told.get("id")
-    return [
-        SourceEvent(
-            id=id_ if isinstance(id_, str) and id_ else None,
-            type="routed" if flags.get("is-routed") is True else event,
-            occurred_at=moment.from_unix(told.get("timestamp")),
-            payload=told,
-            test=flags.get("is-test-mode") is True,
-        )
-    ]
+def kind(item: Item) -> str | None:
+    if item.flag("flags.is-routed"):
+        return "routed"
+    event, severity = item.text("event"), item.text("severity")
+    return BY_SEVERITY.get(severity or "", event) if event == "failed" else event
 
 
-def _event_data(verified: VerifiedWebhook) -> Mapping[str, Any]:
-    if verified.body.lstrip().startswith(b"{"):
-        return json_body.an_object(json_body.an_object(verified.json, "the body").get("event-data"), "event-data")
-    told = form_fields(verified.webhook)
-    if any(name == "body-plain" for name, _ in told) and all(name != "event" for name, _ in told):
-        return {"event": "routed", "timestamp": dict(told).get("timestamp")}  # a message that a route forwards
-    return legacy.event_data(told)
+BY_SEVERITY = {"permanent": "permanent_fail", "temporary": "temporary_fail"}
 
 
 def delivery_id(verified: VerifiedWebhook) -> str | None:
@@ -73,180 +56,75 @@ def single_use(verified: VerifiedWebhook) -> tuple[str, str] | None:
 
 def _event_name(verified: VerifiedWebhook) -> str:
     """The event's id; of a form, which has none, and of whatever else what it says."""
+    if not verified.body.lstrip().startswith(b"{"):
+        said = [field for field in form_fields(verified.webhook) if field[0] not in SIGNATURE_FIELDS]
+        return f"form:{sha256(repr(said).encode('utf-8', 'surrogatepass')).hexdigest()}"
     try:
-        told = _event_data(verified)
-    except (PayloadError, SignatureError):
-        told = {}
-    id_ = told.get("id")
-    if verified.body.lstrip().startswith(b"{"):
-        return f"id:{id_}" if isinstance(id_, str) and id_ else f"body:{sha256(verified.body).hexdigest()}"
-    said = [field for field in form_fields(verified.webhook) if field[0] not in SIGNATURE_FIELDS]
-    return f"form:{sha256(repr(said).encode('utf-8', 'surrogatepass')).hexdigest()}"
+        id_ = Item(json_body.an_object(verified.json, "the body")).id("event-data.id")
+    except PayloadError:
+        id_ = None
+    return f"id:{id_}" if id_ else f"body:{sha256(verified.body).hexdigest()}"
 
 
-class HeadersSchema(PayloadSchema):
-    message_id = Text(data_key="message-id")
-    subject = Text()
-    to = Text()
-
-
-class MessageSchema(PayloadSchema):
-    headers = Part(HeadersSchema)
-
-
-class CampaignSchema(PayloadSchema):
-    id = Text()
-    name = Text()
-
-
-class EventSchema(PayloadSchema):
-    recipient = Email()
-    message = Part(MessageSchema)
-    campaigns = fields.List(fields.Nested(CampaignSchema), load_default=list, allow_none=True)
-    tags = fields.List(Text(), load_default=list, allow_none=True)
-
-
-class MailSchema(EventSchema):
-    recipient = Email(required=True)
-
-
-class ClientSchema(PayloadSchema):
-    bot = fields.Raw(load_default=None, allow_none=True)
-
-
-class OpenSchema(MailSchema):
-    client = Part(ClientSchema, data_key="client-info")
-
-
-class ClickSchema(OpenSchema):
-    url = Text(required=True)
-
-
-class StatusSchema(PayloadSchema):
-    code = Text()
-    enhanced_code = Text(data_key="enhanced-code")
-    message = Text()
-    description = Text()
-    bounce_type = Text(data_key="bounce-type")
-
-
-class FailSchema(MailSchema):
-    reason = Text()
-    status = Part(StatusSchema, data_key="delivery-status")
-
-
-class RefusalSchema(PayloadSchema):
-    reason = Text()
-    description = Text()
-
-
-class RejectSchema(EventSchema):
-    reject = Part(RefusalSchema)
-
-
-class ListSchema(PayloadSchema):
-    address = Text()
-
-
-class UnsubscribeSchema(MailSchema):
-    mailing_list = Part(ListSchema, data_key="mailing-list")
-
-
-handlers = Handlers()
-
-
-@handlers.on("accepted", schema=MailSchema)
-def accepted(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.sent(_mail(told, event), context)
-
-
-@handlers.on("delivered", schema=MailSchema)
-def delivered(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.delivered(_mail(told, event), context)
-
-
-@handlers.on("temporary_fail", schema=FailSchema)
-def delayed(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.delayed(_mail(told, event), context)
-
-
-# `client-info.bot` is apple, gmail or generic (a scanner); empty where no machine was found out.
-# https://documentation.mailgun.com/docs/mailgun/user-manual/tracking-messages/open-click-bot-detect
-@handlers.on("opened", schema=OpenSchema)
-def opened(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.opened(_mail(told, event), context, machine=bool(told["client"]["bot"]))
-
-
-@handlers.on("clicked", schema=ClickSchema)
-def clicked(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.clicked(_mail(told, event), context, told["url"], machine=bool(told["client"]["bot"]))
-
-
-# Why Mailgun gave up, and how far it came. A reason that is not here says only that it did.
-# https://github.com/mailgun/mailgun-go/blob/master/events/enums.go
-REASONS = {
-    "bounce": (bounce.HARD, "sent"),
-    "hardfail": (bounce.HARD, "sent"),
-    "old": (bounce.SOFT, "sent"),  # tried until the time for it was over
-    "greylisted": (bounce.SOFT, "sent"),
-    "generic": (bounce.UNDETERMINED, "sent"),
-    "espblock": (bounce.SOFT, "blocked"),
-    "blacklisted": (bounce.SOFT, "blocked"),
-    "suppress-bounce": (bounce.HARD, "rejected"),  # bounced before; not tried again
-    "suppress-complaint": (bounce.UNDETERMINED, "rejected"),
-    "suppress-unsubscribe": (bounce.UNDETERMINED, "rejected"),
-}
-BOUNCE_TYPES = {"hard": bounce.HARD, "soft": bounce.SOFT}
-
-
-@handlers.on("permanent_fail", schema=FailSchema)
-def bounced(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    status = told["status"]
-    kind, stage = REASONS.get(told["reason"] or "", (bounce.UNDETERMINED, "sent"))
-    label = BOUNCE_TYPES.get(status["bounce_type"] or "", kind) if stage == "sent" else kind
-    words = bounce.diagnostic(status["message"] or status["description"])
-    return mail.bounced(
-        _mail(told, event),
-        context,
-        kind=bounce.judge(label, status["enhanced_code"], words, status["code"]),
-        reason=bounce.reason(words or told["reason"], status["code"]),
-        stage=stage,
+def read(item: Item) -> Mail:
+    recipient, status, campaign = item.email("recipient"), "delivery-status", next(item.parts("campaigns"), Item({}))
+    id_, at, mailing_list = item.id("id"), item.time("timestamp"), item.text("mailing-list.address")
+    named = f"event:{at:%Y-%m-%d}:{id_}" if at else f"event:{id_}"
+    return Mail(
+        recipient,
+        id=(item.id("message.headers.message-id") or "").strip("<>") or None,
+        # the tag `*` means all mail of a domain, of which somebody unsubscribes
+        campaign=campaign.id("id") or item.first("tags", but="*"),
+        campaign_name=campaign.text("name"),
+        subject=item.text("message.headers.subject"),
+        url=item.text("url"),
+        # apple, gmail or generic (a scanner); empty where no machine was found out:
+        # https://documentation.mailgun.com/docs/mailgun/user-manual/tracking-messages/open-click-bot-detect
+        machine=bool(item.value("client-info.bot")),
+        words=item.text(f"{status}.message", f"{status}.description"),
+        status=item.id(f"{status}.code"),
+        enhanced=item.text(f"{status}.enhanced-code"),
+        reason=item.text("reject.reason", "reject.description", "reason")
+        or (f"mailing list {mailing_list}" if mailing_list else None),
+        keys=(f"{named}:{recipient}" if kind(item) == "rejected" else named,) if id_ else (),
     )
 
 
-@handlers.on("rejected", schema=RejectSchema)
-def rejected(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    """Mailgun did not take the message: it, not the address, was at fault. Of recipients only the header tells."""
-    addresses = [address for _, address in getaddresses([told["message"]["headers"]["to"] or ""])]
-    people = dict.fromkeys(filter(None, map(person.email, [told["recipient"]] if told["recipient"] else addresses)))
-    if not people:
-        raise PayloadError("rejected, but no recipient is told")
-    about, reason = _mail(told, event), bounce.reason(told["reject"]["reason"] or told["reject"]["description"])
-    made = [
-        mail.bounced(
-            replace(about, subscriber=who, key=f"{about.key}:{who}"),
-            context,
-            kind=bounce.SOFT,
-            reason=reason,
-            stage="rejected",
-        )
-        for who in people
-    ]
-    return translated(*(one for translation in made for one in translation.events))
+# Why Mailgun gave up, and how far it came; where it was sent, `bounce-type` knows better.
+# https://github.com/mailgun/mailgun-go/blob/master/events/enums.go
+REASONS = {
+    "bounce": Bounce(HARD),
+    "hardfail": Bounce(HARD),
+    "old": Bounce(SOFT),  # tried until the time for it was over
+    "greylisted": Bounce(SOFT),
+    "generic": Bounce(UNDETERMINED),
+    "espblock": Bounce(SOFT, BLOCKED),
+    "blacklisted": Bounce(SOFT, BLOCKED),
+    "suppress-bounce": Bounce(HARD, REJECTED),  # bounced before; not tried again
+    "suppress-complaint": Bounce(UNDETERMINED, REJECTED),
+    "suppress-unsubscribe": Bounce(UNDETERMINED, REJECTED),
+    "hard": Bounce(HARD),
+    "soft": Bounce(SOFT),
+}
 
 
-@handlers.on("complained", schema=MailSchema)
-def complained(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    return mail.complained(_mail(told, event), context)
+def stopped(item: Item) -> str | None:
+    """The reason, where the message did not come as far as a mailbox."""
+    reason = (item.text("reason") or "").lower()
+    return reason if reason in REASONS and REASONS[reason].stage != SENT else None
 
 
-@handlers.on("unsubscribed", schema=UnsubscribeSchema)
-def unsubscribed(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    """From a mailing list, a tag or, where the tag is `*`, from all mail of the domain."""
-    address = told["mailing_list"]["address"]
-    about = _mail({**told, "tags": [tag for tag in told["tags"] or [] if tag != "*"]}, event)
-    return mail.unsubscribed(about, context, f"mailing list {address}" if address else None)
-
+TABLE: Acts = {
+    "accepted": mail.sent,
+    "delivered": mail.delivered,
+    "temporary_fail": mail.delayed,
+    "permanent_fail": mail.by((stopped, "delivery-status.bounce-type", "reason"), REASONS, Bounce(UNDETERMINED)),
+    "rejected": Bounce(SOFT, REJECTED),  # Mailgun did not take the message: it, not the address, was at fault
+    "opened": mail.opened,
+    "clicked": mail.clicked,
+    "complained": mail.complained,
+    "unsubscribed": mail.unsubscribed,
+}
 
 IGNORED = {
     "routed": "mail that came in and was passed on by a route",
@@ -257,30 +135,6 @@ IGNORED = {
     "email_validation": "about the form of an address, not about an e-mail",
 }
 
-
-def _mail(told: Mapping[str, Any], event: SourceEvent) -> mail.Mail:
-    headers = told["message"]["headers"]
-    campaign = told["campaigns"][0] if told["campaigns"] else {"id": None, "name": None}
-    tag = next(filter(None, told["tags"] or []), None)
-    name = _key(told, event)
-    return mail.Mail(
-        subscriber=told["recipient"],
-        email_id=(headers["message_id"] or "").strip("<>") or event.id or name,
-        key=name,
-        occurred_at=event.occurred_at,
-        campaign=campaign["id"] or tag,
-        campaign_name=campaign["name"],
-        subject=headers["subject"],
-    )
-
-
-def _key(told: Mapping[str, Any], event: SourceEvent) -> str:
-    if event.id:
-        return f"event:{event.occurred_at:%Y-%m-%d}:{event.id}"
-    message_id = told["message"]["headers"]["message_id"]
-    return key.composed(event.type, told["recipient"], event.occurred_at, message_id, told.get("url"))
-
-
 adapter = Adapter(
     name="mailgun",
     title="Mailgun",
@@ -289,10 +143,11 @@ adapter = Adapter(
         security="https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks",
     ),
     scheme=lambda options: SCHEME,
-    split=split,
-    handlers=handlers,
+    split=Batch(kind, id=("id",), times=("timestamp",), items=items, test="flags.is-test-mode"),
+    handlers=mail.handlers(read, TABLE),
     ignored=IGNORED,
     options=mail.MailOptions,
     delivery_id=delivery_id,
+    least_secret=32,
     single_use=single_use,
 )

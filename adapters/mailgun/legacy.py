@@ -17,9 +17,11 @@ _GIVEN_UP = {"bounced": "bounce", "dropped": "hardfail"}
 
 def event_data(fields: Sequence[Field]) -> dict[str, Any]:
     """What `event-data` would say. Custom variables are merged in behind Mailgun's fields (but before time and token):
-    of a repeated field the first counts, of those two the last.
+    of a repeated field the first counts, of those two the last. A message that a route forwards is no event.
     """
     first, last = dict(reversed(fields)), dict(fields)
+    if "body-plain" in first and "event" not in first:
+        return {"event": "routed", "timestamp": last.get("timestamp")}
     told: dict[str, Any] = {
         "event": first.get("event"),
         "id": last.get("token"),

@@ -13,11 +13,11 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from adapters.shopify import customers, orders, refunds
+from adapters.shopify import bodies, customers, orders, refunds
 from adapters.shopify.signature import TwoSpellings
 from gateway.errors import PayloadError
 from gateway.translation import json_body, moment
-from gateway.translation.adapter import Adapter, Docs, Handlers, SourceEvent
+from gateway.translation.adapter import Adapter, Claim, Docs, Handlers, SourceEvent
 from gateway.translation.webhook import VerifiedWebhook
 
 SCHEME = TwoSpellings()
@@ -146,6 +146,9 @@ adapter = Adapter(
     split=split,
     handlers=handlers,
     ignored=IGNORED,
+    claims=frozenset(Claim),
+    marks=bodies.MARKS,
     options=OptionsSchema,
+    least_secret=32,
     delivery_id=delivery_id,
 )

@@ -154,5 +154,6 @@ adapter = Adapter(
     handlers={name: _of_listed_account(handler) for name, handler in facts.handlers.items()},
     ignored=IGNORED,
     options=OptionsSchema,
+    least_secret=32,
     delivery_id=delivery_id,
 )

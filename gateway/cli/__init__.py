@@ -14,10 +14,12 @@ from gateway.cli.privacy import export, forget
 from gateway.cli.replays import replay
 from gateway.cli.sending import send
 from gateway.cli.services import sandbox, up, web, worker
+from gateway.cli.sources import sources
 from gateway.cli.trials import adapters, translate
 from gateway.cli.users import users
 from gateway.cli.webhook_lists import webhooks
 from gateway.errors import CommandError, ConfigError, GatewayError
+from gateway.runtime.private_files import hide_new_files
 
 FAULTS_FOUND = 1
 WRONG_COMMAND = 2
@@ -52,6 +54,7 @@ def main() -> None:
       lumail-gateway up --sandbox
       lumail-gateway send stripe        (in another terminal)
     """
+    hide_new_files()
 
 
 adapters.add_command(show_drift)
@@ -69,6 +72,7 @@ for command in (
     webhooks,
     replay,
     destinations,
+    sources,
     users,
     forget,
     export,

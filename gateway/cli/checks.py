@@ -22,12 +22,15 @@ from gateway.config import Config, Destination
 from gateway.errors import CommandError, ConfigError, GatewayError, LedgerError, LumailError
 from gateway.formats.wording import as_plain, counted
 from gateway.ledger.database import Ledger
+from gateway.ledger.facts import pinned_accounts
 from gateway.ledger.migration import require_current
 from gateway.ledger.scheduling import places
 from gateway.lumail.client import Lumail, LumailResponseError, Timeouts
 from gateway.runtime import private_redis
 from gateway.runtime.wakeups import connect
-from gateway.translation.registry import adapters, samples
+from gateway.startup import weak_secrets
+from gateway.translation.adapter import Claim
+from gateway.translation.registry import adapters, beside, samples
 
 FAULTS_FOUND = 1
 
@@ -88,6 +91,8 @@ def _checks(said: Said) -> Iterator[Checked]:
     yield Checked("configuration", ok=True, detail=_told(config))
     yield _tried("database", lambda: _database(config))
     yield _tried("redis", lambda: _redis(config))
+    for name in config.sources:
+        yield _tried(f"source {name}", lambda name=name: _source(config, name))  # type: ignore[misc]  # as below
     for destination in config.destinations.values():
         yield _tried(f"destination {destination.name}", lambda one=destination: _lumail(config, one))  # type: ignore[misc]  # the default binds the loop's value
 
@@ -123,6 +128,30 @@ def _database(config: Config) -> str:
     finally:
         ledger.close()
     return f"{told}: answers, its schema is current"
+
+
+def _source(config: Config, name: str) -> str:
+    """That nobody can guess its secrets, and that it does not depend on strangers whose webhooks it takes."""
+    weak = weak_secrets(config).get(name, ())
+    if weak:
+        raise ConfigError("; ".join(weak))
+    source = config.sources[name]
+    adapter = adapters(beside(config.file))[source.adapter]
+    proven = "what proves its webhooks can't be guessed"
+    if Claim.ACCOUNT not in adapter.claims:
+        return proven
+    if source.account is not None:
+        return f"{proven}; it takes what comes for {source.account}'s"
+    bound = None
+    if has_ledger(config):
+        with opened_ledger(config) as ledger, ledger.read() as connection:
+            bound = pinned_accounts.pinned(connection).get(name)
+    if bound is None and not config.sandbox:
+        raise ConfigError(
+            f"say `account`: {adapter.title} names the shop outside the signature, and without it the first one "
+            "that is named is taken for the shop"
+        )
+    return f"{proven}; bound to the account {bound}" if bound else proven
 
 
 def _redis(config: Config) -> str:

@@ -1,7 +1,7 @@
 """Which installation a command works on: the flags that all of them take, and what follows where none is given."""
 
-import getpass
 import os
+import pwd
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -152,11 +152,11 @@ def opened_ledger(config: Config) -> Iterator[Ledger]:
 
 
 def who() -> str:
-    """Who is at this terminal, for the audit."""
+    """Who is at this terminal, for the audit: the user that the system knows, whatever the environment says."""
     try:
-        return f"{getpass.getuser()} (terminal)"
-    except (KeyError, OSError):  # a container's user without a name
-        return "terminal"
+        return f"{pwd.getpwuid(os.getuid()).pw_name} (terminal)"
+    except KeyError:  # a container's user without a name
+        return f"uid {os.getuid()} (terminal)"
 
 
 def _running_in(folder: Path, said: Said, environ: Mapping[str, str]) -> Installation | None:

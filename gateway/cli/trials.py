@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from marshmallow import ValidationError
 
 from gateway.cli.display import Column, pretty, printable, show_block, show_document, show_table
 from gateway.cli.settings import Said, installation_options, json_option, own_adapters
@@ -132,8 +133,18 @@ def _cases(adapter: Adapter, file: Path, folder: Path) -> Sequence[_Case]:
     except OSError as error:
         raise CommandError(f"{file}: can't be read: {error.strerror}") from error
     if str(file) != "-" and _is_case(body):
-        return [_Case(one.headers, one.body, adapter.options().load(one.options)) for one in sample.read(file)]
+        return [_Case(one.headers, one.body, _options(adapter, one, file)) for one in sample.read(file)]
     return [_Case({}, body, usual_options(adapter, samples(adapter.name, folder)))]
+
+
+def _options(adapter: Adapter, case: sample.Sample, file: Path) -> Mapping[str, Any]:
+    """The options that a case says a source has. Raises CommandError."""
+    try:
+        options: Mapping[str, Any] = adapter.options().load(case.options)
+    except ValidationError as error:
+        told = "; ".join(f"{name}: {faults}" for name, faults in error.messages_dict.items())
+        raise CommandError(f"{file}: `options` do not fit {adapter.name}: {told}") from error
+    return options
 
 
 def _is_case(body: bytes) -> bool:

@@ -11,6 +11,7 @@ from marshmallow import ValidationError, fields, validate
 from gateway.config.faults import listed, nearest
 from gateway.events import DATA_FIELDS, WRITABLE_TYPES, EventType
 from gateway.formats.durations import Duration
+from gateway.formats.placeholders import is_placeholder
 
 
 class Whole(fields.Integer):
@@ -57,6 +58,8 @@ class Secret(Text):
         text = super()._deserialize(value, attr, data)
         if text != text.strip():
             raise ValidationError("has spaces or line ends around it")
+        if is_placeholder(text):
+            raise ValidationError("is a placeholder, which everybody knows: put the real one in its place")
         return text
 
 

@@ -1,20 +1,24 @@
 """The door: /webhooks/<source>, and which HTTP status each case is answered with."""
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import BinaryIO
 
 import structlog
 from flask import Blueprint, Response, jsonify, request
+from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from prometheus_client import Counter, Histogram
 
-from gateway.errors import LedgerUnavailableError, SignatureError, UnavailableError, place_of
+from gateway.errors import LedgerUnavailableError, RejectionCause, SignatureError, UnavailableError, place_of
 from gateway.intake.accept import Receipt, accept
 from gateway.intake.body import BodyTooLargeError, BodyUnreadableError, read_body, throw_away
 from gateway.intake.drift import DriftWatch
+from gateway.intake.guesses import Guesses
 from gateway.intake.memory_cache import MemoryCache
 from gateway.intake.proving import EncodingRefusedError, ProofSlots, Waiting, most_unproven, prove, refuse_encoding
 from gateway.intake.refusals import Refusals
@@ -30,6 +34,9 @@ CHALLENGE = 'Basic realm="webhooks"'
 
 MASKED = "***"
 """What stands in kept URLs where a token was."""
+
+LONGEST_NAME = 15
+"""Characters of a part of an unknown path that is kept; a longer one may be a token."""
 
 WEBHOOKS = Counter("gateway_webhooks", "Requests to sources by outcome.", ["source", "outcome"])
 WEBHOOK_SECONDS = Histogram(
@@ -54,10 +61,13 @@ class EndpointServices:
 
 
 def endpoints(services: EndpointServices) -> Blueprint:
-    """The blueprint that answers for every source."""
+    """The blueprint that answers for every source, and counts what asks for none that there is."""
     blueprint = Blueprint("door", __name__)
+    blueprint.record_once(_without_redirects)
+    blueprint.after_app_request(partial(_count_unknown, services))
     memory_cache = {route.source.destination: MemoryCache() for route in services.routes.values()}
     waiting = Waiting()
+    guesses = Guesses()
     slots = {name: ProofSlots(waiting) for name in services.routes}
 
     def route_of(source: str, token: str | None) -> Route | None:
@@ -65,14 +75,14 @@ def endpoints(services: EndpointServices) -> Blueprint:
         route = services.routes.get(source)
         return None if route is None or (token is not None and not isinstance(route.scheme, PathToken)) else route
 
-    @blueprint.route("/webhooks/<source>", methods=["GET", "HEAD"])
-    @blueprint.route("/webhooks/<source>/<token>", methods=["GET", "HEAD"])
+    @blueprint.route("/webhooks/<source>/", methods=["GET", "HEAD"], strict_slashes=False)
+    @blueprint.route("/webhooks/<source>/<token>/", methods=["GET", "HEAD"], strict_slashes=False)
     def probe(source: str, token: str | None = None) -> ResponseReturnValue:
         """Providers look whether an endpoint is there before they save it."""
         return _unknown(services, source) if route_of(source, token) is None else Response(status=200)
 
-    @blueprint.post("/webhooks/<source>")
-    @blueprint.post("/webhooks/<source>/<token>")
+    @blueprint.post("/webhooks/<source>/", strict_slashes=False)
+    @blueprint.post("/webhooks/<source>/<token>/", strict_slashes=False)
     def receive(source: str, token: str | None = None) -> ResponseReturnValue:
         route = route_of(source, token)
         if route is None:
@@ -100,6 +110,8 @@ def endpoints(services: EndpointServices) -> Blueprint:
         except BodyUnreadableError as error:
             return _turned_away(services, route, 400, "unreadable", str(error), started)
         except SignatureError as error:
+            if error.cause is RejectionCause.WRONG and not route.scheme.signs_body:
+                guesses.wrong(request.remote_addr or "")
             answer = _turned_away(services, route, 401, error.cause.value, error.detail, started)
             if "Authorization" in route.scheme.proof_headers:
                 answer.headers["WWW-Authenticate"] = CHALLENGE
@@ -126,6 +138,32 @@ def _body(services: EndpointServices, route: Route, encoding: str) -> bytes:
         throw_away(stream, thrown_away)
         raise
     return read_body(stream, request.content_length, most_unproven(route.scheme, services.max_body_bytes), thrown_away)
+
+
+def _without_redirects(state: BlueprintSetupState) -> None:
+    """Two slashes in a row are another path: providers do not follow redirects, and what they post would be lost."""
+    state.app.url_map.merge_slashes = False
+
+
+def _count_unknown(services: EndpointServices, response: Response) -> Response:
+    """Counts what fits no path at all: a URL that was misspelt more than in its source's name."""
+    if request.url_rule is None and response.status_code == 404 and (request.method == "POST" or _is_below_webhooks()):
+        services.refusals.count(None, _masked(request.path), "unknown_source")
+    return response
+
+
+def _is_below_webhooks() -> bool:
+    return request.path.lower().lstrip("/").startswith("webhooks")
+
+
+def _masked(path: str) -> str:
+    """An unknown path as it may be kept: what stands behind a source's name may be a token, and so may what is long."""
+    before, webhooks, behind = path.rpartition("webhooks/")
+    source = re.match("/*[^/]*", behind)
+    kept = len(before + webhooks) + (source.end() if webhooks and source else len(behind))
+    return re.sub(
+        "[^/]+", lambda found: MASKED if found.start() >= kept or len(found[0]) > LONGEST_NAME else found[0], path
+    )
 
 
 def _unknown(services: EndpointServices, source: str) -> ResponseReturnValue:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway import http_get
 from gateway.config import Config, Source
 from gateway.ledger.identity import fingerprint
 from gateway.translation.adapter import Adapter
-from gateway.translation.signature import Scheme
+from gateway.translation.signature import Scheme, SelfProving
 
 
 @dataclass(frozen=True)
@@ -25,5 +26,8 @@ def routes(config: Config, adapters: Mapping[str, Adapter]) -> dict[str, Route]:
     for name, source in config.sources.items():
         adapter = adapters[source.adapter]
         marks = tuple(fingerprint(secret) for secret in source.secrets)
-        made[name] = Route(source, adapter, adapter.scheme(source.options), marks)
+        scheme = adapter.scheme(source.options)
+        if isinstance(scheme, SelfProving):
+            scheme = scheme.fetching(http_get.get)
+        made[name] = Route(source, adapter, scheme, marks)
     return made

@@ -1,13 +1,20 @@
-"""Whether a bounce is for good: the provider's label, and the mail server's code, which knows better.
+"""Whether a bounce is for good, and how far the message came: the provider's word, and what the mail server said.
 
-Codes: https://www.iana.org/assignments/smtp-enhanced-status-codes
+The server knows better than the label. What it says is read where mail servers say it: the reply code at the start of
+a line (RFC 5321), the enhanced code at the start of a line, behind the three digits or in a status field (RFC 2034,
+RFC 3463). Codes: https://www.iana.org/assignments/smtp-enhanced-status-codes
 """
 
 import re
+from dataclasses import dataclass
 
 HARD = "hard"
 SOFT = "soft"
 UNDETERMINED = "undetermined"
+
+SENT = "sent"
+BLOCKED = "blocked"
+REJECTED = "rejected"
 
 # Only what decides: a code that is not here (5.0.0, 5.1.0, a bare 550) says nothing that the label does not say.
 _BY_CODE = {
@@ -17,6 +24,8 @@ _BY_CODE = {
     "5.1.6": HARD,  # moved, no forwarding address
     "5.1.10": HARD,  # the domain takes no mail (null MX)
     "5.2.1": HARD,  # mailbox disabled
+    "5.7.17": HARD,  # the mailbox has a new owner (RFC 7293)
+    "5.7.18": HARD,  # the domain has a new owner
     "5.2.2": SOFT,  # mailbox full
     "5.2.3": SOFT,  # message too long for this mailbox
     "5.3.1": SOFT,  # mail system full
@@ -24,24 +33,82 @@ _BY_CODE = {
     "552": SOFT,  # storage exceeded
 }
 _TEMPORARY = "4"
+_OF_POLICY = "5.7."
+_FOR_GOOD = re.compile(r"5\.[^0]")  # 5.0.0 says nothing of what is wrong
 _DIAGNOSTIC_TYPE = re.compile(r"\s*(?:smtp|x-[a-z0-9-]{1,30})\s*;\s*", re.IGNORECASE)
-_ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?!\.?\d)", re.ASCII)
-_BASIC = re.compile(r"\s*\(?(4\d\d|552)\b", re.ASCII)
+_ENHANCED = re.compile(
+    r"(?:^\s{0,9}(?:status[:=]\s?)?|\b(?P<reply>[245])[0-5]\d[ -][ (\[#]{0,3})(?P<code>[245]\.[0-7]\.\d{1,3})(?![\d.])",
+    re.ASCII | re.MULTILINE | re.IGNORECASE,
+)
+_REPLY = re.compile(r"^\s{0,9}\(?([245][0-5]\d)(?=[ \-)]|$)", re.ASCII | re.MULTILINE)
+_ADDRESS = re.compile(r"\S{1,300}@\S{1,300}")
+
+_ABOUT_THE_SENDER = re.compile(
+    r"sender (?:address|domain|verif\w+|not|is not|denied|rejected|blocked|ip)|verify sender"
+)
+_NOBODY = re.compile(
+    r"(?:user|recipient|mailbox|address|account|addressee)(?: \w+)? (?:is )?(?:unknown|not found|not exist)"
+    r"|unknown (?:user|recipient|mailbox|address|account|local)"
+    r"|no such (?:user|recipient|mailbox|address|account|person|local)"
+    r"|(?:user|recipient|mailbox|address|account)\b.{0,60}\bdoes ?n[o']t exist"
+    r"|user does ?n[o']t have an? .{0,40}account"
+    r"|invalid (?:user|recipient|mailbox)|not a valid (?:user|recipient|mailbox)"
+    r"|no mailbox (?:here )?by that name|(?:user|recipient) (?:no longer|not) (?:here|on server|known)"
+)
+_POLICY = re.compile(
+    r"block(?:ed)? ?(?:using|by|for|due|because|at|list)|black ?list|denylist|deny ?list|dnsbl|\brbl\b|spamhaus|spamcop"
+    r"|(?:ip|client|host|network|mail|message|email|e-mail|domain|sender)\b.{0,60}\b(?:is|was|been) block"
+    r"|dmarc|\bspf\b|\bdkim\b|unauthenticated|not authenticated|\bspam|unsolicited|\bjunk|bulk mail|reputation"
+    r"|\bpolicy|policies|phish|virus|malware|content (?:reject|filter|den)|relay(?:ing)? (?:access )?denied|banned"
+)
+_FULL = re.compile(
+    r"mailbox (?:is )?full|over ?quota|quota exceeded|exceeded .{0,20}quota|out of storage|inbox is full"
+)
 
 
-def judge(label: str, *texts: str | None) -> str:
-    """HARD, SOFT or UNDETERMINED: a code that decides, found in one of `texts` (status field, the server's words),
-    else `label`. Enhanced codes count before basic ones; a basic one only where it begins the text.
+@dataclass(frozen=True)
+class Verdict:
+    """`kind` is HARD, SOFT or UNDETERMINED; `stage` is SENT, BLOCKED or REJECTED."""
+
+    kind: str
+    stage: str = SENT
+
+
+def judge(label: Verdict, *texts: str | None) -> Verdict:
+    """What a bounce is, given the provider's word for it and what the server said: status fields and its own words.
+
+    What the provider did not even try is judged by its word and by codes alone: the words then are the provider's.
     """
-    told = [text[:2000] for text in texts if text]
-    codes = [code for text in told for code in _ENHANCED.findall(text)]
-    codes += [found[1] for text in told if (found := _BASIC.match(text))]
-    for code in codes:
-        if code.startswith(_TEMPORARY):
-            return SOFT
-        if code in _BY_CODE:
-            return _BY_CODE[code]
-    return label
+    told = [diagnostic(text[:2000]) or "" for text in texts if text]
+    codes = [found["code"] for text in told for found in _ENHANCED.finditer(text) if _agree(found)]
+    replies = [found[1] for text in told for found in _REPLY.finditer(text)]
+    by_code = next((kind for code in (*codes, *replies) if (kind := _kind_of(code))), None)
+    if label.stage == REJECTED:
+        return Verdict(by_code or label.kind, REJECTED)
+    words = " ".join(_ADDRESS.sub(" ", text) for text in told).lower()
+    for_the_sender = any(code.startswith(_OF_POLICY) for code in codes) or bool(_POLICY.search(words))
+    if by_code is None and _ABOUT_THE_SENDER.search(words):
+        for_the_sender = True
+    elif by_code is None and _NOBODY.search(words):
+        by_code = HARD
+    if by_code == HARD:
+        return Verdict(HARD, SENT)
+    if for_the_sender:
+        return Verdict(SOFT, BLOCKED)
+    if by_code is None and _FULL.search(words):
+        by_code = SOFT
+    if by_code is None and (label.kind, label.stage) == (SOFT, SENT) and any(map(_FOR_GOOD.match, codes)):
+        return Verdict(UNDETERMINED)  # label and server contradict each other
+    return Verdict(by_code or label.kind, label.stage)
+
+
+def _agree(found: re.Match[str]) -> bool:
+    """Whether reply and enhanced code are of one class; where they are not, one of them is no code."""
+    return found["reply"] is None or found["reply"] == found["code"][0]
+
+
+def _kind_of(code: str) -> str | None:
+    return SOFT if code.startswith(_TEMPORARY) else _BY_CODE.get(code)
 
 
 def diagnostic(field: str | None) -> str | None:

@@ -36,14 +36,14 @@ _DECODER = json.JSONDecoder(parse_float=_fraction, parse_constant=_refuse)
 def load(body: bytes) -> Any:
     """The value that a body holds: fractions as Decimal, integers as int whatever their size.
 
-    NUL and lone surrogates, which no database takes as text, become U+FFFD. Raises PayloadError.
+    NUL and lone surrogates, which no database takes as text, become U+FFFD, and so do bytes that are no UTF-8: one of
+    them in a text (a mail server's words, passed on) is no reason to lose a batch, and no address has one. Raises
+    PayloadError.
     """
     try:
-        text = body.decode("utf-8-sig")
+        text = body.decode("utf-8-sig", "replace")
         value = _DECODER.decode(text)
         return _storable(value) if _SUSPECT_ESCAPES.search(text) else value
-    except UnicodeDecodeError as error:
-        raise PayloadError("the body is not UTF-8") from error
     except RecursionError as error:
         raise PayloadError("the body is nested too deeply") from error
     except ValueError as error:

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from gateway.errors import PayloadError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WEBHOOKS_SINCE, _WEBHOOKS_UNTIL = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 10**11  # as seconds this is the year 5138
 _NUMBER = re.compile(r"\d{1,13}(?:\.\d{1,20})?", re.ASCII)
 
@@ -55,6 +56,21 @@ def from_rfc2822(value: object) -> datetime:
     except (ValueError, TypeError, IndexError, OverflowError) as error:
         raise PayloadError("not an RFC 2822 time") from error
     return _in_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))  # "-0000" is UTC of an unknown zone
+
+
+def read(value: object, naive: tzinfo | None = None) -> datetime:
+    """A time in any of the forms that providers use; `naive` as in `from_iso`. Raises PayloadError."""
+    if not isinstance(value, str):
+        return from_unix(value)
+    text = value[:100].strip()
+    if text.replace(".", "", 1).isdecimal():
+        return from_unix(text)
+    return from_rfc2822(text) if text[:3].isalpha() else from_iso(text, naive)
+
+
+def is_plausible(moment: datetime) -> bool:
+    """Whether it can be the time of something that a webhook tells: 0, and what a wrong unit makes, can't."""
+    return _WEBHOOKS_SINCE <= moment < _WEBHOOKS_UNTIL
 
 
 def to_iso(moment: datetime) -> str:

@@ -99,14 +99,6 @@ class Reference(_Optional):
         raise ValidationError("Not an id.")
 
 
-class First(_Optional):
-    """The first text of an array, or a bare text; None where there is none."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str | None:
-        first = value[0] if isinstance(value, list) and value else value
-        return first.strip() or None if isinstance(first, str) else None
-
-
 class Part(fields.Nested):
     """An object inside the payload; missing, null or an empty array (as PHP writes it), it loads like an empty one."""
 

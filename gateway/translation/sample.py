@@ -100,7 +100,7 @@ def read(file: Path) -> list[Sample]:
     try:
         raw = json.loads(file.read_bytes())
         told = _CaseSchema().load(json_body.load(file.read_bytes()))
-    except (ValueError, ValidationError, PayloadError) as error:
+    except (ValueError, RecursionError, ValidationError, PayloadError) as error:
         detail = error.messages if isinstance(error, ValidationError) else error
         allowed = ", ".join(_CaseSchema().fields)
         raise AdapterError(f"{where}: {detail} (allowed: {allowed})") from error
@@ -138,7 +138,7 @@ def _sample(file: Path, case: str, raw: Mapping[str, Any], told: Mapping[str, An
         case=case,
         why=told["why"],
         headers={"Content-Type": _BODIES[kind], **raw.get("headers", {})},
-        body=_ENCODERS[kind](raw[kind]).encode(),
+        body=_ENCODERS[kind](raw[kind]),
         default=told["sample"],
         after=tuple(told["after"]),
         options=told["options"],
@@ -148,10 +148,18 @@ def _sample(file: Path, case: str, raw: Mapping[str, Any], told: Mapping[str, An
     )
 
 
-_ENCODERS: Mapping[str, Callable[[Any], str]] = {
-    "body": lambda body: json.dumps(body, ensure_ascii=False, separators=(",", ":")),
-    "body_text": str,
-    "form": urlencode,
+def _as_json(body: Any) -> bytes:
+    """As providers write it, in readable text; half surrogates, which no text can hold, stay escaped."""
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(body, separators=(",", ":")).encode()
+
+
+_ENCODERS: Mapping[str, Callable[[Any], bytes]] = {
+    "body": _as_json,
+    "body_text": lambda text: str(text).encode(errors="surrogatepass"),
+    "form": lambda form: urlencode(form, errors="replace").encode(),
 }
 
 

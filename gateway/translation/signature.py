@@ -96,11 +96,33 @@ class Scheme(Protocol):
     def generate(self) -> KeyPair: ...
 
 
+class Fetched(Protocol):
+    """What an address answered; `body` is None where it was too large."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def body(self) -> bytes | None: ...
+
+
+Fetch = Callable[[str], Fetched]
+"""One GET to an address. Raises UnavailableError."""
+
+
+def fetch_nothing(address: str) -> Fetched:
+    raise UnavailableError("nothing is fetched here")
+
+
 class SelfProving(ABC):
     """What a scheme is besides where a request can prove itself without a secret of the source.
 
     No Protocol: the question whether a scheme is one is asked of every webhook, and has to cost nothing.
     """
+
+    @abstractmethod
+    def fetching(self, fetch: Fetch) -> Scheme:
+        """The same, which gets by `fetch` what a proof needs besides the request. It has no effects of its own."""
 
     @abstractmethod
     def prove(self, webhook: Webhook, secrets: Sequence[str]) -> Signed | None:

@@ -18,7 +18,8 @@ class _Memory(dict[str, Mapping[str, Any]]):
         return self.get(key)
 
     def learn(self, memo: Memo) -> None:
-        self[memo.key] = {**self.get(memo.key, {}), **memo.values}
+        known = self.get(memo.key, {})
+        self[memo.key] = {**memo.values, **known} if memo.undated else {**known, **memo.values}
 
 
 @dataclass

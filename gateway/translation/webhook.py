@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from gateway.errors import PayloadError
 from gateway.translation import form, json_body
 
 
@@ -80,11 +79,10 @@ class VerifiedWebhook:
 
     @cached_property
     def form(self) -> Mapping[str, str]:
-        """The fields of a URL-encoded form; of a repeated one the last value counts. Raises PayloadError."""
-        try:
-            told = {name.decode(): value.decode() for name, value in form.pairs(self.body)}
-        except UnicodeDecodeError as error:
-            raise PayloadError("the body is not a URL-encoded form in UTF-8") from error
+        """The fields of a URL-encoded form; of a repeated one the last value counts. Bytes that are no UTF-8 become
+        U+FFFD, as in `json`. Raises PayloadError.
+        """
+        told = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in form.pairs(self.body)}
         return {name: value.replace("\0", "\ufffd") for name, value in told.items()}  # no database takes NUL as text
 
     def unpacked(self, body: bytes) -> "VerifiedWebhook":

@@ -30,7 +30,7 @@ class Remembered(dict[str, dict[str, Any]]):
 
     def learn(self, memo: Memo) -> None:
         known, new = self.get(memo.key, {}), dict(memo.values)
-        later = memo.at >= self._taught.get(memo.key, memo.at)
+        later = memo.at >= self._taught.get(memo.key, memo.at) and not (memo.undated and known)
         self[memo.key] = known | new if later else new | known
         self._taught[memo.key] = max(memo.at, self._taught.get(memo.key, memo.at))
 

@@ -81,6 +81,6 @@ def test_the_commands_work() -> None:
     said = [Terminal({"GATEWAY_CONFIG": ""}).run(*shlex.split(line)[1:]).stdout.splitlines() for line in lines]
     assert [told[-1] if told[-1] else told[0] for told in said] == [
         "adapters/acme.yaml: right",
-        "  lane urgent, told by bounce:evt_7Qd2",
+        "  lane urgent, told by event:evt_7Qd2",
         "1 example, none at fault",
     ]

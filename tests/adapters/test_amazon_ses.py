@@ -339,3 +339,14 @@ def test_the_addresses_that_may_be_asked_are_sns_own() -> None:
 def test_a_body_that_is_no_webhook_of_theirs_is_quarantined_and_breaks_nothing() -> None:
     verified = VerifiedWebhook(body(b"\xff\xfe"), None, NOW)
     assert (adapter.delivery_id(verified), confirm(verified)) == (None, None)
+
+
+def test_event_bridge_proves_itself_by_a_header() -> None:
+    options = adapter.options().load({"topics": [TOPIC], "auth": "header", "header": "X-Api-Key"})
+    secret = "a-secret-of-our-own-making"
+    event = webhook_of(samples("amazon_ses")["event_bridge"])
+    genuine = event.with_headers({"X-Api-Key": secret})
+    assert verify(adapter.scheme(options), genuine, [secret]).secret == 0
+    with pytest.raises(SignatureError):
+        verify(adapter.scheme(options), event.with_headers({"X-Api-Key": "another"}), [secret])
+    assert "X-Api-Key" in adapter.scheme(options).proof_headers

@@ -60,9 +60,9 @@ class Provider:
         app.register_blueprint(endpoints(door))
         self.client: FlaskClient = app.test_client()
 
-    def post(self, sample: Sample) -> Any:
+    def post(self, sample: Sample, end: str = "") -> Any:
         now = datetime.now(UTC)
-        url = f"https://hooks.example.com/webhooks/{self.adapter.name}"
+        url = f"https://hooks.example.com/webhooks/{self.adapter.name}{end}"
         signed = self.scheme.sign(sample.webhook(self.adapter.name, url, now), self.keys.signing, now)
         path = signed.url.removeprefix("https://hooks.example.com")
         return self.client.post(path, data=signed.body, headers=dict(signed.headers))
@@ -152,3 +152,59 @@ def test_an_event_told_again_in_one_batch_in_another_and_in_a_retry_is_one(sendg
     assert [(len(receipt["events"]), receipt["merged"]) for receipt in receipts] == [(2, 1), (0, 2), (0, 3)]
     assert len(rows(ledger, webhooks, "id")) == 3
     assert len(rows(ledger, events, "id")) == 2
+
+
+BOUNCED = {"event": "bounce", "type": "bounce", "reason": "550 ung\xfcltig", "sg_message_id": "message-9.recvd-1"}
+
+
+def test_a_byte_that_is_no_text_costs_the_words_it_stands_in_and_no_event(sendgrid: Provider, ledger: Ledger) -> None:
+    items = [{**BOUNCED, "email": "ana@example.com"}, {**BOUNCED, "email": "an\xe4@example.com"}]
+    receipt = sendgrid.receipt(replace(batch(), body=json.dumps(items, ensure_ascii=False).encode("latin-1")))
+    assert (len(receipt["events"]), receipt["quarantined"]) == (1, 1)  # an address that can't be read is nobody's
+    assert "550 ung\ufffdltig" in rows(ledger, events, "data")[0][0]
+
+
+def test_a_reason_of_any_length_is_cut_with_a_mark(sendgrid: Provider, ledger: Ledger) -> None:
+    sendgrid.receipt(batch({**BOUNCED, "email": "ana@example.com", "reason": "550 " + "x" * 200_000}))
+    reason = json.loads(rows(ledger, events, "data")[0][0])["reason"]
+    assert (len(reason), reason[-5:]) == (1000, "x […]")
+
+
+def test_a_retry_of_a_complaint_without_time_and_id_is_the_same_complaint(sendgrid: Provider, ledger: Ledger) -> None:
+    complaint = {"event": "spamreport", "email": "ana@example.com"}
+    receipts = [sendgrid.receipt(batch(complaint)), sendgrid.receipt(batch(opened(1), complaint))]
+    assert [(len(receipt["events"]), receipt["merged"]) for receipt in receipts] == [(1, 0), (1, 1)]
+
+
+def test_one_delivery_under_two_ids_is_one(sendgrid: Provider, ledger: Ledger) -> None:
+    one = {**opened(1), "event": "delivered"}
+    receipts = [sendgrid.receipt(batch(one)), sendgrid.receipt(batch({**one, "sg_event_id": "another"}, opened(2)))]
+    assert [(len(receipt["events"]), receipt["merged"]) for receipt in receipts] == [(1, 0), (1, 1)]
+
+
+@pytest.mark.parametrize("name", ["sendgrid", "mandrill", "square"])
+def test_a_slash_at_the_end_is_the_source_itself_and_belongs_to_the_url_that_is_signed(
+    small_ledger: Ledger, name: str
+) -> None:
+    sample = default_sample(name)
+    provider = Provider(adapters()[name], small_ledger, sample.options)
+    try:
+        answer = provider.post(sample, end="/")
+    finally:
+        provider.close()
+    assert (answer.status_code, len(answer.get_json()["events"])) == (200, 1), answer.text
+
+
+def test_an_opening_that_is_told_twice_counts_once_as_soon_as_both_are_known_to_be_ticked(small_ledger: Ledger) -> None:
+    def batch_of(*kinds: str) -> Sample:
+        facts = [{"type": kind, "rcpt_to": "ana@example.com", "event_id": f"{kind}{len(kinds)}"} for kind in kinds]
+        body = json.dumps([{"msys": {"e": fact}} for fact in facts]).encode()
+        return replace(default_sample("sparkpost"), body=body, headers={})  # with its id a batch would be a duplicate
+
+    provider = Provider(adapters()["sparkpost"], small_ledger)
+    try:
+        batches = [("initial_open",), ("initial_open", "open"), ("initial_open", "delivery", "injection")]
+        receipts = [provider.receipt(batch_of(*kinds)) for kinds in batches]
+    finally:
+        provider.close()
+    assert [(len(receipt["events"]), receipt["ignored"]) for receipt in receipts] == [(1, 0), (1, 1), (2, 1)]

@@ -79,3 +79,40 @@ def test_a_body_is_tried_also_where_a_source_would_have_to_say_more(anywhere: Te
     body.write_bytes(samples("amazon_ses")["bounced"].body)
     (tried,) = anywhere.document("translate", "amazon_ses", str(body))["source_events"]
     assert [one["eventType"] for one in tried["events"]] == ["EMAIL_BOUNCED"]
+
+
+CASES_THAT_ARE_NONE = {
+    "without_options": ("amazon_ses", b'{"why": "x", "expect": [], "body": {"eventType": "Send"}}', 2, "topics"),
+    "with_odd_options": ("sendgrid", b'{"why": "x", "expect": [], "body": [], "options": {"a": 1}}', 2, "a: "),
+    "without_outcome": ("sendgrid", b'{"why": "x", "body": []}', 1, "what becomes of it?"),
+    "half_a_surrogate": ("sendgrid", b'{"why": "x", "expect": [], "body": [{"event": "\\ud800"}]}', 1, "unknown type"),
+    "half_in_a_form": ("mandrill", b'{"why": "x", "expect": [], "form": {"\\ud800": "\\udfff"}}', 1, "has no field"),
+    "half_in_a_text": ("brevo", b'{"why": "x", "expect": [], "body_text": "\\ud800"}', 1, "not JSON"),
+    "half_in_a_body": ("brevo", b'"\\ud800"', 1, "neither an event nor"),
+    "empty": ("mailjet", b"", 1, "not JSON"),
+    "of_other_bytes": ("postmark", b"\xff\xfe\x00", 1, "not JSON"),
+    "nested_deeply": ("resend", b'{"why":' * 50_000, 1, "nested too deeply"),
+}
+
+
+@pytest.mark.parametrize(
+    ("adapter", "content", "status", "says"), CASES_THAT_ARE_NONE.values(), ids=CASES_THAT_ARE_NONE
+)
+def test_whatever_a_file_holds_the_fault_is_told_in_words(
+    anywhere: Terminal, tmp_path: Path, adapter: str, content: bytes, status: int, says: str
+) -> None:
+    file = tmp_path / "case.json"
+    file.write_bytes(content)
+    result = anywhere.run("translate", adapter, str(file), status=status)
+    assert says in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [(["sendgrid", "x.yaml"], 2), (["x.yaml", "-"], 1), (["x.yaml/", "x.yaml"], 2)], ids=str
+)
+def test_a_folder_is_no_file(
+    anywhere: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], status: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.yaml").mkdir()
+    assert anywhere.run("translate", *words, status=status).stderr.count("\n") == 1

@@ -182,7 +182,7 @@ def _settings(file: Path, folder: Path, database_url: str, port: int) -> dict[st
         "GATEWAY_DATA": str(folder / "data"),
         "DATABASE_URL": database_url,
         "PORT": str(port),
-        "GATEWAY_SECRET_KEY": "x" * 32,
+        "GATEWAY_SECRET_KEY": "key-of-the-tests" * 2,
         "LUMAIL_API_TOKEN": TOKEN,
         "STRIPE_WEBHOOK_SECRET": SECRET,
         "SENDGRID_KEY": MAIL.verifying,

@@ -34,4 +34,4 @@ def test_every_type_stands_there_with_its_fields_its_lane_and_whether_it_is_forw
 
 def test_every_annotation_stands_there() -> None:
     told = {name for cells in table_under("| Field |", PAGE) for name in words_in(cells[0])}
-    assert told == {"gatewayEventId", "occurredAt", "source", *ANNOTATIONS}
+    assert told == {"gatewayEventId", "occurredAt", "timeIsArrival", "source", *ANNOTATIONS}

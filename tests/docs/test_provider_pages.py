@@ -18,6 +18,7 @@ from gateway.events import EventType
 from gateway.startup import configured
 from gateway.translation import bounce
 from gateway.translation.adapter import Adapter, Context, SourceEvent, Translation, split, translate
+from gateway.translation.mail import Bounce
 from gateway.translation.registry import samples
 from tests.adapters.cases import ADAPTERS, NOW, Remembered, options_of, tell, verified
 
@@ -135,15 +136,13 @@ def modules_of(adapter: Adapter) -> Sequence[ModuleType]:
     return [module, *(importlib.import_module(found.name) for found in inner)]
 
 
-def bounce_words(adapter: Adapter) -> Iterator[tuple[str, str, str | None]]:
-    """The provider's words for bounces in an adapter's tables: word, kind, and stage where the table tells it."""
+def bounce_words(adapter: Adapter) -> Iterator[tuple[str, str, str]]:
+    """The provider's words for bounces in an adapter's tables: word, kind and stage."""
     for module in modules_of(adapter):
         for table in vars(module).values():
-            entries = table.items() if isinstance(table, dict) else ()
-            for word, value in entries:
-                kind, stage = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
-                if isinstance(kind, str) and kind in KINDS and word not in ("", None):
-                    yield str(word).lower() if isinstance(word, bool) else word, kind, stage
+            for word, act in table.items() if isinstance(table, dict) else ():
+                if isinstance(act, Bounce):
+                    yield word.removeprefix("Bounce."), act.kind, act.stage
 
 
 def bounce_rows(adapter: Adapter) -> list[tuple[list[str], str, str]]:
@@ -159,7 +158,7 @@ def test_every_word_for_a_bounce_is_documented(adapter: Adapter) -> None:
     missing = [
         (word, kind, stage)
         for word, kind, stage in bounce_words(adapter)
-        if not any(word in words and kind == told and stage in (None, at) for words, told, at in rows)
+        if not any(word in words and (kind, stage) == (said, at) for words, said, at in rows)
     ]
     assert missing == []
 
@@ -182,10 +181,28 @@ def test_every_kind_of_bounce_that_is_made_is_documented(adapter: Adapter) -> No
         if one.type is EventType.EMAIL_BOUNCED and "bounceStage" in one.data
     }
     stages = {stage for _, _, stage in bounce_rows(adapter)}
-    assert {stage for _, stage in made} == stages
+    assert {stage for _, stage in made} | {bounce.BLOCKED} == stages | {
+        bounce.BLOCKED
+    }  # which the server can say of all
 
 
-def test_the_codes_that_decide_are_documented() -> None:
-    page = (DOCS / "bounces.md").read_text()
-    said = [(code, kind.strip("`")) for codes, kind in table_under("| code |", page) for code in words_in(codes)]
-    assert [(code, bounce.judge(bounce.UNDETERMINED, code)) for code, _ in said] == said
+def judgements() -> list[tuple[str, bounce.Verdict]]:
+    """Each example of docs/bounces.md of what a mail server says, and what the page says of it."""
+    rows = table_under("| the mail server says |", (DOCS / "bounces.md").read_text())
+    return [
+        (words, bounce.Verdict(kind.strip("`"), stage.strip("`")))
+        for said, kind, stage in rows
+        for words in words_in(said)
+    ]
+
+
+@pytest.mark.parametrize(("words", "verdict"), judgements())
+@pytest.mark.parametrize("label", KINDS)
+def test_what_a_server_says_decides_as_the_page_says(words: str, verdict: bounce.Verdict, label: str) -> None:
+    assert bounce.judge(bounce.Verdict(label), words) == verdict
+
+
+@pytest.mark.parametrize("words", ["550 5.0.0 x", "550 5.1.0 x", "550 no", "498", "499", "605", "550 no (Exim 4.97.1)"])
+def test_what_decides_nothing_leaves_the_label(words: str) -> None:
+    for label in (bounce.Verdict(bounce.HARD), bounce.Verdict(bounce.UNDETERMINED)):
+        assert bounce.judge(label, words) == label

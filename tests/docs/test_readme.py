@@ -3,14 +3,11 @@
 import os
 import re
 import subprocess
-from typing import Any
 
 import pytest
-from marshmallow import Schema
 
-import gateway.events
 from gateway.events import MONEY_TYPES, faults_of
-from gateway.translation import adapter, payload
+from gateway.translation import adapter, mail
 from gateway.translation.adapter import Adapter
 from gateway.translation.registry import default_sample
 from tests.adapters.cases import ADAPTERS, NOW, Remembered, options_of, tell
@@ -62,23 +59,15 @@ def test_the_smallest_adapter_is_as_short_as_it_says() -> None:
     assert f"of {lines[smallest]} lines in the smallest case ({title})" in " ".join(README.split())
 
 
-class BounceSchema(Schema):
-    id = payload.Text(required=True)
-    to = payload.Email(required=True)
-    error = payload.Text(required=True)
-
-
-def test_the_handler_of_the_example_makes_an_event_that_lumail_takes() -> None:
-    known = {**vars(adapter), **vars(gateway.events), "Any": Any, "BounceSchema": BounceSchema}
-    known["handlers"] = adapter.Handlers()
+def test_the_table_of_the_example_makes_events_that_lumail_takes() -> None:
+    known = {**vars(mail), "mail": mail}
     exec(README.split("```python\n")[1].split("```")[0], known)
-    bounced = {"id": "m1", "to": "Ana@Example.com", "error": "550 no such user"}
-    handler = known["handlers"]["message.bounced"]
-    told = handler(
-        adapter.SourceEvent("m1", "message.bounced", NOW, bounced), adapter.Context("acme", NOW, Remembered())
-    )
-    [made] = told.events
-    assert (made.type, made.subscriber, faults_of(made)) == ("EMAIL_BOUNCED", "ana@example.com", {})
+    handlers = mail.handlers(known["read"], known["TABLE"])
+    item = {"to": "Ana@Example.com", "message": {"id": 17}, "kind": "permanent", "answer": "550 no such user"}
+    for word, made in {"message.bounced": "EMAIL_BOUNCED", "message.reported": "EMAIL_COMPLAINED"}.items():
+        context = adapter.Context("acme", NOW, Remembered())
+        [event] = handlers[word](adapter.SourceEvent("m1", word, NOW, item), context).events
+        assert (event.type, event.subscriber, faults_of(event)) == (made, "ana@example.com", {})
 
 
 def test_what_up_greets_with_is_what_it_says(up: Started) -> None:

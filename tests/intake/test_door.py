@@ -7,6 +7,7 @@ import sqlite3
 from typing import Any
 
 import pytest
+from werkzeug.test import EnvironBuilder
 
 from gateway.ledger.identity import fingerprint
 from gateway.ledger.schema import events, rejections, webhooks
@@ -120,6 +121,34 @@ def test_an_unknown_source_gets_404_and_its_path_is_counted(shop: Shop) -> None:
     assert rows(shop.ledger, rejections, "source", "path", "cause", "count") == [
         (None, "/webhooks/shpo", "unknown_source", 2)
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("/webhooks//shop", "/webhooks//shop"),
+        ("/webhooks/shop/secret-token/more", "/webhooks/shop/***/***"),
+        ("/webhooks/", "/webhooks/"),
+        ("/webhooks", "/webhooks"),
+        ("/Webhooks/shop", "/Webhooks/shop"),
+        ("/api/webhooks/shop", "/api/webhooks/shop"),
+        ("/shop", "/shop"),
+        ("/hooks/gumroad/5f0a6dfb0a5f4a6c", "/hooks/gumroad/***"),
+        ("/", "/"),
+    ],
+)
+def test_a_path_of_any_form_that_is_no_source_is_counted(shop: Shop, path: str, kept: str) -> None:
+    request = EnvironBuilder(method="POST", data=b"{}")
+    environ = request.get_environ() | {"PATH_INFO": path}
+    assert shop.client.open(environ).status_code == 404
+    shop.door.refusals.flush()
+    assert rows(shop.ledger, rejections, "path", "cause", "count") == [(kept, "unknown_source", 1)]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_one_slash_at_the_end_is_the_source_itself(shop: Shop, method: str) -> None:
+    answer = shop.client.open("/webhooks/shop/", method=method, data=b"{}")
+    assert answer.status_code == (401 if method == "POST" else 200)  # found, and not signed
 
 
 def test_only_the_newest_hundred_refusals_of_a_source_are_kept(shop: Shop) -> None:

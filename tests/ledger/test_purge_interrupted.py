@@ -69,7 +69,7 @@ def is_used_up(left: list[int]) -> bool:
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    events=st.lists(
+    facts=st.lists(
         st.tuples(st.sampled_from(sorted(SETTLED)), st.integers(1, 3), st.booleans()), min_size=1, max_size=12
     ),
     stops=st.lists(st.integers(0, 4), max_size=6),

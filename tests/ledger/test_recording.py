@@ -166,6 +166,14 @@ def test_an_older_lesson_adds_but_does_not_overwrite(ledger: Ledger) -> None:
     assert rows(ledger, memory, "values") == [({"email": "new@example.com", "name": "Ana"},)]
 
 
+def test_a_lesson_without_a_time_adds_but_does_not_overwrite(ledger: Ledger) -> None:
+    dated = Memo("customer:1", {"email": "new@example.com"}, NOON)
+    undated = Memo("customer:1", {"email": "?@example.com", "name": "Ana"}, NOON + timedelta(1), undated=True)
+    record(ledger, submission(told(memos=(dated,))))
+    record(ledger, submission(told(memos=(undated,))))
+    assert rows(ledger, memory, "values") == [({"email": "new@example.com", "name": "Ana"},)]
+
+
 def test_a_translation_that_rests_on_changed_memory_is_made_again_under_the_lock(ledger: Ledger) -> None:
     def translated_item(known: Any) -> TranslatedItem:
         subscriber = known and known["email"]

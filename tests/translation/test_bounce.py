@@ -6,27 +6,78 @@ from hypothesis import strategies as st
 
 from gateway.translation import bounce
 
+HARD, SOFT, OPEN = bounce.Verdict(bounce.HARD), bounce.Verdict(bounce.SOFT), bounce.Verdict(bounce.UNDETERMINED)
+BLOCKED = bounce.Verdict(bounce.SOFT, bounce.BLOCKED)
+SUPPRESSED = bounce.Verdict(bounce.UNDETERMINED, bounce.REJECTED)
+
 
 @pytest.mark.parametrize(
     ("label", "texts", "verdict"),
     [
-        (bounce.UNDETERMINED, ("550 5.1.1 no such user",), bounce.HARD),
-        (bounce.SOFT, ("550-5.1.1 The account does not exist",), bounce.HARD),
-        (bounce.HARD, ("552 5.2.2 mailbox full",), bounce.SOFT),
-        (bounce.HARD, ("5.0.0", "452 4.2.2 over quota"), bounce.SOFT),
-        (bounce.HARD, ("421 try again later",), bounce.SOFT),
-        (bounce.HARD, ("552 no room",), bounce.SOFT),
-        (bounce.UNDETERMINED, ("smtp; 550 5.1.10 null MX",), bounce.HARD),
-        (bounce.HARD, ("550 unknown",), bounce.HARD),
-        (bounce.SOFT, ("5.0.0",), bounce.SOFT),
-        (bounce.UNDETERMINED, ("554 5.7.1 refused by policy",), bounce.UNDETERMINED),
-        (bounce.HARD, ("blocked by 4.2.2.1 and 10.4.2.2",), bounce.HARD),
-        (bounce.HARD, ("since version 14.4.2",), bounce.HARD),
-        (bounce.UNDETERMINED, (None, ""), bounce.UNDETERMINED),
+        (OPEN, ("550 5.1.1 no such user",), HARD),
+        (SOFT, ("550-5.1.1 The account does not exist",), HARD),
+        (HARD, ("552 5.2.2 mailbox full",), SOFT),
+        (HARD, ("5.0.0", "452 4.2.2 over quota"), SOFT),
+        (HARD, ("421 try again later",), SOFT),
+        (HARD, ("552 no room",), SOFT),
+        (OPEN, ("smtp; 550 5.1.10 null MX",), HARD),
+        (HARD, ("550 unknown",), HARD),
+        (SOFT, ("5.0.0",), SOFT),
+        (OPEN, ("bounced (550 5.1.1 gone)",), HARD),
+        (OPEN, ("550 #5.1.1 gone",), HARD),
+        (OPEN, ("dear sender,\n  550-5.1.1 gone\n",), HARD),
+        (HARD, ("through 4.2.2.1 and 10.4.2.2",), HARD),
+        (HARD, ("since version 14.4.2",), HARD),
+        (HARD, ("550 No such user here (Exim 4.97.1)",), HARD),
+        (HARD, ("550 rejected on 4.1.2026",), HARD),
+        (HARD, ("450@example.com is gone",), HARD),
+        (OPEN, ("498", "No MX for example.con"), OPEN),
+        (OPEN, ("605", "Not delivering to a previously bounced address"), OPEN),
+        (SUPPRESSED, ("blocked: spam",), SUPPRESSED),
+        (SUPPRESSED, ("550 5.1.1 unknown",), bounce.Verdict(bounce.HARD, bounce.REJECTED)),
+        (OPEN, (None, ""), OPEN),
     ],
 )
-def test_a_code_that_decides_overrules_the_label(label: str, texts: tuple[str | None, ...], verdict: str) -> None:
+def test_a_code_that_decides_overrules_the_label(
+    label: bounce.Verdict, texts: tuple[str | None, ...], verdict: bounce.Verdict
+) -> None:
     assert bounce.judge(label, *texts) == verdict
+
+
+@pytest.mark.parametrize("label", [HARD, SOFT, OPEN, BLOCKED])
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        ("550 5.7.1 Client host blocked using zen.example", BLOCKED),
+        ("554 Service unavailable; Client host [192.0.2.1] blacklisted", BLOCKED),
+        ("550-5.7.26 unauthenticated email is not accepted due to the domain's DMARC policy", BLOCKED),
+        ("550 spam content", BLOCKED),
+        ("550 5.7.0 rejected", BLOCKED),
+        ("550 5.7.13 account disabled", BLOCKED),
+        ("550-Verification failed for <news@example.com>\n550-No such user here\n550 Sender verify failed", BLOCKED),
+        ("550 5.7.17 the mailbox has a new owner", HARD),
+        ("550 5.7.18 the domain has a new owner", HARD),
+        ("550 5.7.1 <ana@example.com>: user unknown", HARD),
+        ("550 5.4.1 Recipient not found by SMTP address lookup", HARD),
+        ("550 5.1.1 unknown user; listed at zen.example as a source of spam", HARD),
+        ("550 5.2.1 disabled for spam", HARD),
+        ("550 <spamtrap@example.com> no such user", HARD),
+        ("554 delivery error: dd This user doesn't have a mail.example.com account", HARD),
+        ("550 Invalid recipient", HARD),
+        ("mailbox is full", SOFT),
+    ],
+)
+def test_words_and_codes_of_policy_are_about_the_sender_unless_nobody_is_there(
+    label: bounce.Verdict, words: str, verdict: bounce.Verdict
+) -> None:
+    expected = BLOCKED if (label, verdict) == (BLOCKED, SOFT) else verdict
+    assert bounce.judge(label, words) == expected
+
+
+def test_where_the_provider_says_soft_and_the_server_says_no_more_than_never_nobody_knows() -> None:
+    assert bounce.judge(SOFT, "5.3.0", "550 Mailbox access denied") == OPEN
+    assert bounce.judge(SOFT, "5.0.0", "550 Mailbox access denied") == SOFT
+    assert bounce.judge(BLOCKED, "5.3.0", "550 Mailbox access denied") == BLOCKED
 
 
 @pytest.mark.parametrize(
@@ -45,7 +96,7 @@ def test_the_reason_is_the_servers_words_with_the_code(words: str | None, status
 
 @given(st.text(max_size=200))
 def test_any_words_get_a_verdict(text: str) -> None:
-    assert bounce.judge(bounce.UNDETERMINED, text) in (bounce.HARD, bounce.SOFT, bounce.UNDETERMINED)
+    assert bounce.judge(OPEN, text).kind in (bounce.HARD, bounce.SOFT, bounce.UNDETERMINED)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from gateway.translation.adapter import (
     Memo,
     SourceEvent,
     Step,
+    TimedBy,
     Translation,
     Unreadable,
     split,
@@ -254,7 +255,7 @@ ANA = MemoryKey("customer", "c1")
 
 def test_what_one_source_event_teaches_another_recalls() -> None:
     seen = {"type": "customer.seen", "customer": "c1", "email": "Ana@example.com", "plan": "Pro"}
-    assert became(MEMORY, seen).memos == (Memo(ANA, {"email": "ana@example.com", "plan": "Pro"}, NOW),)
+    assert became(MEMORY, seen).memos == (Memo(ANA, {"email": "ana@example.com", "plan": "Pro"}, NOW, undated=True),)
     order = PAID | {"email": None, "customer": "c1", "product": None}
     (event,) = became(MEMORY, order, Memory({ANA: {"email": "ana@example.com", "plan": "Pro"}})).events
     assert (event.subscriber, event.waits_for, event.data["product"]) == ("ana@example.com", None, "Pro")
@@ -338,32 +339,57 @@ OPEN = {"type": "open", "id": 1, "email": "ana@example.com", "message": 5}
 
 def test_what_mail_needs_besides_is_filled_in() -> None:
     (event,) = became(MAIL, OPEN | {"type": "sent"}).events
-    assert event.data == {"emailId": "5", "subject": "", "campaignId": "shop"}
+    assert event.data == {"emailId": "5", "subject": "", "campaignId": "shop", "timeIsArrival": True}
 
 
 def test_what_a_machine_opened_is_marked_or_dropped() -> None:
     (event,) = became(MAIL, OPEN | {"bot": True}).events
-    assert event.data == {"emailId": "5", "subject": "", "machine": True, "campaignId": "7"}
+    assert event.data == {"emailId": "5", "subject": "", "machine": True, "campaignId": "7", "timeIsArrival": True}
     dropped = became(MAIL, OPEN | {"bot": True}, machine_opens="drop")
     assert dropped.ignored == "no person did it, and machine_opens is drop"
     (event,) = became(MAIL, OPEN | {"bot": False}, machine_opens="drop").events
     assert "machine" not in event.data
 
 
+BOUNCE = {"type": "bounce", "id": "b:1", "kind": "hard", "why": "smtp; 550 no", "stage": "sent"}
+
+
+def test_a_bounce_says_what_the_server_said() -> None:
+    (event,) = became(MAIL, OPEN | BOUNCE).events
+    assert (event.data["reason"], event.data["bounceType"], event.detail_rank) == ("550 no", "hard", 1)
+    with pytest.raises(PayloadError, match="keys: id must give kind:id"):
+        became(MAIL, OPEN | BOUNCE | {"id": "no-kind"})
+
+
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "kind", "stage"),
     [
-        ({"id": "no-kind"}, "keys: id must give kind:id"),
-        ({"stage": "lost"}, "data.bounceStage: must be sent, blocked or rejected"),
-        ({"kind": "firm"}, "an event that Lumail would refuse"),
+        ({"why": "550 5.7.1 blocked using zen.example"}, "soft", "blocked"),
+        ({"why": "550 5.1.1 no such user", "kind": "soft"}, "hard", "sent"),
+        ({"kind": "firm"}, "undetermined", "sent"),
+        ({"kind": {}, "stage": 17, "why": None}, "undetermined", None),
+        ({"stage": "rejected", "why": "blocked for spam"}, "hard", "rejected"),
     ],
+    ids=str,
 )
-def test_a_bounce_keeps_to_the_words_of_bounces(change: dict[str, Any], reason: str) -> None:
-    bounce = {"type": "bounce", "id": "b:1", "kind": "hard", "why": "smtp; 550 no", "stage": "sent"}
-    (event,) = became(MAIL, OPEN | bounce).events
-    assert (event.data["reason"], event.detail_rank) == ("550 no", 1)
-    with pytest.raises(PayloadError, match=reason):
-        became(MAIL, OPEN | bounce | change)
+def test_a_bounce_is_judged_by_the_words_of_the_server_and_costs_nothing(
+    change: dict[str, Any], kind: str, stage: str | None
+) -> None:
+    (event,) = became(MAIL, OPEN | BOUNCE | change).events
+    assert (event.data["bounceType"], event.data.get("bounceStage")) == (kind, stage)
+
+
+@pytest.mark.parametrize("odd", [None, {}, [], True, "", 10**50])
+def test_what_only_decorates_mail_costs_no_event(odd: Any) -> None:
+    (event,) = became(MAIL, OPEN | {"message": odd, "bot": odd, "id": odd}).events
+    assert (event.type, event.subscriber) == (EventType.EMAIL_OPENED, "ana@example.com")
+
+
+@pytest.mark.parametrize("odd", ["soon", 0, {}, True, None, 10**30, "2025-11-03 09:00:00"])
+def test_a_time_of_mail_that_is_none_is_that_of_arrival_and_no_part_of_a_key(odd: Any) -> None:
+    (event,) = source_events(MAIL, {"type": "a", "at": odd})
+    assert isinstance(event, SourceEvent)
+    assert (event.occurred_at, event.reported_at, event.timed_by) == (NOW, None, TimedBy.ARRIVAL)
 
 
 def test_each_step_is_explained() -> None:

@@ -28,6 +28,10 @@ def test_a_body_is_read_exactly(body: bytes, value: Any) -> None:
     assert json_body.load(body) == value
 
 
+def test_other_bytes_cost_a_body_nothing_but_themselves() -> None:
+    assert json_body.load(b'[{"a": "f\xfcr"}, {"b": 1}]') == [{"a": "f\ufffdr"}, {"b": 1}]
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"NaN", b"[Infinity]", b"[-Infinity]", b"\xff", b"[1e999999999]", b"[" * 100_000, b"1" * 5000, b"{}{}"],

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import PayloadError
 from gateway.translation import payload
-from gateway.translation.payload import Email, First, Flag, Part, PayloadSchema, Reference, Text, UnixTime, Whole
+from gateway.translation.payload import Email, Flag, Part, PayloadSchema, Reference, Text, UnixTime, Whole
 from tests.translation.test_moment import NINE
 
 
@@ -79,18 +79,6 @@ def test_an_address_that_is_none_matters_only_where_one_is_required() -> None:
     assert payload.load(SCHEMA, {"id": "a", "whose": "n/a"})["whose"] is None
     with pytest.raises(PayloadError, match="Not an e-mail address"):
         payload.load(StrictSchema(), {"whose": "n/a"})
-
-
-@pytest.mark.parametrize(
-    ("told", "loaded"),
-    [(["a", "b"], "a"), (" a ", "a"), ([], None), ([5], None), (None, None), ({}, None), ("", None)],
-    ids=str,
-)
-def test_of_an_array_of_texts_the_first_counts(told: object, loaded: str | None) -> None:
-    class TaggedSchema(PayloadSchema):
-        tags = First()
-
-    assert payload.load(TaggedSchema(), {"tags": told}) == {"tags": loaded}
 
 
 def test_an_empty_array_in_the_place_of_an_object_is_an_empty_object() -> None:

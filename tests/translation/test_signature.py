@@ -11,7 +11,7 @@ import gateway
 from gateway.errors import RejectionCause, SignatureError, UnavailableError
 from gateway.translation import schemes
 from gateway.translation.schemes import reading
-from gateway.translation.signature import KeyPair, Reads, Scheme, SelfProving, Signed, Unproven, verify
+from gateway.translation.signature import Fetch, KeyPair, Reads, Scheme, SelfProving, Signed, Unproven, verify
 from gateway.translation.webhook import Webhook
 from tests.translation.requests import NOW, request
 
@@ -98,6 +98,9 @@ def test_an_adapter_may_bring_a_scheme_of_its_own() -> None:
 
 class Announced(InTheBody, SelfProving):
     """Believes, without a secret, what says of itself that it is genuine; what it is silent about, secrets decide."""
+
+    def fetching(self, fetch: Fetch) -> Scheme:
+        return self
 
     def prove(self, webhook: Webhook, secrets: Sequence[str]) -> Signed | None:
         match webhook.body:

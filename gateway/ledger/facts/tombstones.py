@@ -71,18 +71,19 @@ class Tombstones:
 
     def _is_erased(self, fact: LumailEvent, recall: Recall) -> bool:
         if fact.subscriber is not None:
-            return self._lies(person(fact.subscriber), fact.occurred_at)
+            return self._lies(person(fact.subscriber), None if fact.undated else fact.occurred_at)
         if fact.waits_for is None or self._at[memo(fact.waits_for)] is None:
             return False
         return recall(fact.waits_for) is None
 
     def _is_forgotten(self, one: Memo) -> bool:
-        address = one.values.get("email")
-        return self._lies(memo(one.key), one.at) or (isinstance(address, str) and self._lies(person(address), one.at))
+        address, at = one.values.get("email"), None if one.undated else one.at
+        return self._lies(memo(one.key), at) or (isinstance(address, str) and self._lies(person(address), at))
 
-    def _lies(self, name: str, at: datetime) -> bool:
+    def _lies(self, name: str, at: datetime | None) -> bool:
+        """What has no time may be from before."""
         until = self._at[name]
-        return until is not None and at <= until
+        return until is not None and (at is None or at <= until)
 
     def _read(self, names: set[str]) -> None:
         if self._salt is None:

@@ -41,7 +41,7 @@ class WorkingMemory:
         known = self._known[memo.key]
         if known is None:
             learnt: Remembered = (dict(memo.values), memo.at)
-        elif memo.at >= known[1]:
+        elif memo.at >= known[1] and not memo.undated:
             learnt = ({**known[0], **memo.values}, memo.at)
         else:
             learnt = ({**memo.values, **known[0]}, known[1])

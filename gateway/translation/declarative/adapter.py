@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 from marshmallow import Schema, fields, validate
 
 from gateway.errors import AdapterError, PayloadError
-from gateway.events import DATA_SCHEMAS, EventType, LumailEvent, MemoryKey
-from gateway.translation import bounce, json_body, money, person
+from gateway.events import DATA_SCHEMAS, MAIL_TYPES, EventType, LumailEvent, MemoryKey
+from gateway.translation import bounce, json_body, key, moment, money, person
 from gateway.translation.adapter import (
     Adapter,
     Context,
@@ -22,6 +22,7 @@ from gateway.translation.adapter import (
     Memo,
     SourceEvent,
     Step,
+    TimedBy,
     Translation,
     Unreadable,
     covers,
@@ -31,6 +32,7 @@ from gateway.translation.declarative.expressions import Expression, is_true
 from gateway.translation.declarative.functions import point_in_time
 from gateway.translation.declarative.schema import FILLED_IN, Declaration, Emission, Rule, read
 from gateway.translation.declarative.scope import STEPS, Scope
+from gateway.translation.item import as_flag
 from gateway.translation.mail import MailOptions
 from gateway.translation.schemes import StandardWebhooks
 from gateway.translation.shared_secret import SharedSecretOptions, shared_secret
@@ -85,6 +87,8 @@ def adapter_from(text: str, file: str) -> Adapter:
         split=partial(_split, declared),
         handlers=handlers,
         ignored=declared.ignored,
+        claims=declared.claims,
+        marks=declared.bodies,
         options=_options(declared),
         delivery_id=partial(_delivery_id, declared),
         probe=partial(_is_probe, declared.probe),
@@ -134,13 +138,16 @@ def _source_event(declared: Declaration, item: Any, verified: VerifiedWebhook, s
         kind = _name("type", declared.type, content, scope)
         if kind is None:
             return Unreadable(f"no type: {declared.type.text} gives nothing")
+        at = _time(declared, content, scope)
+        no_time = TimedBy.NOTHING if declared.occurred_at is None else TimedBy.ARRIVAL
         return SourceEvent(
-            id=_name("id", declared.id, content, scope),
+            id=_name_if_any("id", declared.id, content, scope),
             type=kind,
-            occurred_at=_time(declared.occurred_at, content, scope) or verified.webhook.received_at,
+            occurred_at=at or verified.signed_at or verified.webhook.received_at,
             payload=content,
             account=_name("account", declared.account, content, scope),
             test=_truth(declared.test, content, scope),
+            timed_by=TimedBy.ITEM if at else TimedBy.ENVELOPE if verified.signed_at else no_time,
         )
     except PayloadError as error:
         return Unreadable(str(error))
@@ -209,6 +216,14 @@ def _name(place: str, expression: Expression | None, value: Any, scope: Scope) -
     return _text(_evaluated(place, expression, value, scope), place)[:LONGEST_NAME] or None
 
 
+def _name_if_any(place: str, expression: Expression | None, value: Any, scope: Scope) -> str | None:
+    """As `_name`, but what is no name is none."""
+    try:
+        return _name(place, expression, value, scope)
+    except PayloadError:
+        return None
+
+
 def _text(found: Any, place: str) -> str:
     """Empty for null."""
     if found is None:
@@ -220,16 +235,22 @@ def _text(found: Any, place: str) -> str:
     raise PayloadError(f"{place}: neither text nor a whole number")
 
 
-def _time(expression: Expression | None, value: Any, scope: Scope) -> datetime | None:
-    if expression is None:
-        return None
-    found = _evaluated("occurred_at", expression, value, scope)
-    if found is None or found == "":
+def _time(declared: Declaration, value: Any, scope: Scope) -> datetime | None:
+    """When it happened; None where that is not told. In a file about mail an odd time is none. Raises PayloadError."""
+    if declared.occurred_at is None:
         return None
     try:
-        return point_in_time(found)
+        found = _evaluated("occurred_at", declared.occurred_at, value, scope)
+        at = None if found is None or found == "" else point_in_time(found)
     except PayloadError as error:
+        if _tells_mail(declared):
+            return None
         raise PayloadError(f"occurred_at: {error}") from error
+    return at if at is None or moment.is_plausible(at) or not _tells_mail(declared) else None
+
+
+def _tells_mail(declared: Declaration) -> bool:
+    return any(rule.emission is not None and rule.emission.type in MAIL_TYPES for rule in declared.rules)
 
 
 def _truth(expression: Expression | None, value: Any, scope: Scope) -> bool:
@@ -262,9 +283,10 @@ def _product(found: Any) -> str | None:
 
 
 def _bool(found: Any) -> bool:
-    if isinstance(found, bool):
-        return found
-    raise PayloadError("neither true nor false")
+    flag = as_flag(found)
+    if flag is None:
+        raise PayloadError("neither true nor false")
+    return flag
 
 
 def _marked(found: Any) -> bool | None:
@@ -275,6 +297,12 @@ def _stage(found: Any) -> str:
     if found in ("sent", "blocked", "rejected"):
         return str(found)
     raise PayloadError("must be sent, blocked or rejected")
+
+
+def _kind(found: Any) -> str:
+    if found in (bounce.HARD, bounce.SOFT, bounce.UNDETERMINED):
+        return str(found)
+    raise PayloadError("must be hard, soft or undetermined")
 
 
 def _as_it_is(found: Any) -> Any:
@@ -305,8 +333,8 @@ _BY_KIND: Mapping[type[fields.Field[Any]], _Convert] = {
 def _converter(emit: EventType, name: str) -> _Convert:
     if name == "product":
         return _product
-    if emit is EventType.EMAIL_BOUNCED and name == "reason":
-        return _server_words
+    if emit is EventType.EMAIL_BOUNCED and name in ("reason", "bounceType"):
+        return _server_words if name == "reason" else _kind
     member = DATA_SCHEMAS[emit].fields.get(name)
     return _ANNOTATIONS[name] if member is None else _BY_KIND.get(type(member), _as_it_is)
 
@@ -320,12 +348,16 @@ class _Datum:
     convert: _Convert
     required: bool
 
-    def read(self, content: Any, scope: Scope) -> Any:
-        """What is told, in the kind that the field has; None where nothing is. Raises PayloadError."""
+    def read(self, content: Any, scope: Scope, *, or_none: bool = False) -> Any:
+        """What is told, in the kind that the field has; None where nothing is. Raises PayloadError, but with `or_none`
+        what is of another kind is nothing.
+        """
         try:
             found = self.expression.evaluate(content, scope)
             return None if found is None else self.convert(found)
         except PayloadError as error:
+            if or_none:
+                return None
             raise PayloadError(f"data.{self.name}: {error}") from error
 
 
@@ -336,8 +368,11 @@ class _Maker:
         self.rule = rule
         self._data: tuple[_Datum, ...] = ()
         self._fill: tuple[str, ...] = ()
+        self._of_mail = self._judges_itself = False
         if rule.emission is not None:
             emit = rule.emission.type
+            self._of_mail = emit in MAIL_TYPES
+            self._judges_itself = "bounce_type(" in getattr(rule.emission.data.get("bounceType"), "text", "")
             needed = {name for name, member in DATA_SCHEMAS[emit].fields.items() if member.required}
             self._data = tuple(
                 _Datum(name, one, _converter(emit, name), name in needed - FILLED_IN)
@@ -347,14 +382,21 @@ class _Maker:
 
     def event(self, emission: Emission, event: SourceEvent, content: Any, scope: Scope, source: str) -> LumailEvent:
         """Raises PayloadError where the payload does not tell what the event needs."""
-        keys = _content_keys("keys", emission.keys, content, scope)
+        subscriber, waits_for = self._subscriber(emission.subscriber, content, scope)
+        data, keys = (
+            self._content_data(content, scope, source),
+            _content_keys("keys", emission.keys, content, scope, self._of_mail),
+        )
+        if not keys and self._of_mail:
+            keys = (_composed_key(event, subscriber, data),)
         if not keys:
             raise PayloadError("keys: none of them is told")
-        subscriber, waits_for = self._subscriber(emission.subscriber, content, scope)
+        if "emailId" in DATA_SCHEMAS[emission.type].fields:
+            data.setdefault("emailId", event.id or keys[0])
         return LumailEvent(
             type=emission.type,
             subscriber=subscriber,
-            data=self._content_data(content, scope, source),
+            data=data,
             occurred_at=event.occurred_at,
             keys=keys,
             waits_for=waits_for,
@@ -377,14 +419,26 @@ class _Maker:
     def _content_data(self, content: Any, scope: Scope, source: str) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for datum in self._data:
-            found = datum.read(content, scope)
+            found = datum.read(content, scope, or_none=self._of_mail)
             if found is not None:
                 data[datum.name] = found
-            elif datum.required:
+            elif datum.required and not self._of_mail:
                 raise PayloadError(f"data.{datum.name}: {datum.expression.text} gives nothing")
         for name in self._fill:
             data.setdefault(name, "" if name == "subject" else source)
-        return data
+        if self.rule.emission is not None and self.rule.emission.type is EventType.EMAIL_CLICKED:
+            data.setdefault("targetUrl", "")
+        return data if "bounceType" not in {datum.name for datum in self._data} else self._judged(data)
+
+    def _judged(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """A bounce's data, where the mail server's words know better than what the file says (see `bounce`)."""
+        content, stage, reason = data.get("bounceType"), data.get("bounceStage"), data.get("reason", "no reason told")
+        label = bounce.Verdict(content or bounce.UNDETERMINED, stage or bounce.SENT)
+        found = bounce.judge(label, reason)
+        if content is not None and self._judges_itself and found.kind != content:
+            found = label
+        staged = {"bounceStage": found.stage} if stage or found.stage != bounce.SENT else {}
+        return {**data, "reason": reason, "bounceType": found.kind, **staged}
 
     def memos(self, event: SourceEvent, content: Any, scope: Scope) -> list[Memo]:
         """What is to be remembered; nothing where the id or all values are missing."""
@@ -415,14 +469,34 @@ def _memorable(place: str, expression: Expression, content: Any, scope: Scope) -
     return str(found) if isinstance(found, Decimal) else None if found == "" else found
 
 
-def _content_keys(place: str, keys: Sequence[tuple[str, Expression]], content: Any, scope: Scope) -> tuple[str, ...]:
-    """The keys that the payload tells; those that are null are left out. Raises PayloadError."""
+def _composed_key(event: SourceEvent, subscriber: str | None, data: Mapping[str, Any]) -> str:
+    """The key of what the payload tells no id of, made of what it tells."""
+    if event.id is not None:
+        return f"event:{event.id}"
+    at = None if event.reported_at is None else moment.to_iso(event.reported_at)
+    return key.composed(event.type, data.get("emailId"), subscriber, at, data.get("targetUrl"))
+
+
+def _content_keys(
+    place: str, keys: Sequence[tuple[str, Expression]], content: Any, scope: Scope, or_none: bool = False
+) -> tuple[str, ...]:
+    """The keys that the payload tells; those that are null are left out, and with `or_none` those that can't be names.
+
+    Raises PayloadError.
+    """
     found = []
     for kind, expression in keys:
-        id_ = _text(_evaluated(place, expression, content, scope), place)
+        try:
+            id_ = _text(_evaluated(place, expression, content, scope), place)
+        except PayloadError:
+            if not or_none:
+                raise
+            continue
         if not id_:
             continue
         key = f"{kind}:{id_}" if kind else id_
+        if or_none and key != key.strip(":"):
+            continue
         if ":" not in key.strip(":"):
             raise PayloadError(f"{place}: {expression.text} must give kind:id")
         found.append(key)
@@ -550,6 +624,6 @@ def _no_event(rule: Rule, content: Any, scope: Scope, context: Context) -> str |
         return f"payments come from {context.options.get('payments_from')} here (payments_from)"
     machine = emission.data.get("machine")
     if machine is not None and context.options.get("machine_opens") == "drop":
-        made_by_machine = _evaluated("data.machine", machine, content, scope) is True
+        made_by_machine = as_flag(_evaluated("data.machine", machine, content, scope)) is True
         return "no person did it, and machine_opens is drop" if made_by_machine else None
     return None

@@ -29,6 +29,7 @@ _KEYS: _Form = {"anyOf": [_EXPRESSIONS, {"type": "array", "items": _EXPRESSION, 
 _TYPES: _Form = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
 }
+_NAMES: _Form = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 _PAGE: _Form = {"type": "string", "pattern": "^https://"}
 
 _FORMS: Mapping[type[members.Field[Any]], _Form] = {
@@ -46,6 +47,16 @@ _FORMS: Mapping[type[members.Field[Any]], _Form] = {
             {"type": "array", "items": {"type": "string"}},
             {"type": "object", "additionalProperties": {"type": "string", "description": "Why it is left out."}},
         ]
+    },
+    yaml_schema.Bodies: {
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "properties": {"has": _NAMES, "lacks": _NAMES},
+            "required": ["has"],
+            "additionalProperties": False,
+        },
+        "minProperties": 1,
     },
     yaml_schema.Body: {
         "anyOf": [

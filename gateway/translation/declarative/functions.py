@@ -90,14 +90,7 @@ def decimal(scope: Scope, value: Any) -> Decimal:
 
 def point_in_time(value: Any, zone: Any = None) -> datetime:
     """The time that a value tells in any form that providers use. Raises PayloadError."""
-    if not isinstance(value, str):
-        return moment.from_unix(value)
-    text = value[:100].strip()
-    if text.replace(".", "", 1).isdecimal():
-        return moment.from_unix(text)
-    if text[:3].isalpha():
-        return moment.from_rfc2822(text)
-    return moment.from_iso(text, None if zone is None else _zone(str(zone)))
+    return moment.read(value, None if zone is None else _zone(str(zone)))
 
 
 def iso_time(scope: Scope, value: Any, zone: Any = None) -> str:
@@ -180,7 +173,7 @@ def split_part(scope: Scope, text: Any, separator: Any, place: Any) -> str | Non
 def bounce_type(scope: Scope, label: Any, *texts: Any) -> str:
     if label not in (bounce.HARD, bounce.SOFT, bounce.UNDETERMINED):
         raise PayloadError("the provider's label must be hard, soft or undetermined; lookup() translates its words")
-    return bounce.judge(label, *(None if text is None else _text(text, scope) for text in texts))
+    return bounce.judge(bounce.Verdict(label), *(None if text is None else _text(text, scope) for text in texts)).kind
 
 
 def join(scope: Scope, separator: Any, parts: Any) -> str | None:

@@ -17,7 +17,7 @@ from gateway.errors import AdapterError
 from gateway.events import DATA_SCHEMAS, EventType
 from gateway.formats.durations import Duration
 from gateway.translation import schemes
-from gateway.translation.adapter import covers
+from gateway.translation.adapter import BodyMarks, Claim, covers
 from gateway.translation.declarative.expressions import Expression, compiled
 from gateway.translation.signature import Scheme
 
@@ -165,6 +165,31 @@ class Ignored(members.Field[Mapping[str, str]]):
         return {name: reasons.get(name, "the adapter's file leaves it out") for name in names}
 
 
+class Bodies(members.Field[Mapping[str, BodyMarks]]):
+    """By which fields the bodies of source event types are known."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
+    ) -> Mapping[str, BodyMarks]:
+        if not isinstance(value, dict) or not value:
+            raise ValidationError("must be a mapping of source event types: {order.*: {has: [order_key]}}")
+        Types()._deserialize(list(value), attr, data, **options)
+        wrong = {name: ["must be {has: [FIELD], lacks: [FIELD]}"] for name, marks in value.items() if not _marks(marks)}
+        if wrong:
+            raise ValidationError(wrong)
+        return {name: BodyMarks(**{word: tuple(told) for word, told in marks.items()}) for name, marks in value.items()}
+
+
+def _marks(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and {"has"} <= value.keys() <= {"has", "lacks"}
+        and all(
+            isinstance(told, list) and told and all(isinstance(one, str) for one in told) for told in value.values()
+        )
+    )
+
+
 class Body(members.Field[tuple[str, str]]):
     """`json`, `form`, or `{json_in: field}` of a form."""
 
@@ -249,6 +274,7 @@ class AdapterSchema(Schema):
         required=True, error_messages={"invalid": "must be a mapping: a scheme, and what belongs to it"}
     )
     body = Body(load_default=("json", ""))
+    bodies = Bodies(load_default=dict)
     each = Formula()
     delivery_id = Formula()
     probe = Probe(load_default=())
@@ -344,6 +370,8 @@ class Declaration:
     docs: Mapping[str, str]
     scheme: Scheme | None
     body: tuple[str, str]
+    bodies: Mapping[str, BodyMarks]
+    claims: frozenset[Claim]
     each: Expression | None
     delivery_id: Expression | None
     probe: tuple[str, ...]
@@ -388,6 +416,7 @@ class _Reading:
         self._judge_makers(rules)
         self._judge_ignored(rules)
         self._judge_calls(rules)
+        self._judge_bodies(scheme, rules)
         if self._faults:
             return None
         told, event = self._file, self._file["source_event"]
@@ -397,6 +426,8 @@ class _Reading:
             docs=told["docs"],
             scheme=scheme,
             body=told["body"],
+            bodies=told["bodies"],
+            claims=self._claims(scheme),
             each=told.get("each"),
             delivery_id=told.get("delivery_id"),
             probe=told["probe"],
@@ -439,6 +470,29 @@ class _Reading:
             self._faults.at(("verify",), str(error))
             return None
         return scheme
+
+    def _claims(self, scheme: Scheme | None) -> frozenset[Claim]:
+        """What of a source event is read from headers, where the scheme signs the body alone."""
+        if scheme is None or not scheme.signs_body:
+            return frozenset()
+        told = self._file.get("source_event", {})
+        return frozenset(
+            claim
+            for claim in Claim
+            if (found := told.get(claim.value)) and any(name == "header" for name, _ in found.calls)
+        )
+
+    def _judge_bodies(self, scheme: Scheme | None, rules: list[Rule]) -> None:
+        if Claim.TYPE not in self._claims(scheme):
+            return
+        known = self._file.get("bodies", {})
+        unmarked = [name for rule in rules for name in rule.on if not any(covers(one, name) for one in known)]
+        if unmarked:
+            self._faults.at(
+                ("bodies",),
+                f"the type stands in a header, which is not signed: name fields by which a body of "
+                f"{', '.join(dict.fromkeys(unmarked))} is known, {{order.*: {{has: [order_key], lacks: [username]}}}}",
+            )
 
     def _rules(self) -> list[Rule]:
         told = self._file.get("events", [])
