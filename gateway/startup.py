@@ -14,6 +14,7 @@ from gateway.ledger.outbox.destination_identity import Moved
 from gateway.replay.resting import fingerprint_of
 from gateway.runtime import private_redis
 from gateway.runtime.private_files import hide_folder
+from gateway.runtime.wakeups import refuse_cluster
 from gateway.translation.adapter import Adapter
 from gateway.translation.registry import adapters, beside
 from gateway.translation.secret_strength import weakness
@@ -56,6 +57,8 @@ def prepare(config: Config) -> None:
         _log.warning("data_folder.hidden", folder=str(config.data), changed=hidden, why="others could read it")
     for name, weak in weak_secrets(config).items():
         _log.warning("secret.weak", source=name, why="; ".join(weak))
+    if config.redis_url is not None:
+        refuse_cluster(config.redis_url)
     ledger = Ledger(config.database_url)
     try:
         migrate(ledger)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from gateway.cli import authoring, bulk_replays, decisions, destination_changes  # noqa: F401 - each adds commands to a group
+from gateway.cli import authoring, bulk_replays, cures, decisions, destination_changes  # noqa: F401 - each adds commands to a group
 from gateway.cli.checks import check
 from gateway.cli.destination_lists import destinations
 from gateway.cli.drift import show_drift
@@ -18,7 +18,7 @@ from gateway.cli.sources import sources
 from gateway.cli.trials import adapters, translate
 from gateway.cli.users import users
 from gateway.cli.webhook_lists import webhooks
-from gateway.errors import CommandError, ConfigError, GatewayError
+from gateway.errors import CommandError, ConfigError, GatewayError, LedgerUnavailableError
 from gateway.runtime.private_files import hide_new_files
 
 FAULTS_FOUND = 1
@@ -37,8 +37,16 @@ class _Commands(click.Group):
         except (CommandError, ConfigError) as error:
             click.echo(str(error), err=True)
             context.exit(WRONG_COMMAND)
+        except LedgerUnavailableError as error:
+            click.echo(cures.of_ledger(str(error)), err=True)
+            context.exit(FAULTS_FOUND)
         except GatewayError as error:
             click.echo(str(error), err=True)
+            context.exit(FAULTS_FOUND)
+        except BrokenPipeError:
+            raise  # click's own business: who read our output has gone
+        except OSError as error:
+            click.echo(cures.of_machine(error), err=True)
             context.exit(FAULTS_FOUND)
 
 

@@ -27,7 +27,7 @@ from gateway.ledger.migration import require_current
 from gateway.ledger.scheduling import places
 from gateway.lumail.client import Lumail, LumailResponseError, Timeouts
 from gateway.runtime import private_redis
-from gateway.runtime.wakeups import connect
+from gateway.runtime.wakeups import connect, refuse_cluster
 from gateway.startup import weak_secrets
 from gateway.translation.adapter import Claim
 from gateway.translation.registry import adapters, beside, samples
@@ -158,6 +158,7 @@ def _redis(config: Config) -> str:
     if config.redis_url is not None:
         try:
             connect(config.redis_url).ping()
+            refuse_cluster(config.redis_url)
         except (redis.RedisError, OSError) as error:
             raise ConfigError(
                 f"REDIS_URL: no answer ({type(error).__name__}); webhooks are taken all the same"
@@ -165,7 +166,10 @@ def _redis(config: Config) -> str:
         return "answers"
     if private_redis.running_url(config.data) is not None:
         return "the private one of this data folder runs"
-    return f"a private one, which `lumail-gateway up` starts with {private_redis.binary()}"
+    program = private_redis.binary()
+    if program is None:
+        return f"none on this machine: workers look every second for what is due. Faster: {private_redis.ADVICE}"
+    return f"a private one, which `lumail-gateway up` starts with {program}"
 
 
 def _lumail(config: Config, destination: Destination) -> str:

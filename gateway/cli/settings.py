@@ -104,7 +104,7 @@ def installation(said: Said) -> Installation:
     if running_live is not None:
         return running_live
     try:
-        live = Installation(configured(said.flags(), environ), None)
+        live = _ran_in(data, said, environ) or Installation(configured(said.flags(), environ), None)
     except ConfigError as error:
         if sandbox is None and (data / SANDBOX).is_dir():
             raise ConfigError(
@@ -157,6 +157,15 @@ def who() -> str:
         return f"{pwd.getpwuid(os.getuid()).pw_name} (terminal)"
     except KeyError:  # a container's user without a name
         return f"uid {os.getuid()} (terminal)"
+
+
+def _ran_in(folder: Path, said: Said, environ: Mapping[str, str]) -> Installation | None:
+    """What ran on this folder last, where nothing on the command line or in the environment names a configuration."""
+    found = running.last(folder)
+    if found is None or "GATEWAY_CONFIG" in said.flags().over(environ):
+        return None
+    beside = with_dotenv(Flags(file=found.config), os.environ)
+    return Installation(configured(Flags(), {**beside, **found.environ}), None)
 
 
 def _running_in(folder: Path, said: Said, environ: Mapping[str, str]) -> Installation | None:

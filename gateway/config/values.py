@@ -176,9 +176,13 @@ class DatabaseUrl(Text):
 class RedisUrl(Text):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
         text = super()._deserialize(value, attr, data)
-        if re.fullmatch(r"(rediss?|unix)://\S+", text):
+        if re.fullmatch(r"(rediss?|unix)://\S+", text) or re.fullmatch(
+            r"rediss?\+sentinel://[^/\s]+/[^/\s]+(/\d+)?", text
+        ):
             return text
-        raise ValidationError("must be redis://host:6379/0, rediss://… or unix:///path/to/socket")
+        raise ValidationError(
+            "must be redis://host:6379/0, rediss://…, unix:///path/to/socket or redis+sentinel://host:26379,…/master/0"
+        )
 
 
 def _near(value: object, allowed: Iterable[str]) -> str:

@@ -34,6 +34,12 @@ def adapters(folder: Path | None = None) -> Mapping[str, Adapter]:
     return collect([*in_package("adapters"), *offered(entry_points(group=ENTRY_POINTS)), *files])
 
 
+def forget() -> None:
+    """What was read of files is read anew when it is next asked for."""
+    adapters.cache_clear()
+    samples.cache_clear()
+
+
 def beside(configuration: Path) -> Path:
     """Where the YAML adapters of a configuration file lie."""
     return configuration.absolute().parent / "adapters"
