@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from gateway.errors import PayloadError, TranslationFailedError, UnavailableError, is_of_machine, place_of
-from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, Paid, Refund, Sum
+from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, Paid, RefundTotal, Sum
 from gateway.intake.account import Account, account_of
 from gateway.intake.confirming import confirm
 from gateway.intake.memory_cache import MemoryCache
@@ -300,6 +300,7 @@ def _scoped(route: Route, prefix: str, made: LumailEvent, *, makes: bool = True)
         sum=None if made.sum is None else _sum(prefix, made.sum),
         makes=makes,
         named_by=None if made.named_by is None else _key(prefix, made.named_by),
+        currencies=route.currencies,
     )
     _ = scoped.encoded  # raises what is the webhook's fault here, where it is quarantined for that
     return scoped
@@ -310,9 +311,9 @@ def _sum(prefix: str, item: Sum) -> Sum:
     if isinstance(item, Paid):
         return replace(item, provider_object=named(prefix + item.provider_object))
     balance, part = named(prefix + item.balance), named(prefix + item.provider_object)
-    if isinstance(item, Refund):
-        return replace(item, balance=balance, provider_object=part, id=named(prefix + item.id))
-    return replace(item, balance=balance, provider_object=part)
+    if isinstance(item, RefundTotal):
+        return replace(item, balance=balance, provider_object=part)
+    return replace(item, balance=balance, provider_object=part, id=named(prefix + item.id))
 
 
 def _once(route: Route, prefix: str, made: LumailEvent) -> str | None:
