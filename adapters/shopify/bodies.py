@@ -39,7 +39,7 @@ MARKS: Mapping[str, BodyMarks] = {
     "order_transactions/create": BodyMarks(has=("order_id", "kind", "status"), lacks=("transactions", "reason")),
     "orders/*": _ORDER,
     "refunds/create": BodyMarks(
-        has=("order_id", "created_at"),  # without money it may have no transactions
+        has=("id", "order_id"),  # without money it may have no transactions
         lacks=("kind", "status", "type", *_OF_THE_LAW),
     ),
     "shop/redact": BodyMarks(
