@@ -8,6 +8,7 @@ from gateway.desk.access import Role, allowed
 from gateway.desk.explaining import explain as explained
 from gateway.desk.parts import parts
 from gateway.formats.masking import masked_url, readable
+from gateway.ledger.status import COUNTED, OUTCOMES
 from gateway.ledger.views import detail as details
 from gateway.ledger.views import listing, search, text_search
 
@@ -29,7 +30,7 @@ def page() -> ResponseReturnValue:
         found=filtering.listed(found, count, "webhooks.page", "webhooks.news"),
         destinations=names,
         sources=sorted(parts().config.sources),
-        outcomes=listing.OUTCOMES,
+        outcomes=OUTCOMES,
         ages=filtering.AGES,
         reasons=_reasons,
     )
@@ -59,7 +60,7 @@ def show(identity: str) -> ResponseReturnValue:
         webhook=webhook,
         url=masked_url(webhook["url"]),
         body=None if body is None else readable(body, webhook["headers"].get("content-type", "")),
-        counts=[(name, webhook[name]) for name in ("merged", "taught", "ignored", "quarantined") if webhook[name]],
+        counts=[(name, webhook[name]) for name in COUNTED if webhook[name]],
     )
 
 

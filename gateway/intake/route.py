@@ -33,7 +33,8 @@ def routes(config: Config, adapters: Mapping[str, Adapter]) -> dict[str, Route]:
         scheme = adapter.scheme(source.options)
         if isinstance(scheme, SelfProving):
             scheme = scheme.fetching(http_get.get)
-        made[name] = Route(source, adapter, scheme, marks, _currencies(config.destinations[source.destination]))
+        currencies = _currencies(config.destinations[source.destination])
+        made[name] = Route(source, adapter, scheme, marks, currencies)
     return made
 
 

@@ -56,6 +56,24 @@ class PauseKind(StrEnum):
     LEDGER_COPIED = "ledger_copied"
 
 
+class Outcome(StrEnum):
+    """What became of a webhook or of one of its source events."""
+
+    TRANSLATED = "translated"
+    MERGED = "merged"
+    TAUGHT = "taught"
+    IGNORED = "ignored"
+    QUARANTINED = "quarantined"
+    DUPLICATE = "duplicate"  # the ledger has the webhook already, which is kept with what became of it then
+
+
+OUTCOMES = tuple(outcome for outcome in Outcome if outcome is not Outcome.DUPLICATE)
+"""What a webhook that is kept may have become."""
+
+COUNTED = (Outcome.MERGED, Outcome.TAUGHT, Outcome.IGNORED, Outcome.QUARANTINED)
+"""Outcomes of source events of which a webhook has a count, under this name."""
+
+
 class Closed(StrEnum):
     """Why nothing of a fact is told any more."""
 

@@ -16,9 +16,9 @@ from sqlalchemy import func as sql
 from gateway.events import EventType, Lane, lanes_of
 from gateway.ledger.paging import Place
 from gateway.ledger.schema import events, webhooks
-from gateway.ledger.status import Status
+from gateway.ledger.status import Outcome, Status
 from gateway.ledger.views import search, text_search
-from gateway.ledger.views.search import QUARANTINED, Filters, Row
+from gateway.ledger.views.search import Filters, Row
 
 PAGE = 50
 
@@ -32,7 +32,6 @@ COUNTED_THROUGH = 5_000
 """The same, to count."""
 
 STATUSES = tuple(Status)
-OUTCOMES = ("translated", "merged", "taught", "ignored", QUARANTINED)
 
 
 @dataclass(frozen=True)
@@ -238,7 +237,7 @@ def _way_to_webhooks(connection: Connection, filters: Filters) -> _Way:
     if filters.subscriber is not None:
         return _Way((text_search.webhooks_about(connection, filters.subscriber),), ordered=False)
     of_source = () if filters.source is None else (webhooks.c.source == filters.source,)
-    if filters.status == QUARANTINED:
+    if filters.status == Outcome.QUARANTINED:
         index = "webhooks_in_quarantine" if of_source else "webhooks_quarantined"
         where = (*of_source, search.in_quarantine())
         return _Way(where, frozenset({"status", "source"}), index)

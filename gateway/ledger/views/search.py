@@ -11,13 +11,11 @@ from sqlalchemy import func as sql
 from gateway.events import Lane
 from gateway.ledger import schema, words
 from gateway.ledger.schema import attempts, events, groups, keys, webhooks
+from gateway.ledger.status import Outcome
 from gateway.ledger.views import text_search
 
 Row = Mapping[str, Any]
 """A row by its column names, values as the schema gives them."""
-
-QUARANTINED = "quarantined"
-"""As a status of webhooks: those that hold at least one source event in quarantine, whatever else they hold."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ def of_webhooks(connection: Connection, filters: Filters) -> list[ColumnElement[
     asked = said(filters)
     conditions = [webhooks.c[name] == asked[name] for name in ("source", "destination", "delivery_id") if name in asked]
     conditions += _times(webhooks.c.received_at, filters)
-    if filters.status == QUARANTINED:
+    if filters.status == Outcome.QUARANTINED:  # whatever else it holds
         conditions.append(in_quarantine())
     elif filters.status is not None:
         conditions.append(webhooks.c.outcome == filters.status)

@@ -30,7 +30,6 @@ from gateway.translation.adapter import (
 )
 from gateway.translation.declarative import given, sales
 from gateway.translation.declarative.expressions import Expression, is_true
-from gateway.translation.declarative.functions import point_in_time
 from gateway.translation.declarative.schema import FILLED_IN, Declaration, Emission, Rule, read
 from gateway.translation.declarative.scope import STEPS, Scope
 from gateway.translation.item import as_flag
@@ -104,10 +103,10 @@ def _options(declared: Declaration) -> type[Schema]:
     if declared.payments_from is not None:
         words = sorted(declared.makers)
         own["payments_from"] = fields.String(load_default=declared.payments_from, validate=validate.OneOf(words))
-    told = [rule.sale for rule in declared.rules if rule.sale is not None]
-    if any(one.takes_back for one in told):
+    content = [rule.sale for rule in declared.rules if rule.sale is not None]
+    if any(one.takes_back for one in content):
         bases += (RefundOptions,)
-    if any(one.chargeback is not None for one in told):
+    if any(one.chargeback is not None for one in content):
         bases += (ChargebackOptions,)
     for name, default in declared.options.items():
         own[name] = _listed(default) if isinstance(default, list) else fields.String(load_default=default)
@@ -151,7 +150,7 @@ def _source_event(declared: Declaration, item: Any, verified: VerifiedWebhook, s
         at = _time(declared, content, scope)
         no_time = TimedBy.NOTHING if declared.occurred_at is None else TimedBy.ARRIVAL
         return SourceEvent(
-            id=_name_if_any("id", declared.id, content, scope),
+            id=given.name_if_any("id", declared.id, content, scope),
             type=kind,
             occurred_at=at or verified.signed_at or verified.webhook.received_at,
             payload=content,
@@ -209,28 +208,14 @@ def _delivery_id(declared: Declaration, verified: VerifiedWebhook) -> str | None
     return None
 
 
-# What expressions give, in the kinds that the contract asks for. Each raises PayloadError, which names the place.
-
-
-def _name_if_any(place: str, expression: Expression | None, value: Any, scope: Scope) -> str | None:
-    """As `_name`, but what is no name is none."""
-    try:
-        return given.name(place, expression, value, scope)
-    except PayloadError:
-        return None
-
-
 def _time(declared: Declaration, value: Any, scope: Scope) -> datetime | None:
     """When it happened; None where that is not told. In a file about mail an odd time is none. Raises PayloadError."""
-    if declared.occurred_at is None:
-        return None
     try:
-        found = given.evaluated("occurred_at", declared.occurred_at, value, scope)
-        at = None if found is None or found is False or found == "" else point_in_time(found)
-    except PayloadError as error:
+        at = given.time("occurred_at", declared.occurred_at, value, scope)
+    except PayloadError:
         if _tells_mail(declared):
             return None
-        raise PayloadError(f"occurred_at: {error}") from error
+        raise
     return at if at is None or moment.is_plausible(at) or not _tells_mail(declared) else None
 
 
@@ -348,11 +333,11 @@ class _Maker:
 
     def event(self, emission: Emission, event: SourceEvent, content: Any, scope: Scope, source: str) -> LumailEvent:
         """Raises PayloadError where the payload does not tell what the event needs."""
-        subscriber, waits_for = self._subscriber(emission.subscriber, content, scope)
-        data, keys = (
-            self._content_data(content, scope, source),
-            _content_keys("keys", emission.keys, content, scope, self._of_mail),
-        )
+        subscriber, waits_for = given.subscriber(emission.subscriber, self.rule.recall, content, scope)
+        if subscriber is None and waits_for is None:
+            raise PayloadError(f"subscriber: {emission.subscriber.text} gives nothing")
+        data = self._content_data(content, scope, source)
+        keys = given.keys("keys", emission.keys, content, scope, or_none=self._of_mail)
         if not keys and self._of_mail:
             keys = (_composed_key(event, subscriber, data),)
         if not keys:
@@ -368,19 +353,6 @@ class _Maker:
             waits_for=waits_for,
             detail_rank=emission.richness,
         )
-
-    def _subscriber(self, expression: Expression, content: Any, scope: Scope) -> tuple[str | None, MemoryKey | None]:
-        found = given.evaluated("subscriber", expression, content, scope)
-        if found is None or found == "":
-            for kind, recalled in self.rule.recall.items():
-                id_ = given.name(f"recall.{kind}", recalled, content, scope)
-                if id_ is not None:
-                    return None, MemoryKey(kind, id_)
-            raise PayloadError(f"subscriber: {expression.text} gives nothing")
-        address = person.email(found)
-        if address is None:
-            raise PayloadError("subscriber: not an e-mail address")
-        return address, None
 
     def _content_data(self, content: Any, scope: Scope, source: str) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -422,7 +394,7 @@ class _Maker:
 
     def links(self, content: Any, scope: Scope) -> list[tuple[str, ...]]:
         """Sets of keys that name one fact; a set of which less than two are told says nothing."""
-        sets = [_content_keys("teaches", keys, content, scope) for keys in self.rule.teaches]
+        sets = [given.keys("teaches", keys, content, scope) for keys in self.rule.teaches]
         return [keys for keys in sets if len(keys) > 1]
 
 
@@ -441,32 +413,6 @@ def _composed_key(event: SourceEvent, subscriber: str | None, data: Mapping[str,
         return f"event:{event.id}"
     at = None if event.reported_at is None else moment.to_iso(event.reported_at)
     return key.composed(event.type, data.get("emailId"), subscriber, at, data.get("targetUrl"))
-
-
-def _content_keys(
-    place: str, keys: Sequence[tuple[str, Expression]], content: Any, scope: Scope, or_none: bool = False
-) -> tuple[str, ...]:
-    """The keys that the payload tells; those that are null are left out, and with `or_none` those that can't be names.
-
-    Raises PayloadError.
-    """
-    found = []
-    for kind, expression in keys:
-        try:
-            id_ = given.text(given.evaluated(place, expression, content, scope), place)
-        except PayloadError:
-            if not or_none:
-                raise
-            continue
-        if not id_:
-            continue
-        key = f"{kind}:{id_}" if kind else id_
-        if or_none and key != key.strip(":"):
-            continue
-        if ":" not in key.strip(":"):
-            raise PayloadError(f"{place}: {expression.text} must give kind:id")
-        found.append(key)
-    return tuple(dict.fromkeys(found))
 
 
 class _Translator:
