@@ -14,7 +14,7 @@ from gateway.errors import CommandError
 from gateway.formats.masking import masked
 from gateway.formats.wording import as_plain, counted
 from gateway.ledger.status import COUNTED, OUTCOMES
-from gateway.ledger.views import search
+from gateway.ledger.views import listing, search
 from gateway.ledger.views.search import Filters
 
 
@@ -36,7 +36,7 @@ def list_webhooks(said: Said, filters: Filters, limit: int, after: str | None, a
     """
     with opened_ledger(installation(said).config) as ledger, ledger.read() as connection:
         now = ledger.now(connection)
-        page = search.list_webhooks(connection, filters, limit, after)
+        page = listing.newest_webhooks(connection, filters, limit, after)
     if as_json:
         show_document({"webhooks": page.rows, "after": page.after})
         return

@@ -171,9 +171,6 @@ FINAL_REASONS = frozenset({Reason.CANCELLED, Reason.EXPIRED, Reason.PERSON_ERASE
 FINAL_WHEN_HELD = frozenset({Reason.ANSWER_LOST, Reason.OTHER_CURRENCY})
 """The same of one that was held too long for one of these reasons."""
 
-OF_SALES = frozenset({Reason.PAYMENT_NOT_LEFT, Reason.PAYMENT_NOT_DELIVERED, Reason.SALE_UNKNOWN, Reason.SALE_LEFT_OUT})
-"""Why a refund is held until more is known of its sale."""
-
 WITHOUT_REASON: Mapping[str, Any] = {"reason": None, "reason_detail": None, "former_reason": None}
 """The columns of an event that needs no reason, whatever it had before."""
 
