@@ -180,4 +180,5 @@ adapter = Adapter(
     ignored=IGNORED,
     options=Options,
     probe=probe,
+    least_secret=22,
 )

@@ -131,13 +131,13 @@ def _claim(connection: Connection, now: datetime, limit: int) -> Sequence[Claime
         settlements=(),
         wanted=WANTED,
         limit=limit,
-        compose=lambda one: one.data,
+        compose=lambda request: request.event.data,
         unknown_policy=lambda _: UnknownSubscriberPolicy.HELD,
     ).claimed
 
 
 def _recorded(one: Claimed) -> Settlement:
-    return Settlement(one, "recorded", recorded=True, failed=False, lumail_event_id=one.event, http_status=200)
+    return Settlement(one, "recorded", recorded=True, failed=False, lumail_event_id=one.event_id, http_status=200)
 
 
 def _on_a_large_plan(ledger: Ledger, size: Size) -> dict[str, float]:

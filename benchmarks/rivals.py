@@ -17,9 +17,12 @@ from queue import SimpleQueue
 from flask import Flask, Response, jsonify, request
 
 from gateway.ledger.database import Ledger
+from gateway.runtime.bridge import Served
+from gateway.runtime.collecting import Bounds
 
 DATABASE = "BENCHMARK_DATABASE_URL"
 SECRET = "BENCHMARK_SECRET"
+BOUNDS = Bounds(most=10 * 1024 * 1024)
 TABLE = "CREATE TABLE IF NOT EXISTS received (id TEXT, type TEXT, at BIGINT, body {blob})"
 _ADD = "INSERT INTO received (id, type, at, body) VALUES ({0}, {0}, {0}, {0})"
 
@@ -34,7 +37,7 @@ def prepare(database_url: str) -> None:
     ledger.close()
 
 
-def durable() -> Flask:
+def durable() -> Served:
     """Verifies the HMAC, parses the JSON, and answers once its row is on disk."""
     rows = _Rows(Ledger(os.environ[DATABASE]))
     secret = os.environ[SECRET].encode()
@@ -49,10 +52,10 @@ def durable() -> Flask:
         rows.add((event["id"], event["type"], event["created"], body))
         return jsonify(received=True)
 
-    return app
+    return Served(app, BOUNDS)
 
 
-def bare() -> Flask:
+def bare() -> Served:
     """Reads the body."""
     app = Flask("bare", static_folder=None)
 
@@ -61,7 +64,7 @@ def bare() -> Flask:
         request.get_data()
         return jsonify(received=True)
 
-    return app
+    return Served(app, BOUNDS)
 
 
 def _is_genuine(body: bytes, header: str, secret: bytes) -> bool:

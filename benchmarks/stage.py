@@ -95,7 +95,7 @@ def gateway(on: Stage, database_url: str) -> Iterator[Gateway]:
         **os.environ,
         "GATEWAY_CONFIG": str(file),
         "GATEWAY_DATA": str(folder),
-        "GATEWAY_SECRET_KEY": "x" * 32,
+        "GATEWAY_SECRET_KEY": "key-of-the-tests" * 2,
         "DATABASE_URL": database_url,
         "LUMAIL_API_TOKEN": TOKEN,
         **{name.upper(): pair.verifying for name, pair in keys.items()},

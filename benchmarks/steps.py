@@ -6,14 +6,14 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from flask import Flask
 
 from gateway import app
 from gateway.intake import accept, endpoints
 from gateway.ledger.recording.commit import Committer
+from gateway.runtime.bridge import Served
 
 FOLDER = "BENCHMARK_STEPS"
 
@@ -56,7 +56,7 @@ class Stopwatch:
             sums[2] += cpu
 
 
-def application() -> Flask:
+def application() -> Served:
     """`gateway.app.application` with a stopwatch at each step; at its end the sums are written into a folder."""
     watch = Stopwatch()
     places: tuple[tuple[Any, str, str], ...] = (
@@ -70,10 +70,10 @@ def application() -> Flask:
     for place, name, step in places:
         setattr(place, name, watch.timed(step, getattr(place, name)))
     made = app.application()
-    made.wsgi_app = watch.timed("answer and the rest", made.wsgi_app, whole=True)  # type: ignore[method-assign]
+    timed = watch.timed("answer and the rest", made.application, whole=True)
     file = Path(os.environ[FOLDER]) / f"{os.getpid()}.json"
     atexit.register(lambda: file.write_text(json.dumps(watch.sums)))
-    return made
+    return replace(made, application=timed)
 
 
 def read(folder: Path) -> dict[str, tuple[float, float, float]]:

@@ -17,15 +17,24 @@ from gateway.intake.route import routes
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts.submission import Recorded, Submission
 from gateway.ledger.recording.commit import Committer
+from gateway.runtime.bridge import Served
+from gateway.runtime.collecting import Bounds
 from gateway.runtime.health import health
 from gateway.runtime.wakeups import Wakeups, connect
 from gateway.startup import METRICS_FOLDER, configured, redis_url
 from gateway.translation.registry import adapters, beside
 
+BODIES_FOLDER = "bodies"
+"""In the data folder: where large bodies wait until they are whole, in files without a name."""
 
-def application() -> Flask:
-    """The WSGI application of a web process that was started with its settings in the environment."""
-    return create_app(configured(Flags(), os.environ))
+
+def application() -> Served:
+    """What a web process answers with that was started with its settings in the environment."""
+    config = configured(Flags(), os.environ)
+    folder = config.data / BODIES_FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    bounds = Bounds(config.max_body_bytes, trusted_proxies=config.trusted_proxies, spill_to=folder)
+    return Served(create_app(config), bounds)
 
 
 def create_app(config: Config) -> Flask:

@@ -11,6 +11,7 @@
     │   └── LedgerUnavailableError    it can't commit now; the sender may try again
     ├── LumailError          Lumail answered with something else than success, or not at all
     ├── RedisMissingError    no Redis is to be had
+    ├── StartError           what this machine has to give to what is started, it does not
     └── CommandError         what was typed can't be done
 
 Texts say what to do about it and never hold a secret or personal data.
@@ -84,6 +85,10 @@ class LumailError(GatewayError):
 
 class RedisMissingError(GatewayError):
     """No Redis to connect to and no binary to start a private one."""
+
+
+class StartError(GatewayError):
+    """A port that is taken, a folder that is in use or can't be written: what is to run has no place here now."""
 
 
 class CommandError(GatewayError):

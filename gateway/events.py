@@ -129,6 +129,9 @@ class Paid:
     `link_wait` is how long to wait for an object that tells the same sale better before this one is believed.
     `elsewhere`: another object makes this sale. Then this part never counts. `named` says besides that the keys name
     that object: the sale is missed, and shown, as long as it does not tell.
+    An amount of nothing says that the sale is known, and that nothing of it counts: what goes back of it doesn't, too.
+    `deposit`: it counts only once the sale is told without this word, as paid.
+    `tolerance`: this amount was reckoned, and is larger than a known one only where it is larger by more than this.
     """
 
     column: str
@@ -139,10 +142,18 @@ class Paid:
     link_wait: timedelta | None = None
     elsewhere: bool = False
     named: bool = False
+    tolerance: Decimal = Decimal(0)
+    deposit: bool = False
+
+
+LINK_WAIT = timedelta(days=3)
+"""How long a refund waits for its sale to be told: as long as providers try again to deliver a webhook."""
 
 
 class RefundState(StrEnum):
-    """How far a single refund has come. Failed is final."""
+    """How far a single refund has come. Failed is final. A chargeback that is lost has succeeded, one that is won
+    has failed.
+    """
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"
@@ -155,8 +166,9 @@ class Refund:
 
     `balance` names the money that it takes from (a charge, an order): refunds of one book add up. Refunds of one
     `provider_object` are one event as long as that waits. `paid` is what there was to give back, None where that is not
-    told. `alone`: it may leave though nobody told its sale. `returns`: a refund that fails after Lumail heard of it
-    makes a payment of the same amount; otherwise that is only shown.
+    told. `alone`: it may leave though nobody told its sale, when that has not come for `link_wait`. Where the sale is
+    known and never counted, it is dropped after as long. `returns`: a refund that fails after Lumail heard of it makes
+    a payment of the same amount; otherwise that is only shown.
     """
 
     balance: str
@@ -170,6 +182,7 @@ class Refund:
     paid: Decimal | None = None
     alone: bool = False
     returns: bool = False
+    link_wait: timedelta = LINK_WAIT
 
 
 @dataclass(frozen=True)
@@ -186,9 +199,30 @@ class RefundTotal:
     paid: Decimal | None = None
     alone: bool = True
     returns: bool = False
+    link_wait: timedelta = LINK_WAIT
 
 
-Sum = Paid | Refund | RefundTotal
+@dataclass(frozen=True)
+class Chargeback:
+    """Money that a bank takes back from a book, as the provider tells it at `reported_at`. Fields as in `Refund`.
+
+    It is counted beside the refunds, whose running total does not hold it. A chargeback that is won stays so. Where
+    the provider tells that it gives the money back under another id, that is a chargeback of less than nothing.
+    """
+
+    balance: str
+    provider_object: str
+    id: str
+    amount: Decimal
+    currency: str
+    state: RefundState
+    reported_at: datetime
+    alone: bool = False
+    returns: bool = False
+    link_wait: timedelta = LINK_WAIT
+
+
+Sum = Paid | Refund | RefundTotal | Chargeback
 """What a telling adds to the sums of a sale; what is emitted is what is true by all of them less what was emitted."""
 
 
@@ -209,7 +243,7 @@ class LumailEvent:
     What follows is the gateway's, which an adapter leaves alone: how long it waits for a richer telling (`settle`),
     when it is worth nothing any more, and a key that it shares with the events beside which it counts `once` (it joins
     a fact that is not known by its own keys, and never makes one fact of two). `makes` False: it only teaches what is
-    true, and makes no event.
+    true, and makes no event. `currencies` is the destination's own, and what becomes of money in another: hold or drop.
     """
 
     type: EventType
@@ -226,6 +260,7 @@ class LumailEvent:
     expires_at: datetime | None = None
     once: str | None = None
     makes: bool = True
+    currencies: tuple[str, str] | None = None
 
     @property
     def lane(self) -> Lane:

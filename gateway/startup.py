@@ -1,6 +1,6 @@
 """What every process does before its own work: reads the configuration, and sees to it that the ledger stands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -13,8 +13,11 @@ from gateway.ledger.outbox import destination_identity, restore_guard
 from gateway.ledger.outbox.destination_identity import Moved
 from gateway.replay.resting import fingerprint_of
 from gateway.runtime import private_redis
+from gateway.runtime.private_files import hide_folder
+from gateway.runtime.wakeups import refuse_cluster
 from gateway.translation.adapter import Adapter
 from gateway.translation.registry import adapters, beside
+from gateway.translation.secret_strength import weakness
 
 _log = structlog.get_logger()
 
@@ -49,6 +52,13 @@ def prepare(config: Config) -> None:
     Raises ConfigError where events would go elsewhere than they were meant to. A ledger that was copied or restored
     delivers nothing from now on until somebody resumes.
     """
+    hidden = hide_folder(config.data)
+    if hidden:
+        _log.warning("data_folder.hidden", folder=str(config.data), changed=hidden, why="others could read it")
+    for name, weak in weak_secrets(config).items():
+        _log.warning("secret.weak", source=name, why="; ".join(weak))
+    if config.redis_url is not None:
+        refuse_cluster(config.redis_url)
     ledger = Ledger(config.database_url)
     try:
         migrate(ledger)
@@ -69,6 +79,21 @@ def _refused(one: Moved) -> str:
         f"destinations.{one.name}.base_url: was {one.was} and is now {one.is_now}. What waits would go there. "
         f"If that is right: lumail-gateway destinations accept {one.name}"
     )
+
+
+def weak_secrets(config: Config) -> Mapping[str, Sequence[str]]:
+    """What is weak about the secrets of each source that has such. It stops nothing: what runs goes on."""
+    if config.sandbox:
+        return {}
+    known = adapters(beside(config.file))
+    found: dict[str, list[str]] = {}
+    for name, source in config.sources.items():
+        adapter = known[source.adapter]
+        for number, secret in enumerate(source.secrets, 1):
+            weak = weakness(adapter, adapter.scheme(source.options), secret)
+            if weak is not None:
+                found.setdefault(name, []).append(f"secret {number} is weak: {weak}")
+    return found
 
 
 def redis_url(config: Config) -> str:

@@ -6,12 +6,14 @@ from typing import Any
 
 from sqlalchemy import Table, insert, select
 
-from gateway.events import EventType, LumailEvent, Memo
+from gateway.events import EventType, LumailEvent, Memo, lane_of
 from gateway.ledger.database import Ledger
+from gateway.ledger.event import Event
 from gateway.ledger.facts.submission import Recorded, Submission, TranslatedItem
 from gateway.ledger.identity import new_id
 from gateway.ledger.recording.commit import record_group
 from gateway.ledger.schema import attempts, destinations
+from gateway.ledger.status import Status
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -40,6 +42,27 @@ def fact(event_type: EventType, data: Mapping[str, Any], *keys: str, **given: An
         **given,
     }
     return LumailEvent(type=event_type, data=data, keys=keys, **fields)
+
+
+def event(event_type: EventType, **given: Any) -> Event:
+    """An event of Ana's that was due a second before noon; `given` are its other columns."""
+    columns: dict[str, Any] = {
+        "id": "ev_1",
+        "webhook": "wh_1",
+        "source": "stripe",
+        "destination": "main",
+        "subscriber": "ana@example.com",
+        "data": "{}",
+        "occurred_at": NOON,
+        "lane": lane_of(event_type, {}),
+        "status": Status.WAITING,
+        "reason": None,
+        "due_at": NOON - timedelta(seconds=1),
+        "group": "gr_1",
+        "created_at": NOON,
+        **given,
+    }
+    return Event(type=event_type, **columns)
 
 
 def told(*facts: LumailEvent, links: tuple[tuple[str, ...], ...] = (), memos: tuple[Memo, ...] = ()) -> TranslatedItem:

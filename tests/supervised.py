@@ -13,10 +13,11 @@ from typing import Any
 
 import psutil
 
-from gateway.errors import CommandError
+from gateway.errors import StartError
 from gateway.runtime import supervisor, web
 from gateway.runtime.logs import configure_logs
-from gateway.runtime.supervisor import Child, only_one
+from gateway.runtime.only_one import only_one
+from gateway.runtime.supervisor import Child
 from tests.waiting import eventually
 
 
@@ -83,7 +84,7 @@ def main(what: dict[str, Any]) -> None:
                 listener = web.listen("127.0.0.1", 0)
                 stages.append(web.children(listener, what["web_processes"], env, "tests.tiny_application:create_app"))
             supervisor.run(stages, lock)
-    except CommandError as error:
+    except StartError as error:
         sys.exit(str(error))
 
 

@@ -33,3 +33,16 @@ def test_bodies_are_read_as_what_they_are() -> None:
 
 def test_a_very_long_body_is_cut_and_says_so() -> None:
     assert readable(b"x" * (LONGEST_SHOWN + 5)).endswith("x\n… and 5 characters more")
+
+
+def test_a_body_of_any_depth_and_with_halves_of_characters_can_be_sent_to_a_browser() -> None:
+    for depth in (99, 100, 900, 5000):
+        readable(b'{"a":' * depth + b"1" + b"}" * depth).encode()
+        readable(b"a=" + b"[" * depth + b"]" * depth, "application/x-www-form-urlencoded").encode()
+    shown = readable(b'{"a\\ud800": "\\udfff"}')
+    assert shown == '{\n  "a\ufffd": "\ufffd"\n}'
+
+
+def test_what_is_nested_too_deep_is_masked() -> None:
+    told = masked([[1]], levels=1)
+    assert told == [MASK]

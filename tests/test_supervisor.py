@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gateway.errors import CommandError
-from gateway.runtime.supervisor import only_one
+from gateway.errors import StartError
+from gateway.runtime.only_one import only_one
 from tests.supervised import Supervised, supervised
 from tests.waiting import eventually
 
@@ -145,7 +145,7 @@ def test_children_that_outlive_a_killed_up_are_named(tmp_path: Path) -> None:
         pid = first.pid("worker-1")
         eventually(lambda: ignores_sigterm(pid))
         first.end(signal.SIGKILL)
-        with pytest.raises(CommandError, match=f"killed. End them with `kill {pid}`"), only_one(tmp_path, wait=0.2):
+        with pytest.raises(StartError, match=f"killed. End them with `kill {pid}`"), only_one(tmp_path, wait=0.2):
             pass
 
 

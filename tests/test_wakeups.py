@@ -3,12 +3,15 @@
 import socket
 from pathlib import Path
 
+import pytest
 import redis
 from rq import Queue
 from structlog.testing import capture_logs
 
+from gateway.errors import ConfigError
 from gateway.runtime import private_redis, wakeups
-from gateway.runtime.wakeups import Wakeups
+from gateway.runtime.wakeups import Wakeups, connect, refuse_cluster
+from tests.redis_kinds import sentinel, served
 from tests.services import redis_server
 from tests.waiting import eventually
 
@@ -38,9 +41,10 @@ def test_a_call_for_a_job_names_the_job(redis_url: str) -> None:
 
 def test_a_hundred_rings_are_one_call_now_and_one_after_them(redis_url: str) -> None:
     bell_ = Wakeups(redis_url)
-    for _ in range(100):
+    bell_.notify("main")
+    eventually(lambda: waiting(redis_url))
+    for _ in range(99):
         bell_.notify("main")
-        eventually(lambda: waiting(redis_url))
     eventually(lambda: len(waiting(redis_url)) == 2)
 
     bell_.notify("other")
@@ -91,3 +95,21 @@ def test_a_queue_that_nobody_works_on_stops_growing(redis_url: str) -> None:
     bell_.notify("main")
     eventually(lambda: not bell_._wanted)
     assert connection.llen("rq:queue:drains") == wakeups.LONGEST_QUEUE
+
+
+def test_the_master_is_asked_of_sentinels(tmp_path: Path) -> None:
+    with sentinel(tmp_path) as url:
+        Wakeups(url).notify("main")
+        eventually(lambda: connect(url).llen("rq:queue:drains"))
+
+
+def test_a_cluster_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    with (
+        served(tmp_path, "--cluster-enabled", "yes") as port,
+        pytest.raises(ConfigError, match="a Redis Cluster"),
+    ):
+        refuse_cluster(f"redis://127.0.0.1:{port}/0")
+
+
+def test_a_redis_that_does_not_answer_is_not_taken_for_a_cluster() -> None:
+    refuse_cluster("redis://127.0.0.1:9/0")

@@ -12,7 +12,7 @@ from threading import Thread
 import psutil
 import pytest
 
-from gateway.errors import CommandError
+from gateway.errors import StartError
 from gateway.runtime import web
 from tests.supervised import Supervised, supervised
 from tests.waiting import eventually
@@ -86,7 +86,7 @@ def test_a_supervisor_that_is_killed_leaves_the_port_free(up: Supervised) -> Non
 
 
 def test_a_port_that_is_taken_is_told(up: Supervised) -> None:
-    with pytest.raises(CommandError, match=r"Address already in use. Choose another port with --port or PORT"):
+    with pytest.raises(StartError, match=r"Address already in use. Choose another port with --port or PORT"):
         web.listen("127.0.0.1", up.port())
 
 

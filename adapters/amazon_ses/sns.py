@@ -147,7 +147,9 @@ class Sns(SelfProving):
         certificate = self.downloaded.at(address)
         if not certificate.not_valid_before_utc <= webhook.received_at <= certificate.not_valid_after_utc:
             raise SignatureError(RejectionCause.WRONG, "the certificate is not valid at this time")
-        return _judge_any([certificate], told)
+        signed = _judge_any([certificate], told)
+        self.downloaded.proved(address, certificate)
+        return signed
 
     def verify(self, webhook: Webhook, secret: str) -> Signed:
         certificate, told = certificates.read(secret), envelope(webhook.body)

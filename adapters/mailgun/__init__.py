@@ -148,5 +148,6 @@ adapter = Adapter(
     ignored=IGNORED,
     options=mail.MailOptions,
     delivery_id=delivery_id,
+    least_secret=32,
     single_use=single_use,
 )

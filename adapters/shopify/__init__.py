@@ -11,22 +11,23 @@ orders, transactions and customers instead.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
-from adapters.shopify import customers, orders, refunds
+from adapters.shopify import bodies, customers, orders, refunds
 from adapters.shopify.signature import TwoSpellings
 from gateway.errors import PayloadError
 from gateway.translation import json_body, moment
-from gateway.translation.adapter import Adapter, Docs, Handlers, SourceEvent
+from gateway.translation.adapter import Adapter, Claim, Docs, Handlers, SourceEvent
+from gateway.translation.sale_options import ChargebackOptions, RefundOptions
 from gateway.translation.webhook import VerifiedWebhook
 
 SCHEME = TwoSpellings()
 
 
-class OptionsSchema(Schema):
+class OptionsSchema(RefundOptions, ChargebackOptions):
     """`deposits`: whether a payment in part counts when it is made, or with the rest.
 
-    `gift_card_sales`: whether buying a gift card counts; what is paid with one always does.
+    `gift_card_sales`: whether a gift card counts when it is bought (`count`), or when it is spent.
     """
 
     deposits = fields.String(load_default="when_paid", validate=validate.OneOf(["each", "when_paid"]))
@@ -106,7 +107,6 @@ _LEFT_OUT = {
         "orders/shopify_protect_eligibility_changed payment_schedules/* payment_terms/*"
     ),
     "the money of an order, which its own topics tell": "tender_transactions/*",
-    "a dispute is no refund: money paid back comes as refunds/create": "disputes/*",
     "goods on their way; refunds/create tells what is paid back": (
         "delivery_promise_settings/* fulfillment_events/* fulfillment_holds/* fulfillment_orders/* fulfillments/* "
         "orders/fulfilled orders/partially_fulfilled returns/* reverse_deliveries/* reverse_fulfillment_orders/* "
@@ -146,6 +146,9 @@ adapter = Adapter(
     split=split,
     handlers=handlers,
     ignored=IGNORED,
+    claims=frozenset(Claim),
+    marks=bodies.MARKS,
     options=OptionsSchema,
+    least_secret=32,
     delivery_id=delivery_id,
 )

@@ -20,22 +20,22 @@ def order_told(order: Mapping[str, Any], event: SourceEvent, context: Context) -
     emails = (*_own_emails(order), order["customer"]["email"])
     subscriber, waits_for = known.whose_order(context.memory, order["id"], order["customer"]["id"], emails)
     before = known.recalled(context.memory, "order", order["id"])
-    paid_before, uncounted_before = refunds.remembered_takings(context.memory, order["id"])
     sale = refunds.Sale(
         order=order["id"],
         subscriber=subscriber,
         waits_for=waits_for,
         product=goods.name(order["line_items"]) or before.get("product"),
         currency=takings.currency or before.get("currency"),
-        paid=takings.by_currency or paid_before,
-        uncounted=takings.uncounted or uncounted_before,
     )
-    events, sums = [], []
+    events: list[LumailEvent] = []
+    sums: list[LumailEvent] = []
     memos = [*_memos(order, sale, reported_at, context)]
-    if takings.amount > 0:
-        events.append(_payment(sale, takings, _paid_at(order, event)))
-    for refund in () if sale.uncounted else order["refunds"] or ():
-        told = refunds.of_refund(refund, sale, reported_at)
+    if takings.currency is not None:
+        made = _payment(sale, takings, _paid_at(order, event))
+        makes = takings.amount > 0 or (takings.by_transactions and not takings.deposit)
+        (events if makes else sums).append(made)
+    for refund in order["refunds"] or ():
+        told = refunds.of_refund(refund, sale, reported_at, context.options)
         events += told.events
         sums += told.sums
         memos += told.memos
@@ -62,7 +62,15 @@ def _payment(sale: refunds.Sale, takings: Takings, at: Any) -> LumailEvent:
         keys=(key,),
         waits_for=None if sale.subscriber else sale.waits_for,
         detail_rank=1 if sale.product else 0,
-        sum=Paid(column=key, provider_object=key, amount=takings.amount, currency=currency, presented=presented),
+        sum=Paid(
+            column="order",
+            provider_object=key,
+            amount=takings.amount,
+            currency=currency,
+            presented=presented,
+            tolerance=takings.tolerance,
+            deposit=takings.deposit,
+        ),
     )
 
 
@@ -74,8 +82,6 @@ def _memos(order: Mapping[str, Any], sale: refunds.Sale, at: Any, context: Conte
         "customer": customer["id"],
         "product": sale.product,
         "currency": sale.currency,
-        "paid": {currency: str(amount) for currency, amount in sale.paid.items()},
-        "uncounted": sale.uncounted,
     }
     memos = [Memo(MemoryKey("order", order["id"]), {name: value for name, value in told.items() if value}, at)]
     known_already = context.memory.recall(MemoryKey("customer", customer["id"] or "")) is not None

@@ -50,6 +50,7 @@ class TransactionSchema(PayloadSchema):
     status = Text(required=True)
     amount = _Amount()
     currency = Text()
+    gateway = Text()
     created_at = Text()
     processed_at = Text()
 
@@ -72,6 +73,15 @@ class ToldRefundSchema(RefundSchema):
     refund_line_items = _several(RefundLineSchema)
 
 
+class DisputeSchema(PayloadSchema):
+    id = Text(required=True)
+    order_id = Text()
+    type = Text(required=True)
+    status = Text(required=True)
+    amount = _Amount()
+    currency = Text(required=True)
+
+
 class BuyerSchema(PayloadSchema):
     id = Text()
     email = Email()
@@ -82,7 +92,9 @@ class OrderSchema(PayloadSchema):
     financial_status = Text()
     total_price = _Amount()
     total_price_set = Part(MoneySetSchema)
+    current_total_price = _Amount()
     total_outstanding = _Amount()
+    payment_gateway_names = fields.List(Text(), load_default=list, allow_none=True)
     currency = Text()
     email = Email()
     contact_email = Email()

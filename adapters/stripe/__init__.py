@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from adapters.stripe import facts
 from adapters.stripe.payloads import EnvelopeSchema
@@ -19,6 +19,7 @@ from gateway.errors import PayloadError
 from gateway.formats.durations import Duration
 from gateway.translation import json_body, payload, schemes
 from gateway.translation.adapter import Adapter, Context, Docs, Handler, SourceEvent, Translation
+from gateway.translation.sale_options import ChargebackOptions
 from gateway.translation.webhook import VerifiedWebhook
 
 
@@ -36,7 +37,7 @@ SCHEME = schemes.Hmac(
 )
 
 
-class OptionsSchema(Schema):
+class OptionsSchema(ChargebackOptions):
     """`payments_from` says which objects make payments; why each option is there stands in docs/providers/stripe.md."""
 
     payments_from = fields.String(load_default=facts.SALES, validate=_one_of(facts.SALES, facts.INTENTS, facts.BOTH))
@@ -121,9 +122,7 @@ _LEFT_OUT = {
         "billing.* coupon.* customer.discount.* entitlements.* payment_link.* plan.* price.deleted product.deleted "
         "promotion_code.* tax_rate.*"
     ),
-    "a dispute or a suspicion is no refund: money paid back comes as charge.refunded": (
-        "charge.dispute.* radar.* review.*"
-    ),
+    "a suspicion moves no money": "radar.* review.*",
     "about who somebody is": "customer.deleted customer.tax_id.* identity.* three_d_secure.*",
     "about a subscription's terms; its invoices tell what is paid, and it is no subscription to e-mail": (
         "customer.subscription.* subscription_schedule.*"
@@ -154,5 +153,6 @@ adapter = Adapter(
     handlers={name: _of_listed_account(handler) for name, handler in facts.handlers.items()},
     ignored=IGNORED,
     options=OptionsSchema,
+    least_secret=32,
     delivery_id=delivery_id,
 )

@@ -6,14 +6,25 @@ not name its invoice (https://docs.stripe.com/changelog/basil/2025-03-31/add-sup
 so to count both would count a sale twice.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from adapters.stripe import payloads, product
-from gateway.events import EventType, LumailEvent, MemoryKey, Paid, Refund, RefundState, RefundTotal, Sum
+from adapters.stripe import payloads, product, receipts
+from adapters.stripe.told import Ids, Told
+from gateway.events import (
+    Chargeback,
+    EventType,
+    LumailEvent,
+    MemoryKey,
+    Paid,
+    Refund,
+    RefundState,
+    RefundTotal,
+    Sum,
+)
 from gateway.translation import money, person
 from gateway.translation.adapter import (
     Context,
@@ -35,19 +46,6 @@ INVOICES, SESSIONS, PAYMENTS = "invoice", "session", "intent"
 
 handlers = Handlers()
 
-Ids = Mapping[str, str | None]
-"""Kind and id of the objects that a telling concerns."""
-
-
-@dataclass(frozen=True)
-class Told:
-    """What one object tells of a payment or a refund."""
-
-    ids: Ids
-    emails: Iterable[str | None]
-    amounts: Mapping[str, Any]
-    name: product.Name
-
 
 @handlers.on("checkout.session.completed", "checkout.session.async_payment_succeeded", schema=payloads.SessionSchema)
 def session_paid(session: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
@@ -60,16 +58,15 @@ def session_paid(session: Mapping[str, Any], event: SourceEvent, context: Contex
         name=product.best(*names, *product.in_metadata(session["metadata"])),
     )
     if session["payment_status"] != "paid":
-        memos = list(_payer(told, event, context)) if session["payment_status"] == "unpaid" else []
-        if memos:  # a bank debit under way: whoever tells its end may not say who the buyer is
-            return taught(*memos, links=_links(ids))
+        if session["payment_status"] == "unpaid":
+            return _awaited(told, event, context)
         return ignored(f"payment_status is {session['payment_status']}: nothing is paid yet")
     if (session["amount_total"] or 0) <= 0:
         return ignored("a session that costs nothing")
     if not ids["payment"] and not ids["invoice"]:
         return ignored("a session with neither payment nor invoice is no sale")
     amounts, presented = _session_amounts(session)
-    told = replace(told, amounts=amounts)
+    told = receipts.joined(replace(told, amounts=amounts), event, context, "payment", "invoice")
     waits = bool(session["invoice_creation"]["enabled"]) and not ids["invoice"]
     paid = Paid(
         column=INVOICES if ids["invoice"] else SESSIONS,
@@ -79,7 +76,33 @@ def session_paid(session: Mapping[str, Any], event: SourceEvent, context: Contex
         presented=presented,
         link_wait=_link_wait(context) if waits else None,
     )
-    return _paid(told, paid, event, context, makes=_mode(context) != INTENTS)
+    made = _paid(told, paid, event, context, makes=_mode(context) != INTENTS)
+    return receipts.remembered(made, told, event, "payment")
+
+
+def _awaited(told: Told, event: SourceEvent, context: Context) -> Translation:
+    """A bank debit under way, or an authorization to be captured: who buys, and that its intent will be the sale.
+
+    Whoever tells the end may not say who the buyer is, and where it came first nobody else will tell this sale.
+    """
+    memos = list(_payer(told, event, context))
+    payment = told.ids["payment"]
+    if not payment:
+        return taught(*memos) if memos else ignored("payment_status is unpaid: nothing is paid yet")
+    memos = _besides(memos, Memo(MemoryKey("payment", payment), {"session": True}, event.occurred_at))
+    received = _recalled(context.memory, MemoryKey("payment", payment)).get("received")
+    if received is None or _mode(context) == INTENTS:
+        return taught(*memos, links=_links(told.ids))
+    amounts = {"amount": Decimal(received[0]), "currency": received[1]}
+    made = _of_session(replace(told, amounts=amounts), event, context)
+    return translated(made, memos=memos, links=_links(told.ids))
+
+
+def _of_session(told: Told, event: SourceEvent, context: Context) -> LumailEvent:
+    """What an intent or a charge took for a session that had said that it is not paid yet."""
+    part = f"session:{told.ids['payment']}"
+    paid = Paid(SESSIONS, part, told.amounts["amount"], told.amounts["currency"])
+    return _event(EventType.SUBSCRIBER_PAYMENT, told, paid, event, context)
 
 
 @handlers.on("invoice.paid", "invoice.payment_succeeded", schema=payloads.InvoiceSchema)
@@ -102,7 +125,11 @@ def invoice_paid(invoice: Mapping[str, Any], event: SourceEvent, context: Contex
         name=_name_on(invoice, context),
     )
     paid = Paid(INVOICES, f"invoice:{invoice['id']}", amounts["amount"], amounts["currency"])
-    return _paid(told, paid, event, context, makes=_mode(context) != INTENTS)
+    makes = _mode(context) != INTENTS
+    if not receipts.may_be(invoice):
+        return _paid(told, paid, event, context, makes=makes)
+    told = receipts.joined(told, event, context, "invoice", "payment")
+    return receipts.remembered(_paid(told, paid, event, context, makes=makes), told, event, "invoice")
 
 
 @handlers.on("payment_intent.succeeded", schema=payloads.IntentSchema)
@@ -208,6 +235,7 @@ def refunded(charge: Mapping[str, Any], event: SourceEvent, context: Context) ->
         paid=money.major_units(captured, charge["currency"]),
         alone=context.options["unknown_sale_refunds"] == "send",
         returns=_returns(context),
+        link_wait=_link_wait(context),
     )
     made = _event(EventType.SUBSCRIBER_REFUND, told, said, event, context)
     return translated(made, memos=list(_payer(told, event, context)), links=_links(ids))
@@ -252,9 +280,70 @@ def refund_told(refund: Mapping[str, Any], event: SourceEvent, context: Context)
         created_at=refund["created"] or event.occurred_at,
         reported_at=event.occurred_at,
         returns=_returns(context),
+        link_wait=_link_wait(context),
     )
     made = _event(EventType.SUBSCRIBER_REFUND, told, said, event, context)
     links = _links(told.ids)
+    return translated(made, links=links) if state is RefundState.SUCCEEDED else taught(sums=[made], links=links)
+
+
+# https://docs.stripe.com/api/disputes/object#dispute_object-status
+_DISPUTES = {
+    "warning_needs_response": RefundState.PENDING,
+    "warning_under_review": RefundState.PENDING,
+    "warning_closed": RefundState.FAILED,
+    "needs_response": RefundState.PENDING,
+    "under_review": RefundState.PENDING,
+    "won": RefundState.FAILED,
+    "lost": RefundState.SUCCEEDED,
+    "prevented": RefundState.FAILED,
+    "charge_refunded": RefundState.FAILED,  # until 2019: by a refund, which is told for itself
+}
+
+
+@handlers.on(
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+    schema=payloads.DisputeSchema,
+)
+def disputed(dispute: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    """A dispute that is lost is money that went back, and no charge.refunded follows it."""
+    if context.options["chargebacks"] == "ignore":
+        return ignored("chargebacks are left out here (chargebacks)")
+    if not dispute["charge"] and not dispute["payment_intent"]:
+        return ignored("a dispute about no charge")
+    if dispute["amount"] <= 0:
+        return ignored("a dispute about nothing")
+    if dispute["status"] not in _DISPUTES:
+        return ignored(f"the dispute's status is {dispute['status']}, which says nothing of money")
+    ids = {"payment": dispute["payment_intent"], "charge": dispute["charge"]}
+    sale = _remembered_sale(ids, context.memory)
+    ids["customer"] = sale.get("customer")
+    state = _DISPUTES[dispute["status"]]
+    told = Told(
+        ids=ids,
+        emails=(sale.get("email"),),
+        amounts=_amounts(dispute["amount"], dispute["currency"]),
+        name=product.best((product.Rank.LEARNT, sale.get("product"))),
+    )
+    balance = _book(ids)
+    said = Chargeback(
+        balance=balance,
+        provider_object=balance,
+        id=dispute["id"],
+        amount=told.amounts["amount"],
+        currency=told.amounts["currency"],
+        state=state,
+        reported_at=event.occurred_at,
+        alone=context.options["unknown_sale_refunds"] == "send",
+        returns=_returns(context),
+        link_wait=_link_wait(context),
+    )
+    made = _event(EventType.SUBSCRIBER_REFUND, told, said, event, context)
+    links = _links(ids)
     return translated(made, links=links) if state is RefundState.SUCCEEDED else taught(sums=[made], links=links)
 
 
@@ -292,7 +381,22 @@ def _cash_moved(told: Told, part: str, event: SourceEvent, context: Context, *, 
         elsewhere=elsewhere,
     )
     makes = mode == INTENTS or (mode == BOTH and not named and not elsewhere)
-    return _paid(told, paid, event, context, makes=makes)
+    made = _paid(told, paid, event, context, makes=makes)
+    payment = told.ids["payment"]
+    if not payment or mode == INTENTS:
+        return made
+    if _recalled(context.memory, MemoryKey("payment", payment)).get("session"):
+        return replace(made, events=(*made.events, _of_session(told, event, context)))
+    received = {"received": [str(told.amounts["amount"]), told.amounts["currency"]]}
+    memo = Memo(MemoryKey("payment", payment), received, event.occurred_at)
+    return replace(made, memos=tuple(_besides(made.memos, memo)))
+
+
+def _besides(memos: Sequence[Memo], more: Memo) -> list[Memo]:
+    """The memos with one more, which goes into that of the same key."""
+    if not any(one.key == more.key for one in memos):
+        return [*memos, more]
+    return [replace(one, values={**one.values, **more.values}) if one.key == more.key else one for one in memos]
 
 
 def _paid(told: Told, paid: Paid, event: SourceEvent, context: Context, *, makes: bool) -> Translation:

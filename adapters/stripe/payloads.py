@@ -86,6 +86,7 @@ class InvoiceSchema(PayloadSchema):
     amount_paid = Whole(required=True)
     amount_due = Whole()
     amount_overpaid = Whole()
+    attempted = Flag()
     paid_out_of_band = Flag()
     currency = Text(required=True)
     payment_intent = Reference()
@@ -157,6 +158,15 @@ class RefundSchema(PayloadSchema):
     customer = Reference()
     description = Text()
     metadata = fields.Dict(load_default=dict, allow_none=True)
+
+
+class DisputeSchema(PayloadSchema):
+    id = Text(required=True)
+    amount = Whole(required=True)
+    currency = Text(required=True)
+    status = Text(required=True)
+    charge = Reference()
+    payment_intent = Reference()
 
 
 class RefundOfNoteSchema(PayloadSchema):

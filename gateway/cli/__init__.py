@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from gateway.cli import authoring, bulk_replays, decisions, destination_changes  # noqa: F401 - each adds commands to a group
+from gateway.cli import authoring, bulk_replays, cures, decisions, destination_changes  # noqa: F401 - each adds commands to a group
 from gateway.cli.checks import check
 from gateway.cli.destination_lists import destinations
 from gateway.cli.drift import show_drift
@@ -14,10 +14,12 @@ from gateway.cli.privacy import export, forget
 from gateway.cli.replays import replay
 from gateway.cli.sending import send
 from gateway.cli.services import sandbox, up, web, worker
+from gateway.cli.sources import sources
 from gateway.cli.trials import adapters, translate
 from gateway.cli.users import users
 from gateway.cli.webhook_lists import webhooks
-from gateway.errors import CommandError, ConfigError, GatewayError
+from gateway.errors import CommandError, ConfigError, GatewayError, LedgerUnavailableError
+from gateway.runtime.private_files import hide_new_files
 
 FAULTS_FOUND = 1
 WRONG_COMMAND = 2
@@ -35,8 +37,16 @@ class _Commands(click.Group):
         except (CommandError, ConfigError) as error:
             click.echo(str(error), err=True)
             context.exit(WRONG_COMMAND)
+        except LedgerUnavailableError as error:
+            click.echo(cures.of_ledger(str(error)), err=True)
+            context.exit(FAULTS_FOUND)
         except GatewayError as error:
             click.echo(str(error), err=True)
+            context.exit(FAULTS_FOUND)
+        except BrokenPipeError:
+            raise  # click's own business: who read our output has gone
+        except OSError as error:
+            click.echo(cures.of_machine(error), err=True)
             context.exit(FAULTS_FOUND)
 
 
@@ -52,6 +62,7 @@ def main() -> None:
       lumail-gateway up --sandbox
       lumail-gateway send stripe        (in another terminal)
     """
+    hide_new_files()
 
 
 adapters.add_command(show_drift)
@@ -69,6 +80,7 @@ for command in (
     webhooks,
     replay,
     destinations,
+    sources,
     users,
     forget,
     export,

@@ -22,12 +22,15 @@ from gateway.config import Config, Destination
 from gateway.errors import CommandError, ConfigError, GatewayError, LedgerError, LumailError
 from gateway.formats.wording import as_plain, counted
 from gateway.ledger.database import Ledger
+from gateway.ledger.facts import pinned_accounts
 from gateway.ledger.migration import require_current
 from gateway.ledger.scheduling import places
 from gateway.lumail.client import Lumail, LumailResponseError, Timeouts
 from gateway.runtime import private_redis
-from gateway.runtime.wakeups import connect
-from gateway.translation.registry import adapters, samples
+from gateway.runtime.wakeups import connect, refuse_cluster
+from gateway.startup import weak_secrets
+from gateway.translation.adapter import Claim
+from gateway.translation.registry import adapters, beside, samples
 
 FAULTS_FOUND = 1
 
@@ -88,6 +91,8 @@ def _checks(said: Said) -> Iterator[Checked]:
     yield Checked("configuration", ok=True, detail=_told(config))
     yield _tried("database", lambda: _database(config))
     yield _tried("redis", lambda: _redis(config))
+    for name in config.sources:
+        yield _tried(f"source {name}", lambda name=name: _source(config, name))  # type: ignore[misc]  # as below
     for destination in config.destinations.values():
         yield _tried(f"destination {destination.name}", lambda one=destination: _lumail(config, one))  # type: ignore[misc]  # the default binds the loop's value
 
@@ -125,10 +130,35 @@ def _database(config: Config) -> str:
     return f"{told}: answers, its schema is current"
 
 
+def _source(config: Config, name: str) -> str:
+    """That nobody can guess its secrets, and that it does not depend on strangers whose webhooks it takes."""
+    weak = weak_secrets(config).get(name, ())
+    if weak:
+        raise ConfigError("; ".join(weak))
+    source = config.sources[name]
+    adapter = adapters(beside(config.file))[source.adapter]
+    proven = "what proves its webhooks can't be guessed"
+    if Claim.ACCOUNT not in adapter.claims:
+        return proven
+    if source.account is not None:
+        return f"{proven}; it takes what comes for {source.account}'s"
+    bound = None
+    if has_ledger(config):
+        with opened_ledger(config) as ledger, ledger.read() as connection:
+            bound = pinned_accounts.pinned(connection).get(name)
+    if bound is None and not config.sandbox:
+        raise ConfigError(
+            f"say `account`: {adapter.title} names the shop outside the signature, and without it the first one "
+            "that is named is taken for the shop"
+        )
+    return f"{proven}; bound to the account {bound}" if bound else proven
+
+
 def _redis(config: Config) -> str:
     if config.redis_url is not None:
         try:
             connect(config.redis_url).ping()
+            refuse_cluster(config.redis_url)
         except (redis.RedisError, OSError) as error:
             raise ConfigError(
                 f"REDIS_URL: no answer ({type(error).__name__}); webhooks are taken all the same"
@@ -136,7 +166,10 @@ def _redis(config: Config) -> str:
         return "answers"
     if private_redis.running_url(config.data) is not None:
         return "the private one of this data folder runs"
-    return f"a private one, which `lumail-gateway up` starts with {private_redis.binary()}"
+    program = private_redis.binary()
+    if program is None:
+        return f"none on this machine: workers look every second for what is due. Faster: {private_redis.ADVICE}"
+    return f"a private one, which `lumail-gateway up` starts with {program}"
 
 
 def _lumail(config: Config, destination: Destination) -> str:

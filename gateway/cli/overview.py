@@ -5,13 +5,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import click
+from sqlalchemy import Connection
 
 from gateway.cli.display import Column, local, printable, show_document, show_table
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
+from gateway.config import Config
 from gateway.events import Lane
 from gateway.formats.wording import as_plain, counted, distance, span
+from gateway.ledger.facts import pinned_accounts
 from gateway.ledger.status import Status
 from gateway.ledger.views.overview import DestinationState, Halt, Overview, SourceState, overview
+from gateway.startup import weak_secrets
 
 
 @click.command()
@@ -30,13 +34,28 @@ def status(said: Said, as_json: bool) -> None:
     plans = {name: one.requests_per_minute for name, one in config.destinations.items()}
     with opened_ledger(config) as ledger, ledger.read() as connection:
         found = overview(connection, ledger.now(connection), plans, config.sources)
+        bound = _bound(config, connection)
+    weak = weak_secrets(config)
     if as_json:
-        show_document({**as_plain(found), "needs_a_person": _counts(found)})
+        show_document({**as_plain(found), "accounts": bound, "weak_secrets": weak, "needs_a_person": _counts(found)})
         return
     _show_destinations(found)
     _show_forecast(found)
     _show_sources(found)
+    for name, account in bound.items():
+        click.echo(f"{name} is bound to the account {printable(account)}, the first that its webhooks named")
     _show_needs(found)
+    for name, told in weak.items():
+        click.echo(f"This needs a person, too: source {name}: {'; '.join(told)}")
+
+
+def _bound(config: Config, connection: Connection) -> dict[str, str]:
+    """The account of each source that goes by what its webhooks named."""
+    return {
+        name: account
+        for name, account in pinned_accounts.pinned(connection).items()
+        if name in config.sources and config.sources[name].account is None
+    }
 
 
 def _show_destinations(found: Overview) -> None:

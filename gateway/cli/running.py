@@ -4,15 +4,18 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway.config import Config, child_environ
 
 NOTE = "up.json"
+LAST = "last.json"
+"""The note of the last `up` that ended, so that its configuration is still known."""
+
 LOCK = "up.lock"
-"""Held by `up` and its children, see `gateway.runtime.supervisor.only_one`."""
+"""Held by `up` and its children, see `gateway.runtime.only_one`."""
 
 STAND_IN = "GATEWAY_SANDBOX_URL"
 """The variable that says where Lumail's stand-in is."""
@@ -47,16 +50,27 @@ def noted(config: Config, url: str) -> Iterator[None]:
     try:
         yield
     finally:
-        file.unlink(missing_ok=True)
+        with suppress(OSError):
+            file.replace(config.data / LAST)
 
 
 def find(data: Path) -> Running | None:
     """The `up` that runs on this folder now; None where none does."""
+    note = _read(data / NOTE)
+    return note if note is not None and _held(data / LOCK) else None
+
+
+def last(data: Path) -> Running | None:
+    """The `up` that ran on this folder last, ended or killed; None where none did or its configuration is gone."""
+    note = _read(data / NOTE) or _read(data / LAST)
+    return note if note is not None and note.config.exists() else None
+
+
+def _read(file: Path) -> Running | None:
     try:
-        note = Running(**json.loads((data / NOTE).read_text()))
+        return Running(**json.loads(file.read_text()))
     except (OSError, ValueError, TypeError):
         return None
-    return note if _held(data / LOCK) else None
 
 
 def _held(lock: Path) -> bool:

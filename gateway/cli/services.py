@@ -1,7 +1,9 @@
 """The commands that keep running: everything at once (`up`), its parts alone, and Lumail's stand-in."""
 
+import ipaddress
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,20 +12,24 @@ from urllib.parse import urlsplit
 
 import click
 import requests
+import structlog
 
 from gateway.cli import first_admin, running
+from gateway.cli.reloading import Started, reload_of
 from gateway.cli.running import STAND_IN, noted
 from gateway.cli.settings import SANDBOX, Said, data_folder, installation_options
 from gateway.config import Config, child_environ, local_url, with_dotenv
-from gateway.errors import RedisMissingError
 from gateway.ledger.scheduling.attempt import ENDS_WITHIN
 from gateway.lumail.sandbox import SandboxSettings, create_sandbox, serve
 from gateway.runtime import private_redis, supervisor
 from gateway.runtime import web as web_processes
 from gateway.runtime.logs import configure_logs
-from gateway.runtime.supervisor import Child, only_one
+from gateway.runtime.only_one import only_one
+from gateway.runtime.supervisor import Child
 from gateway.startup import METRICS_FOLDER, configured, prepare
 from gateway.worker import work
+
+log = structlog.get_logger()
 
 WEB_PROCESSES = 2
 WORKERS = 1
@@ -54,32 +60,43 @@ def up(said: Said, port: int | None, processes: int, workers: int) -> None:
 
     Ends with Ctrl-C or SIGTERM, after what was begun is finished. Reads the file `.env` beside the configuration.
 
+    SIGHUP has files and secrets read again, and replaces the processes one by one, if there is no terminal whose end it
+    tells. A socket that a service manager passes (LISTEN_FDS) is used in the place of --port.
+
     \b
     Examples:
       lumail-gateway up --sandbox
       lumail-gateway up --port 8080 --web 4 --workers 2
     """
-    config, environ = _read(said, port)
+    passed = web_processes.passed(os.environ)
+    config, environ = _read(said, port, passed)
     configure_logs()
     with only_one(config.data) as lock:
         if config.sandbox_url is not None:
             _sandbox_listens_at(config.sandbox_url, tried=True)
-        listener = web_processes.listen(config.host, config.port)
+        listener = _listening(config, passed)
+        _warn_of_strangers(config)
         prepare(config)
         first_admin.make(config)
         _forget_metrics(config)
-        env = _child_env(config, environ)
         url = local_url(config.host, config.port)
-        stages = [
-            _first(config, env),
-            [_child(f"worker-{number}", "worker", env, WORKER_ENDS_WITHIN) for number in range(1, workers + 1)],
-            [
-                replace(one, ready=lambda: _answers(f"{url}/healthz"))
-                for one in web_processes.children(listener, processes, env)
-            ],
-        ]
+
+        def working(config: Config, env: Mapping[str, str]) -> list[Child]:
+            return [_child(f"worker-{number}", "worker", env, WORKER_ENDS_WITHIN) for number in range(1, workers + 1)]
+
+        def answering(config: Config, env: Mapping[str, str]) -> list[Child]:
+            children = web_processes.children(listener, processes, env)
+            return [replace(one, ready=lambda: _answers(f"{url}/healthz")) for one in children]
+
+        def children(config: Config, environ: Mapping[str, str]) -> list[Child]:
+            env = _child_env(config, environ)
+            return [*working(config, env), *answering(config, env)]
+
+        env = _child_env(config, environ)
+        stages = [_first(config, env), working(config, env), answering(config, env)]
+        again = reload_of(Started(config, lambda: _read(said, port, passed), children))
         with noted(config, url):
-            supervisor.run(stages, lock, started=lambda: _greet(config, said, url))
+            supervisor.run(stages, lock, started=lambda: _greet(config, said, url), reload=again)
 
 
 @click.command()
@@ -95,11 +112,18 @@ def web(said: Said, port: int | None, processes: int) -> None:
     Example:
       lumail-gateway web --port 8080 --web 4
     """
-    config, environ = _read(said, port, beside=True)
-    _require_redis(config)
+    passed = web_processes.passed(os.environ)
+    config, environ = _read(said, port, passed, beside=True)
     configure_logs()
+    listener = _listening(config, passed)
+    _warn_of_strangers(config)
     prepare(config)
-    web_processes.serve(config.host, config.port, processes, _child_env(config, environ))
+
+    def children(config: Config, environ: Mapping[str, str]) -> list[Child]:
+        return web_processes.children(listener, processes, _child_env(config, environ))
+
+    again = reload_of(Started(config, lambda: _read(said, port, passed, beside=True), children))
+    supervisor.run([children(config, environ)], reload=again)
 
 
 @click.command()
@@ -118,7 +142,6 @@ def worker(said: Said) -> None:
     config, environ = _read(said, beside=True)
     if METRICS_VARIABLE not in os.environ:
         # That variable counts at the import, which is past: so begin again, as `up` begins a worker.
-        _require_redis(config)
         os.execve(sys.executable, _command_line("worker"), _child_env(config, environ))  # noqa: S606 - ours
     configure_logs()
     work(config)
@@ -155,9 +178,17 @@ def _sandbox_settings(config: Config) -> SandboxSettings:
     return SandboxSettings(folder=config.data / "lumail", requests_per_minute=max(plans))
 
 
-def _read(said: Said, port: int | None = None, *, beside: bool = False) -> tuple[Config, Mapping[str, str]]:
-    """The configuration and the environment that it came from; `beside` an `up --sandbox`, with its stand-in."""
-    flags = said.flags(port=port)
+def _read(
+    said: Said, port: int | None = None, passed: socket.socket | None = None, *, beside: bool = False
+) -> tuple[Config, Mapping[str, str]]:
+    """The configuration and the environment that it came from; `beside` an `up --sandbox`, with its stand-in.
+
+    A socket that was `passed` says where webhooks are taken.
+    """
+    host = None
+    if passed is not None:
+        host, port = passed.getsockname()[:2]
+    flags = said.flags(host=host, port=port)
     environ = with_dotenv(flags, os.environ)
     if beside and said.sandbox:
         found = running.find(data_folder(said, environ) / SANDBOX)
@@ -189,7 +220,7 @@ def _child(name: str, command: str, env: Mapping[str, str], ends_within: float =
 def _first(config: Config, env: Mapping[str, str]) -> list[Child]:
     """What the others need: the private Redis unless one is configured, and the sandbox."""
     children = []
-    if config.redis_url is None:
+    if config.redis_url is None and private_redis.binary() is not None:
         argv = private_redis.command(config.data)
         children.append(Child("redis", argv, env, ready=lambda: private_redis.running_url(config.data) is not None))
     if config.sandbox_url is not None:
@@ -219,11 +250,34 @@ def _sandbox_listens_at(url: str, *, tried: bool = False) -> tuple[str, int]:
     return host, port
 
 
-def _require_redis(config: Config) -> None:
-    if config.redis_url is None and private_redis.running_url(config.data) is None:
-        raise RedisMissingError(
-            f"no Redis: set REDIS_URL, or run `lumail-gateway up` on {config.data}, which starts a private one"
+def _is_without_redis(config: Config) -> bool:
+    return config.redis_url is None and private_redis.binary() is None
+
+
+def _listening(config: Config, passed: socket.socket | None) -> socket.socket:
+    if passed is None:
+        return web_processes.listen(config.host, config.port)
+    log.info("web.listens", host=config.host, port=config.port, passed=True)
+    return passed
+
+
+def _warn_of_strangers(config: Config) -> None:
+    """Whoever connects is taken for the sender, and the headers of a proxy for anybody's words."""
+    if config.trusted_proxies == 0 and not _is_loopback(config.host):
+        log.warning(
+            "web.no_proxy_trusted",
+            host=config.host,
+            why="it listens beyond this machine and trusts no proxy: all who come through one count as one sender, "
+            "who may have 32 slow bodies at once and whose failed sign-ins slow everybody down",
+            advice="put a proxy with TLS in front and set trusted_proxies",
         )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _greet(config: Config, said: Said, url: str) -> None:
@@ -243,6 +297,11 @@ def _greet(config: Config, said: Said, url: str) -> None:
         next_line = f"send {next(iter(config.sources), 'SOURCE')}"
     else:
         lines += ["Secrets are those that the configuration names", f"  {_short(config.file)}"]
+    if _is_without_redis(config):
+        lines += [
+            "There is no Redis here, so workers look every second for what is due. Faster:",
+            f"  {private_redis.ADVICE}",
+        ]
     where = "" if said.data is None else f" --data {said.data}"
     click.echo("\n".join([*lines, "", "Now type, in another terminal:", f"  {_program()} {next_line}{where}", ""]))
     sys.stdout.flush()

@@ -1,7 +1,7 @@
 """Which installation a command works on: the flags that all of them take, and what follows where none is given."""
 
-import getpass
 import os
+import pwd
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,7 +104,7 @@ def installation(said: Said) -> Installation:
     if running_live is not None:
         return running_live
     try:
-        live = Installation(configured(said.flags(), environ), None)
+        live = _ran_in(data, said, environ) or Installation(configured(said.flags(), environ), None)
     except ConfigError as error:
         if sandbox is None and (data / SANDBOX).is_dir():
             raise ConfigError(
@@ -152,11 +152,20 @@ def opened_ledger(config: Config) -> Iterator[Ledger]:
 
 
 def who() -> str:
-    """Who is at this terminal, for the audit."""
+    """Who is at this terminal, for the audit: the user that the system knows, whatever the environment says."""
     try:
-        return f"{getpass.getuser()} (terminal)"
-    except (KeyError, OSError):  # a container's user without a name
-        return "terminal"
+        return f"{pwd.getpwuid(os.getuid()).pw_name} (terminal)"
+    except KeyError:  # a container's user without a name
+        return f"uid {os.getuid()} (terminal)"
+
+
+def _ran_in(folder: Path, said: Said, environ: Mapping[str, str]) -> Installation | None:
+    """What ran on this folder last, where nothing on the command line or in the environment names a configuration."""
+    found = running.last(folder)
+    if found is None or "GATEWAY_CONFIG" in said.flags().over(environ):
+        return None
+    beside = with_dotenv(Flags(file=found.config), os.environ)
+    return Installation(configured(Flags(), {**beside, **found.environ}), None)
 
 
 def _running_in(folder: Path, said: Said, environ: Mapping[str, str]) -> Installation | None:

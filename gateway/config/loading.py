@@ -231,6 +231,8 @@ class _Reading:
             unknown_subscriber=found["unknown_subscriber"],
             annotate=found["annotate"],
             refund_sign=found["refund_sign"],
+            currency=found.get("currency"),
+            other_currencies=found["other_currencies"],
             hold_for=found["hold_for"],
         )
 

@@ -17,6 +17,7 @@ class Destination:
     """One Lumail organization. `requests_per_minute` is the plan's limit, or the number given in its place.
 
     `annotate` False sends an event's own fields only, `refund_sign` ``negative`` turns the amounts of refunds.
+    `currency` is that of Lumail's number; what becomes of money in `other_currencies`: send, hold or drop.
     """
 
     name: str
@@ -28,6 +29,8 @@ class Destination:
     unknown_subscriber: str = "wait"
     annotate: bool = True
     refund_sign: str = "positive"
+    currency: str | None = None
+    other_currencies: str = "send"
     hold_for: timedelta = timedelta(days=30)
 
 

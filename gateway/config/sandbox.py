@@ -9,7 +9,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from gateway.config.model import Config, Source
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, StartError
 
 KEPT_IN = "secrets.env"
 _SIGNING = "_SIGNING"
@@ -44,7 +44,9 @@ def generate_secrets(folder: Path, wanted: Mapping[str, Callable[[], tuple[str, 
             if missing:
                 _write(folder / KEPT_IN, kept)
     except OSError as error:
-        raise ConfigError(f"{folder}: can't be written: {error.strerror}; choose another folder with --data") from error
+        raise StartError(
+            f"the data folder {folder} can't be written: {error.strerror}. Choose another with --data or GATEWAY_DATA."
+        ) from error
     return kept
 
 

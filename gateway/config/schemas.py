@@ -48,6 +48,8 @@ class DestinationSchema(Schema):
     requests_per_minute = Whole(1, 1_000_000)
     unknown_subscriber = Word(["wait", "create", "drop", "fail"], load_default="wait")
     refund_sign = Word(["positive", "negative"], load_default="positive")
+    currency = Text(validate=validate.Regexp(r"[A-Z]{3}\Z", error="must be a currency's code in capitals, such as EUR"))
+    other_currencies = Word(["send", "hold", "drop"], load_default="send")
     annotate = Truth(load_default=True)
     hold_for = Duration(load_default=lambda: timedelta(days=30))
     doubt_seconds = fields.Nested(DoubtSecondsSchema, load_default=lambda: DoubtSecondsSchema().load({}))
@@ -56,6 +58,11 @@ class DestinationSchema(Schema):
     def one_limit(self, _: object, original: Mapping[str, Any], **__: Any) -> None:
         if "plan" in original and "requests_per_minute" in original:
             raise ValidationError("plan says it already; keep one of the two", "requests_per_minute")
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def other_than_what(self, _: object, original: Mapping[str, Any], **__: Any) -> None:
+        if "other_currencies" in original and "currency" not in original:
+            raise ValidationError("other than which? It needs currency beside it", "other_currencies")
 
 
 class SourceSchema(Schema):

@@ -11,6 +11,7 @@ from marshmallow import ValidationError, fields, validate
 from gateway.config.faults import listed, nearest
 from gateway.events import DATA_FIELDS, WRITABLE_TYPES, EventType
 from gateway.formats.durations import Duration
+from gateway.formats.placeholders import is_placeholder
 
 
 class Whole(fields.Integer):
@@ -57,6 +58,8 @@ class Secret(Text):
         text = super()._deserialize(value, attr, data)
         if text != text.strip():
             raise ValidationError("has spaces or line ends around it")
+        if is_placeholder(text):
+            raise ValidationError("is a placeholder, which everybody knows: put the real one in its place")
         return text
 
 
@@ -173,9 +176,13 @@ class DatabaseUrl(Text):
 class RedisUrl(Text):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
         text = super()._deserialize(value, attr, data)
-        if re.fullmatch(r"(rediss?|unix)://\S+", text):
+        if re.fullmatch(r"(rediss?|unix)://\S+", text) or re.fullmatch(
+            r"rediss?\+sentinel://[^/\s]+/[^/\s]+(/\d+)?", text
+        ):
             return text
-        raise ValidationError("must be redis://host:6379/0, rediss://… or unix:///path/to/socket")
+        raise ValidationError(
+            "must be redis://host:6379/0, rediss://…, unix:///path/to/socket or redis+sentinel://host:26379,…/master/0"
+        )
 
 
 def _near(value: object, allowed: Iterable[str]) -> str:

@@ -19,10 +19,11 @@ from gateway.delivery.message import compose, question, track_event
 from gateway.delivery.outcome import ConcludeContext, conclude_all, outcome_of, unknown_policy
 from gateway.errors import LedgerError, LedgerUnavailableError
 from gateway.ledger.database import Ledger
+from gateway.ledger.event import Event
 from gateway.ledger.outbox import cycle, observed, uncertain, unknown_subscribers
 from gateway.ledger.outbox.observed import Observed
 from gateway.ledger.scheduling import leases
-from gateway.ledger.scheduling.attempt import ENDS_WITHIN, SEND_WITHIN, Claimed, Kind, Settlement, sent_for
+from gateway.ledger.scheduling.attempt import ENDS_WITHIN, SEND_WITHIN, Claimed, PostEvent, Settlement, sent_for
 from gateway.lumail.answer import Answer
 from gateway.lumail.transport import Transport
 
@@ -145,10 +146,9 @@ def conclude_context(connection: Connection, destination: Destination, now: date
     """What the ledger knows that answers of this destination are judged by."""
     name = destination.name
 
-    def posted(claimed: Claimed) -> Sequence[str]:
+    def posted(event: Event) -> Sequence[str]:
         """What was posted for an event; of one restored from before its attempts, what must have been."""
-        sent = sent_for(connection, claimed.event) if claimed.event is not None else []
-        return sent or [track_event(claimed, destination)]
+        return sent_for(connection, event.id) or [track_event(event, destination)]
 
     return ConcludeContext(
         destination=destination,
@@ -250,13 +250,13 @@ class _Drain:
         send_before = claimed_at + SEND_WITHIN.total_seconds()
         ends_by = claimed_at + ENDS_WITHIN.total_seconds()
         try:
-            if claimed.kind is Kind.POST:
+            if isinstance(claimed.request, PostEvent):
                 answer = transport.post_event(claimed.sent.encode(), send_before=send_before, ends_by=ends_by)
             else:
                 method, path, body = question(claimed)
                 answer = transport.exchange(method, path, body, send_before=send_before, ends_by=ends_by)
         except Exception as error:  # noqa: BLE001 - a fault of ours: whether a byte left is unknown, the drain must hear
-            _log.error("delivery.failed", event_id=claimed.event, error=type(error).__name__, exc_info=error)
+            _log.error("delivery.failed", event_id=claimed.event_id, error=type(error).__name__, exc_info=error)
             answer = Answer(None, sent=True, duration=time.monotonic() - began, error=type(error).__name__)
         self._answers.put(_Answered(claimed, answer))
 
@@ -281,17 +281,18 @@ class _Drain:
 
     def _note(self, one: _Answered) -> None:
         outcome = outcome_of(one.claimed.kind, one.answer)
+        event = one.claimed.event
         ATTEMPTS.labels(self._destination.name, one.claimed.kind.value, outcome).inc()
         ATTEMPT_SECONDS.observe(one.answer.duration)
         _log.info(
             "delivery.attempted",
             destination=self._destination.name,
             kind=one.claimed.kind.value,
-            source=one.claimed.source,
-            event_id=one.claimed.event,
-            webhook=one.claimed.webhook,
+            source="" if event is None else event.source,
+            event_id=one.claimed.event_id,
+            webhook="" if event is None else event.webhook,
             attempt=one.claimed.attempt,
-            type=one.claimed.type.value if one.claimed.event else None,
+            type=None if event is None else event.type.value,
             lane=one.claimed.lane.word,
             outcome=outcome,
             status=one.answer.status,

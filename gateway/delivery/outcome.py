@@ -10,11 +10,23 @@ from gateway.config import Destination
 from gateway.delivery import readback
 from gateway.errors import LumailError
 from gateway.events import MONEY_TYPES, EventType
-from gateway.ledger.event import EventChange
+from gateway.ledger.event import Event, EventChange
 from gateway.ledger.outbox.observed import Observed
 from gateway.ledger.outbox.uncertain import FIRST_READ_AFTER
 from gateway.ledger.outbox.unknown_subscribers import UnknownSubscriberPolicy
-from gateway.ledger.scheduling.attempt import ENDS_WITHIN, Claimed, Kind, Settlement, SubscriberAnswer
+from gateway.ledger.scheduling.attempt import (
+    ENDS_WITHIN,
+    AskForEvent,
+    AskForSubscriber,
+    Claimed,
+    CreateSubscriber,
+    Kind,
+    PostEvent,
+    Probe,
+    ReadBack,
+    Settlement,
+    SubscriberAnswer,
+)
 from gateway.ledger.scheduling.budget import Learned
 from gateway.ledger.scheduling.pauses import FIRST_WAIT, Pause
 from gateway.ledger.status import PauseKind, Reason, Status
@@ -61,7 +73,7 @@ class ConcludeContext:
     now: datetime
     observed: Callable[[], Observed]
     is_known: Callable[[str], bool]
-    sent: Callable[[Claimed], Sequence[str]]
+    sent: Callable[[Event], Sequence[str]]
     owners: Callable[[Sequence[str]], Mapping[str, str]]
 
 
@@ -72,7 +84,19 @@ def conclude(claimed: Claimed, answer: Answer, context: ConcludeContext) -> Sett
         return _not_sent(settlement, answer, context)
     if answer.status == 429:
         return _rate_limited(settlement, answer, context)
-    return _CONCLUSIONS[claimed.kind](settlement, answer, context)
+    match claimed.request:
+        case PostEvent(event):
+            return _posted(event, settlement, answer, context)
+        case ReadBack() as read:
+            return _read(read, settlement, answer, context)
+        case AskForEvent(event):
+            return _asked(event, settlement, answer, context)
+        case CreateSubscriber(event):
+            return _created(event, settlement, answer, context)
+        case AskForSubscriber():
+            return _asked_for_many(settlement, answer)
+        case Probe():
+            return _probed(settlement, answer)
 
 
 def conclude_all(answered: Sequence[tuple[Claimed, Answer]], context: ConcludeContext) -> list[Settlement]:
@@ -83,7 +107,7 @@ def conclude_all(answered: Sequence[tuple[Claimed, Answer]], context: ConcludeCo
     for claimed, answer in sorted(answered, key=lambda one: one[0].kind is Kind.READ):
         settlement = conclude(claimed, answer, seen)
         if settlement.lumail_event_id is not None and claimed.event is not None:
-            taken[settlement.lumail_event_id] = claimed.event
+            taken[settlement.lumail_event_id] = claimed.event.id
         concluded.append(settlement)
     return concluded
 
@@ -122,23 +146,30 @@ def _clock_offset(answer: Answer, now: datetime) -> int | None:
 
 def _not_sent(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     """No byte left. The event is not at fault and uses up no try; too many of these pause the destination."""
-    claimed = settlement.claimed
-    if claimed.event is None:
-        return replace(settlement, subscriber_answer=SubscriberAnswer.UNANSWERED if claimed.kind is Kind.ASK else None)
-    wait = timedelta(0) if answer.too_late else wait_before_retry(claimed.tries)
+    event = settlement.claimed.event
+    if event is None:
+        return _unanswered(settlement)
+    wait = timedelta(0) if answer.too_late else wait_before_retry(event.tries)
     return replace(settlement, changes=_back(settlement, context.now + wait))
+
+
+def _unanswered(settlement: Settlement) -> Settlement:
+    """No event waits for it; a subscriber who was asked for is asked for later."""
+    if isinstance(settlement.claimed.request, AskForSubscriber):
+        return replace(settlement, subscriber_answer=SubscriberAnswer.UNANSWERED)
+    return settlement
 
 
 def _back(settlement: Settlement, due_at: datetime, /, **more: Unpack[EventChange]) -> EventChange:
     """The event's columns when it goes on waiting, or goes on being in doubt."""
-    status = Status.UNKNOWN if settlement.claimed.kind is Kind.READ else Status.WAITING
+    status = Status.UNKNOWN if isinstance(settlement.claimed.request, ReadBack) else Status.WAITING
     return {"status": status, "due_at": due_at, **more}
 
 
 # Posting an event
 
 
-def _posted(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
+def _posted(event: Event, settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     match judge(answer):
         case Verdict.RECORDED:
             return _recorded(settlement, answer, context)
@@ -151,7 +182,7 @@ def _posted(settlement: Settlement, answer: Answer, context: ConcludeContext) ->
         case Verdict.PAYMENT_REQUIRED:
             return _failed_for(settlement, context, Reason.PLAN_LIMIT_REACHED)
         case Verdict.REFUSED:
-            return _refused(settlement, answer, context)
+            return _refused(event, settlement, answer, context)
         case Verdict.NOT_SENT:
             return _not_sent(settlement, answer, context)
 
@@ -166,7 +197,7 @@ def _recorded(settlement: Settlement, answer: Answer, context: ConcludeContext) 
         echo=_lost_our_id(settlement.claimed, answer, context),
     )
     if None not in (known, named) and named != known:
-        details = {"named": named, "known": known, "event": settlement.claimed.event}
+        details = {"named": named, "known": known, "event": settlement.claimed.event_id}
         return replace(settlement, pause=Pause(None, PauseKind.OTHER_ORGANIZATION, details))
     return replace(settlement, organization=named if known is None else None, trusted=context.observed().on_trial)
 
@@ -200,9 +231,7 @@ def _rate_limited(settlement: Settlement, answer: Answer, context: ConcludeConte
     pause = Pause(context.now + rest, PauseKind.RATE_LIMITED)
     settlement = replace(settlement, pause=pause, failed=None)
     if settlement.claimed.event is None:
-        return replace(
-            settlement, subscriber_answer=SubscriberAnswer.UNANSWERED if settlement.claimed.kind is Kind.ASK else None
-        )
+        return _unanswered(settlement)
     return replace(settlement, changes=_back(settlement, context.now))
 
 
@@ -213,17 +242,17 @@ def _unauthorized(settlement: Settlement, answer: Answer, context: ConcludeConte
     return replace(settlement, changes=_back(settlement, context.now), pause=pause, failed=None)
 
 
-def _refused(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
+def _refused(event: Event, settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     """400 says that the data is bad or that the subscriber is unknown, and does not say which."""
-    claimed, refused = settlement.claimed, str(answer.status)
+    refused = str(answer.status)
     if answer.status not in (400, 404):
         return _failed_for(settlement, context, Reason.REFUSED, refused)
-    if answer.status == 400 and context.is_known(claimed.subscriber):
+    if answer.status == 400 and context.is_known(event.recipient):
         return _failed_for(settlement, context, Reason.REFUSED, refused)
-    if unknown_policy(context.destination, claimed.type) is UnknownSubscriberPolicy.HELD:
+    if unknown_policy(context.destination, event.type) is UnknownSubscriberPolicy.HELD:
         changes: EventChange = {"status": Status.HELD, "reason": Reason.NOT_IN_LUMAIL, "last_error": _refusal(answer)}
         return replace(settlement, changes=changes, subscriber_answer=SubscriberAnswer.MET)
-    first = claimed.claimed_at - claimed.waited  # in front of others of the subscriber, which the answer is for too
+    first = event.due_at  # in front of others of the subscriber, which the answer is for too
     return replace(
         settlement, changes=_back(settlement, first, step="ask", reason_detail=refused, last_error=_refusal(answer))
     )
@@ -266,18 +295,18 @@ def _refusal(answer: Answer) -> str:
 # Asking for a subscriber, for one event or for all that wait for it
 
 
-def _asked(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
-    if settlement.claimed.event is None:
-        known = {200: SubscriberAnswer.KNOWN, 404: SubscriberAnswer.UNKNOWN}
-        return replace(settlement, subscriber_answer=known.get(answer.status or 0, SubscriberAnswer.UNANSWERED))
+def _asked_for_many(settlement: Settlement, answer: Answer) -> Settlement:
+    known = {200: SubscriberAnswer.KNOWN, 404: SubscriberAnswer.UNKNOWN}
+    return replace(settlement, subscriber_answer=known.get(answer.status or 0, SubscriberAnswer.UNANSWERED))
+
+
+def _asked(event: Event, settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     if answer.status == 200:
-        refused = settlement.claimed.reason_detail
-        return replace(
-            _failed_for(settlement, context, Reason.REFUSED, refused), subscriber_answer=SubscriberAnswer.KNOWN
-        )
+        failed = _failed_for(settlement, context, Reason.REFUSED, event.reason_detail)
+        return replace(failed, subscriber_answer=SubscriberAnswer.KNOWN)
     if answer.status != 404:
-        return _tried_again(settlement, context)
-    match unknown_policy(context.destination, settlement.claimed.type):
+        return _tried_again(event, settlement, context)
+    match unknown_policy(context.destination, event.type):
         case UnknownSubscriberPolicy.CREATED:
             return replace(settlement, changes=_back(settlement, context.now, step="create"))
         case UnknownSubscriberPolicy.HELD:  # the policy was changed meanwhile
@@ -293,144 +322,134 @@ def _asked(settlement: Settlement, answer: Answer, context: ConcludeContext) -> 
             )
 
 
-def _created(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
+def _created(event: Event, settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     """POST /subscribers: whatever it answers concerns this event alone."""
     if answer.status == 200:
-        return replace(_tried_again(settlement, context, step="post"), subscriber_answer=SubscriberAnswer.KNOWN)
+        return replace(_tried_again(event, settlement, context, step="post"), subscriber_answer=SubscriberAnswer.KNOWN)
     if answer.status is not None and 400 <= answer.status < 500 and answer.status not in (408, 429):
         return _failed_for(settlement, context, Reason.SUBSCRIBER_REFUSED, str(answer.status))
-    return _tried_again(settlement, context)
+    return _tried_again(event, settlement, context)
 
 
-def _tried_again(settlement: Settlement, context: ConcludeContext, step: str | None = None) -> Settlement:
+def _tried_again(event: Event, settlement: Settlement, context: ConcludeContext, step: str | None = None) -> Settlement:
     """At once the first time, later and later after that, and not for ever; `step` where another is to be made."""
-    claimed = settlement.claimed
-    first = claimed.first_attempt_at or claimed.claimed_at
-    if claimed.tries and context.now - first > RETRY_FOR:
+    first = event.first_attempt_at or settlement.claimed.claimed_at
+    if event.tries and context.now - first > RETRY_FOR:
         return _failed_for(settlement, context, Reason.RETRIES_ENDED, str(RETRY_FOR.days))
-    wait = timedelta(0) if claimed.tries == 0 else wait_before_retry(claimed.tries)
-    again = _back(settlement, context.now + wait, tries=claimed.tries + 1)
+    wait = timedelta(0) if event.tries == 0 else wait_before_retry(event.tries)
+    again = _back(settlement, context.now + wait, tries=event.tries + 1)
     return replace(settlement, changes=again if step is None else {**again, "step": step})
 
 
 # Reading back: one page of what Lumail has recorded for the subscriber
 
 
-def _read(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
+def _read(read: ReadBack, settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     """An error proves nothing; a 404 that nothing was recorded, unless Lumail is known to have the subscriber."""
-    claimed = settlement.claimed
-    if answer.status == 404 and not context.is_known(claimed.subscriber):
-        return _not_found(settlement, context)
+    claimed, event = settlement.claimed, read.event
+    if answer.status == 404 and not context.is_known(event.recipient):
+        return _not_found(read, settlement, context)
     try:
         page = read_events_page(answer)
     except LumailError:
-        return _still_unconfirmed(settlement, context, context.now + READ_AGAIN, read_cursor=None)
+        return _still_unconfirmed(read, settlement, context, context.now + READ_AGAIN, read_cursor=None)
     owners = context.owners([record.id for record in page.events])
-    finding = readback.judge(claimed, page.events, owners, context.observed(), context.sent(claimed))
+    finding = readback.judge(event, page.events, owners, context.observed(), context.sent(event))
     settlement = replace(settlement, echo=finding.echo)
     if finding.found is not None:
         lag = None
-        if claimed.reads:
+        if event.reads:
             # Counted to when the read was due: that a pause let it wait says nothing about Lumail.
-            visible = claimed.claimed_at - claimed.waited - (finding.found.created_at - context.observed().clock_offset)
+            visible = event.due_at - (finding.found.created_at - context.observed().clock_offset)
             lag = max(0, round(visible / timedelta(milliseconds=1)))
         settlement = replace(settlement, trusted=finding.is_named and context.observed().on_trial)
         return replace(settlement, recorded=True, by_read=True, lumail_event_id=finding.found.id, read_lag_ms=lag)
-    ambiguous = [*(claimed.candidates if claimed.read_cursor is not None else ()), *finding.ambiguous]
-    if claimed.read_cursor is not None and claimed.waited > LONGEST_READ:  # what was read before may have changed
-        return _still_unconfirmed(settlement, context, context.now, read_cursor=None)
+    ambiguous = [*((event.candidates or ()) if event.read_cursor is not None else ()), *finding.ambiguous]
+    waited = claimed.claimed_at - event.due_at
+    if event.read_cursor is not None and waited > LONGEST_READ:  # what was read before may have changed
+        return _still_unconfirmed(read, settlement, context, context.now, read_cursor=None)
     if page.next_cursor is not None:
         return _still_unconfirmed(
-            settlement, context, context.now, read_cursor=page.next_cursor, candidates=ambiguous or None
+            read, settlement, context, context.now, read_cursor=page.next_cursor, candidates=ambiguous or None
         )
     if ambiguous:
-        return _ambiguous(settlement, context, ambiguous)
-    return _not_found(settlement, context)
+        return _ambiguous(read, settlement, context, ambiguous)
+    return _not_found(read, settlement, context)
 
 
-def _ambiguous(settlement: Settlement, context: ConcludeContext, ambiguous: Sequence[str]) -> Settlement:
+def _ambiguous(
+    read: ReadBack, settlement: Settlement, context: ConcludeContext, ambiguous: Sequence[str]
+) -> Settlement:
     """Records that may be it: looked at again until the doubt could end, then a person has to tell."""
-    if settlement.claimed.claimed_at < _may_end_unconfirmed(settlement, context):
-        changes = _back(settlement, _next_read(settlement, context), read_cursor=None, candidates=list(ambiguous))
+    if settlement.claimed.claimed_at < _may_end_unconfirmed(read, settlement, context):
+        changes = _back(settlement, _next_read(read, settlement, context), read_cursor=None, candidates=list(ambiguous))
         return replace(settlement, changes=changes)
     return replace(
         settlement, changes={"status": Status.HELD, "reason": Reason.ANSWER_LOST, "candidates": list(ambiguous)}
     )
 
 
-def _not_found(settlement: Settlement, context: ConcludeContext) -> Settlement:
+def _not_found(read: ReadBack, settlement: Settlement, context: ConcludeContext) -> Settlement:
     """Sent again only after two complete reads that found nothing, the last of them late enough."""
-    claimed = settlement.claimed
+    claimed, event = settlement.claimed, read.event
     if context.observed().on_trial:  # perhaps another organization was asked
         return replace(settlement, changes=_back(settlement, context.now + READ_ON_TRIAL, read_cursor=None))
-    reads = claimed.reads + 1
-    if reads >= 2 and claimed.claimed_at >= _may_end_unconfirmed(settlement, context):
-        first = claimed.first_attempt_at or claimed.claimed_at
-        if claimed.tries and context.now - first > RETRY_FOR:
+    reads = event.reads + 1
+    if reads >= 2 and claimed.claimed_at >= _may_end_unconfirmed(read, settlement, context):
+        if event.tries and context.now - read.first_attempt_at > RETRY_FOR:
             return _failed_for(settlement, context, Reason.RETRIES_ENDED, str(RETRY_FOR.days))
-        wait = timedelta(0) if claimed.tries == 0 else wait_before_retry(claimed.tries)
-        again: EventChange = {"status": Status.WAITING, "reason": None, "step": "post", "tries": claimed.tries + 1}
+        wait = timedelta(0) if event.tries == 0 else wait_before_retry(event.tries)
+        again: EventChange = {"status": Status.WAITING, "reason": None, "step": "post", "tries": event.tries + 1}
         nothing: EventChange = {"reads": 0, "read_cursor": None, "candidates": None}
         return replace(settlement, changes={**again, "due_at": context.now + wait, **nothing})
     changes: EventChange = {"reads": reads, "read_cursor": None}
     if reads < 2:  # a second look is worth it however late the first was
-        return replace(settlement, changes=_back(settlement, _next_read(settlement, context), **changes))
-    return _still_unconfirmed(settlement, context, _next_read(settlement, context), **changes)
+        return replace(settlement, changes=_back(settlement, _next_read(read, settlement, context), **changes))
+    return _still_unconfirmed(read, settlement, context, _next_read(read, settlement, context), **changes)
 
 
 def _still_unconfirmed(
-    settlement: Settlement, context: ConcludeContext, read_at: datetime, /, **more: Unpack[EventChange]
+    read: ReadBack, settlement: Settlement, context: ConcludeContext, read_at: datetime, /, **more: Unpack[EventChange]
 ) -> Settlement:
     """Looked for again, until it is a person's turn."""
-    unconfirmed_at = settlement.claimed.unconfirmed_at
-    if unconfirmed_at is not None and context.now - unconfirmed_at > UNCONFIRMED_ENDS:
+    if context.now - read.unconfirmed_at > UNCONFIRMED_ENDS:
         return replace(settlement, changes={"status": Status.HELD, "reason": Reason.ANSWER_LOST})
     return replace(settlement, changes=_back(settlement, read_at, **more))
 
 
-def _may_end_unconfirmed(settlement: Settlement, context: ConcludeContext) -> datetime:
+def _may_end_unconfirmed(read: ReadBack, settlement: Settlement, context: ConcludeContext) -> datetime:
     """When a read that finds nothing may be believed: the later by what the ledger's clock only leapt."""
-    claimed, destination = settlement.claimed, context.destination
-    money = claimed.type in MONEY_TYPES
+    destination = context.destination
+    money = read.event.type in MONEY_TYPES
     seconds = destination.doubt_seconds_money if money else destination.doubt_seconds_other
-    unconfirmed_at = claimed.unconfirmed_at or context.now
-    return unconfirmed_at + max(timedelta(seconds=seconds), context.observed().read_lag) + _leapt(settlement)
+    late = max(timedelta(seconds=seconds), context.observed().read_lag)
+    return read.unconfirmed_at + late + _leapt(read, settlement)
 
 
-def _leapt(settlement: Settlement) -> timedelta:
+def _leapt(read: ReadBack, settlement: Settlement) -> timedelta:
     """How far the ledger's clock has leapt ahead of Lumail's since the event was first sent; nothing of that passed."""
-    then, now = settlement.claimed.clock_offset_ms, settlement.clock_offset_ms
+    then, now = read.event.clock_offset_ms, settlement.clock_offset_ms
     if then is None or now is None:
         return timedelta(0)
     leap = timedelta(milliseconds=then - now)
     return leap if leap > CLOCKS_AGREE else timedelta(0)
 
 
-def _next_read(settlement: Settlement, context: ConcludeContext) -> datetime:
+def _next_read(read: ReadBack, settlement: Settlement, context: ConcludeContext) -> datetime:
     """The next of the times at which a doubtful event is looked for; soon, where all have passed and a read is owed."""
-    last = _may_end_unconfirmed(settlement, context)
-    unconfirmed_at = settlement.claimed.unconfirmed_at or context.now
-    times = [unconfirmed_at + after for after in READS_AFTER if unconfirmed_at + after < last]
+    last = _may_end_unconfirmed(read, settlement, context)
+    times = [at for after in READS_AFTER if (at := read.unconfirmed_at + after) < last]
     return next((at for at in [*times, last] if at > context.now), context.now + READ_AGAIN)
 
 
 # Probes
 
 
-def _probed(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
+def _probed(settlement: Settlement, answer: Answer) -> Settlement:
     """Any answer that lets the token pass ends the pause."""
     if answer.status == 401:
         return replace(settlement, failed=True)
     return settlement
-
-
-_CONCLUSIONS: Mapping[Kind, Callable[[Settlement, Answer, ConcludeContext], Settlement]] = {
-    Kind.POST: _posted,
-    Kind.READ: _read,
-    Kind.ASK: _asked,
-    Kind.CREATE: _created,
-    Kind.PROBE: _probed,
-}
 
 
 def outcome_of(kind: Kind, answer: Answer) -> str:

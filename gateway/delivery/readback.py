@@ -11,8 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.events import DATA_FIELDS, MONEY_TYPES, EventType, decode_data
+from gateway.ledger.event import Event
 from gateway.ledger.outbox.observed import Observed
-from gateway.ledger.scheduling.attempt import Claimed
+from gateway.ledger.scheduling.attempt import ReadBack
 from gateway.lumail.client import EventsQuery, RecordedEvent, events_path
 
 BEFORE = timedelta(minutes=10)
@@ -38,25 +39,25 @@ class ReadResult:
     echo: bool | None = None
 
 
-def path(claimed: Claimed, observed: Observed) -> str:
+def path(read: ReadBack, observed: Observed) -> str:
     """What to ask Lumail for."""
-    first = claimed.first_attempt_at or claimed.claimed_at
+    event = read.event
     offset = observed.clock_offset
-    if claimed.clock_offset_ms is None:
+    if event.clock_offset_ms is None:
         offset = min(offset, timedelta(0)) - CLOCK_NOT_KNOWN
     else:  # a clock may have been set since the first attempt: the earlier start of the two hides nothing
-        offset = min(offset, timedelta(milliseconds=claimed.clock_offset_ms))
+        offset = min(offset, timedelta(milliseconds=event.clock_offset_ms))
     query = EventsQuery(
-        event_types=(claimed.type,),
+        event_types=(event.type,),
         take=PAGE,
-        start=first + offset - BEFORE,
-        cursor=claimed.read_cursor,
+        start=read.first_attempt_at + offset - BEFORE,
+        cursor=event.read_cursor,
     )
-    return events_path(claimed.subscriber, query)
+    return events_path(event.recipient, query)
 
 
 def judge(
-    claimed: Claimed,
+    event: Event,
     records: Sequence[RecordedEvent],
     owners: Mapping[str, str],
     observed: Observed,
@@ -73,25 +74,25 @@ def judge(
     annotated = all("gatewayEventId" in data for data in posted)
     echo = _echo(records, owners, observed) if annotated else observed.echo
     shows_our_id = echo if annotated else False
-    sent = [_documented(claimed.type, data) for data in posted]
+    sent = [_documented(event.type, data) for data in posted]
     equal, ambiguous = [], []
     for record in records:
-        if record.type != claimed.type:
+        if record.type != event.type:
             continue
         data = record.data or {}
         named = data.get("gatewayEventId")
-        if named == claimed.event:
+        if named == event.id:
             return ReadResult(found=record, is_named=True, echo=True)
-        if named is not None or owners.get(record.id, claimed.event) != claimed.event:
+        if named is not None or owners.get(record.id, event.id) != event.id:
             continue
-        told = _documented(claimed.type, data)
+        told = _documented(event.type, data)
         if told in sent:
             equal.append(record)
-        elif claimed.type in MONEY_TYPES and told.get("amount") in [one.get("amount") for one in sent]:
+        elif event.type in MONEY_TYPES and told.get("amount") in [one.get("amount") for one in sent]:
             ambiguous.append(record)
     if equal and shows_our_id is False:
         return ReadResult(found=min(equal, key=lambda record: (record.created_at, record.id)), echo=echo)
-    if shows_our_id is True and claimed.type not in MONEY_TYPES:
+    if shows_our_id is True and event.type not in MONEY_TYPES:
         return ReadResult(echo=echo)
     return ReadResult(ambiguous=tuple(record.id for record in [*equal, *ambiguous]), echo=echo)
 

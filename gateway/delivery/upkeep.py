@@ -1,18 +1,17 @@
 """What a worker does besides delivering: it removes what is too old, in the background and a step at a time.
 
-The tick looks once a minute whether something is due and calls for a job; whichever worker takes the job does it.
-Several at once are harmless, and one that dies leaves the rest to the next.
+The tick of each worker looks once a minute whether something is due. Several at once are harmless: they take turns at
+each step, and one that dies leaves the rest to the next.
 """
 
 import threading
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection, delete, insert, select
 
 from gateway.config import Retention
-from gateway.errors import LedgerError, LedgerUnavailableError
+from gateway.errors import LedgerUnavailableError
 from gateway.ledger.database import Ledger
 from gateway.ledger.retention import erasure
 from gateway.ledger.retention.purge import purge
@@ -36,12 +35,14 @@ class Upkeep:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def call_if_due(self, call: Callable[[], None]) -> None:
-        """Have a job called for where there is something to do."""
+    def is_due(self) -> bool:
+        """Whether there is something to do."""
         with self._ledger.read() as connection:
-            due = _is_purge_due(connection, self._ledger.now(connection)) or bool(erasure.open_ids(connection))
-        if due:
-            call()
+            return _is_purge_due(connection, self._ledger.now(connection)) or bool(erasure.open_ids(connection))
+
+    def start_if_due(self) -> None:
+        if self.is_due():
+            self.start()
 
     def start(self) -> None:
         """Do what is due in the background, unless this process is at it already."""
@@ -96,20 +97,3 @@ class Upkeep:
 def _is_purge_due(connection: Connection, now: datetime) -> bool:
     value = connection.execute(select(marks.c.value).where(marks.c.name == _PURGED)).scalar_one_or_none()
     return value is None or now - from_microseconds(int(value)) >= PURGE_EVERY
-
-
-_upkeep: Upkeep | None = None
-
-
-def install(upkeep: Upkeep) -> None:
-    """Name the upkeep that jobs of this process mean."""
-    global _upkeep  # RQ calls `run` by its name
-    _upkeep = upkeep
-
-
-def run(what: str) -> None:
-    """RQ's unit of work: see to it that what is due is done."""
-    del what  # every call has an argument; this one needs none
-    if _upkeep is None:
-        raise LedgerError("this process was not set up to deliver: run it as `lumail-gateway worker`")
-    _upkeep.start()

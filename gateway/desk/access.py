@@ -12,11 +12,12 @@ from flask_wtf.csrf import CSRFProtect
 
 from gateway.desk import passwords
 from gateway.desk.parts import parts
+from gateway.formats.wording import counted
 from gateway.ledger.accounts import audit, login_limit, sessions, users
 from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.accounts.login_limit import SIGN_INS, Try
 from gateway.ledger.accounts.sessions import SignedIn
-from gateway.ledger.accounts.users import Role
+from gateway.ledger.accounts.users import Role, User
 
 __all__ = ["Role", "SignedIn", "allowed", "gate", "pages", "signed_in"]
 
@@ -118,13 +119,13 @@ def take_sign_in() -> ResponseReturnValue:
     tried = Try(name, request.remote_addr or "")
     wait = login_limit.begin(ledger, tried)
     if wait is not None:
-        return _refused(f"Too many tries. Try again in {_minutes(wait)}.", 429)
+        return _refused(f"Too many tries. Try again in {_told(wait)}.{_proxy_in_front()}", 429)
     with ledger.read() as connection:
         person = users.by_name(connection, name)
     right = passwords.fits(None if person is None else person.password_hash, password)
     if person is None or not right:
-        _log.warning("desk.sign_in_refused", address=tried.address)
-        return _refused("Name or password is wrong.", 401)
+        _note_refusal(tried, person)
+        return _refused(f"Name or password is wrong.{_proxy_in_front()}", 401)
     with ledger.write(SIGN_INS) as connection:
         login_limit.succeeded(connection, tried)
         now = ledger.now(connection)
@@ -138,10 +139,33 @@ def take_sign_in() -> ResponseReturnValue:
 @pages.post("/sign-out")
 @allowed(Role.VIEWER)
 def sign_out() -> ResponseReturnValue:
-    with parts().ledger.write() as connection:
+    ledger = parts().ledger
+    with ledger.write() as connection:
         sessions.end(connection, session["token"])
+        name = signed_in().name
+        audit.record(connection, ledger.now(connection), Deed(name, "sign out", name), None, None)
     session.clear()
     return redirect(url_for("access.sign_in"), 303)
+
+
+def _note_refusal(tried: Try, person: User | None) -> None:
+    """In the log and the audit log; a name that is nobody's may be a password in the wrong field, and is not kept."""
+    _log.warning("desk.sign_in_refused", address=tried.address)
+    name = "a name that nobody has" if person is None else person.name
+    ledger = parts().ledger
+    with ledger.write(SIGN_INS) as connection:
+        now = ledger.now(connection)
+        if login_limit.refused(connection, tried, now):
+            audit.record(connection, now, Deed("somebody", "sign in refused", name), None, {"from": tried.address})
+
+
+def _proxy_in_front() -> str:
+    """What is said where all tries seem to come from one address, since nobody told the gateway of its proxy."""
+    forwarded = any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip"))
+    if parts().config.trusted_proxies or not forwarded:
+        return ""
+    _log.warning("desk.proxy_not_trusted", address=request.remote_addr, advice="set trusted_proxies")
+    return " A proxy seems to be in front of the gateway: with trusted_proxies it can tell visitors apart."
 
 
 def _refused(fault: str, status: int) -> ResponseReturnValue:
@@ -157,6 +181,8 @@ def _local(there: str | None) -> str:
     return there
 
 
-def _minutes(wait: timedelta) -> str:
-    minutes = max(1, -(-int(wait.total_seconds()) // 60))
-    return "a minute" if minutes == 1 else f"{minutes} minutes"
+def _told(wait: timedelta) -> str:
+    seconds = max(1, -(-int(wait.total_seconds() * 1000) // 1000))
+    if seconds < 60:
+        return counted(seconds, "second")
+    return counted(-(-seconds // 60), "minute")

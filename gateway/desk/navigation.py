@@ -24,6 +24,7 @@ ENTRIES = (
     ("/adapters", "Adapters", Role.VIEWER),
     ("/audit", "Audit", Role.OPERATOR),
     ("/people", "People", Role.ADMIN),
+    ("/settings", "Settings", Role.ADMIN),
 )
 """The path of an area's first page, its title, the least role that sees it; in the order of an operator's questions."""
 

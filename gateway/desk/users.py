@@ -73,7 +73,7 @@ def change_own() -> ResponseReturnValue:
     with ledger.read() as connection:
         person = users.by_name(connection, name)
     if wait is not None or person is None:
-        return _refused("Too many tries. Try again in a quarter of an hour.", 429)
+        return _refused("Too many tries. Try again in a few minutes.", 429)
     if not passwords.fits(person.password_hash, request.form.get("password", "")):
         return _refused("That is not your present password.", 401)
     new = request.form.get("new", "")

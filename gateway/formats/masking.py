@@ -12,18 +12,30 @@ MASK = "…"
 LONGEST_SHOWN = 200_000
 """Characters of a body that are shown."""
 
+DEEPEST_SHOWN = 100
+"""Levels of a body that are shown; what is nested deeper has its mask."""
+
+_UNPAIRED = re.compile("[\ud800-\udfff]")
 _SECRET_NAMES = re.compile(r"secret|password|token|signature|authorization|api_?key", re.IGNORECASE)
 
 
-def masked(value: Any) -> Any:
-    """A JSON value without the texts whose name says that they are secret."""
+def masked(value: Any, levels: int = DEEPEST_SHOWN) -> Any:
+    """A JSON value without the texts whose name says that they are secret, and without what lies too deep."""
+    if isinstance(value, Mapping | list) and levels == 0:
+        return MASK
     if isinstance(value, Mapping):
         return {
-            name: MASK if isinstance(inner, str) and is_secret(name) else masked(inner) for name, inner in value.items()
+            _text(name): MASK if isinstance(inner, str) and is_secret(name) else masked(inner, levels - 1)
+            for name, inner in value.items()
         }
     if isinstance(value, list):
-        return [masked(inner) for inner in value]
-    return value
+        return [masked(inner, levels - 1) for inner in value]
+    return _text(value) if isinstance(value, str) else value
+
+
+def _text(text: str) -> str:
+    """Halves of a character, which JSON can name, are no text that anybody can be sent."""
+    return _UNPAIRED.sub("\ufffd", text)
 
 
 def is_secret(name: str) -> bool:

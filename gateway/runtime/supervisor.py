@@ -2,25 +2,24 @@
 
 import contextlib
 import ctypes
-import fcntl
-import json
 import os
+import select
 import selectors
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import IO
 
 import structlog
 
-from gateway.errors import CommandError
+from gateway.errors import GatewayError
+from gateway.runtime.only_one import OnlyOne
+from gateway.runtime.supervised import READY, SUPERVISED_BY
 
 PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a child is started again, by how often it has died; the last holds for every further death."""
@@ -30,6 +29,26 @@ STEADY = 30.0
 
 READY_WITHIN = 15.0
 """Seconds that the next stage waits for this one; later it starts all the same and has to wait by itself."""
+
+STANDS_WITHIN = 60.0
+"""Seconds that a child has to stand which is to replace another."""
+
+
+def _has_terminal() -> bool:
+    """Asked at the start: a terminal that has gone can't be asked any more."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+ENDS = frozenset({signal.SIGTERM, signal.SIGINT})
+
+RELOADS = frozenset({signal.SIGHUP, signal.SIGUSR1})
+"""SIGUSR1 is what a child sends (`supervised.ask_reload`), also where SIGHUP means the end."""
+
+_HAS_TERMINAL = _has_terminal()
 
 log = structlog.get_logger()
 
@@ -51,6 +70,18 @@ class Child:
     ready: Callable[[], bool] | None = None
 
 
+@dataclass(frozen=True)
+class Reload:
+    """How running processes get other settings.
+
+    `children` are those to replace, by name, with what they are to be started with; it raises GatewayError where the
+    settings are at fault, and nothing changes. `reported` hears how it went: None, or what was wrong.
+    """
+
+    children: Callable[[], Sequence[Child]]
+    reported: Callable[[str | None], None]
+
+
 @dataclass
 class _Life:
     """A child's present process and what came before it."""
@@ -66,74 +97,31 @@ class _Life:
         return self.process is not None and self.process.poll() is None
 
 
-class OnlyOne:
-    """The right to run the processes of a data folder, held by the first `up` and by each child that it starts.
-
-    So it is free again when the last of them has ended, also where the supervisor was killed and a child outlives it.
-    """
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-        self.fileno = file.fileno()
-
-    def write(self, pids: Mapping[str, int]) -> None:
-        """Whom to name to the next who asks."""
-        self._file.seek(0)
-        self._file.truncate()
-        json.dump({"up": os.getpid(), **pids}, self._file)
-        self._file.flush()
-
-
-@contextmanager
-def only_one(data: Path, wait: float = 25.0) -> Iterator[OnlyOne]:
-    """Raises CommandError where another `up` runs on this folder.
-
-    Waits for the children of one that was killed, which end by themselves: a worker after its last request.
-    """
-    data.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + wait
-    with (data / "up.lock").open("a+") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                file.seek(0)
-                holders = _holders(file.read())
-                if _alive(holders.get("up")):
-                    raise CommandError(
-                        f"{data} is in use: `lumail-gateway up` runs there with pid {holders['up']}. "
-                        f"End it with `kill {holders['up']}`, or choose another folder with --data."
-                    ) from None
-                if time.monotonic() > deadline:
-                    left = " ".join(str(pid) for pid in holders.values() if _alive(pid))
-                    raise CommandError(
-                        f"{data} is in use by processes of an earlier `lumail-gateway up` that was killed. "
-                        f"End them with `kill {left}`."
-                    ) from None
-                time.sleep(0.1)
-        yield OnlyOne(file)
-
-
 def run(
-    stages: Sequence[Sequence[Child]], lock: OnlyOne | None = None, started: Callable[[], None] | None = None
+    stages: Sequence[Sequence[Child]],
+    lock: OnlyOne | None = None,
+    started: Callable[[], None] | None = None,
+    reload: Reload | None = None,
 ) -> None:
     """Keeps all children running until SIGTERM or SIGINT, then ends them, the last stage first.
 
-    `started` is called once, when all of them stand or have had their time to.
+    `started` is called once, when all of them stand or have had their time to. `reload` follows SIGHUP and SIGUSR1;
+    where there is a controlling terminal, whose end SIGHUP tells, that is the end as well.
 
     To be called in the main thread. A second signal ends nothing sooner: a request may be under way whose answer
     must not be lost, and the longest takes as long as `ends_within` says.
     """
-    _Supervisor(stages, lock).run(started)
+    _Supervisor(stages, lock, reload).run(started)
 
 
 class _Supervisor:
-    def __init__(self, stages: Sequence[Sequence[Child]], lock: OnlyOne | None) -> None:
+    def __init__(self, stages: Sequence[Sequence[Child]], lock: OnlyOne | None, reload: Reload | None) -> None:
         self._stages = [[_Life(child) for child in stage] for stage in stages]
         self._lives = [life for stage in self._stages for life in stage]
         self._lock = lock
+        self._reload = reload
         self._ending = False
+        self._wants_reload = False
 
     def run(self, started: Callable[[], None] | None) -> None:
         with _signals() as wait:
@@ -145,7 +133,11 @@ class _Supervisor:
                     self._until(partial(self._ready, stage), READY_WITHIN)
                 if started is not None and not self._ending:
                     started()
-                self._until(lambda: False, None)
+                while not self._ending:
+                    self._until(lambda: self._wants_reload, None)
+                    if self._wants_reload and not self._ending:
+                        self._wants_reload = False
+                        self._replace_all()
             finally:
                 self._ending = True
                 log.info("up.ends")
@@ -160,9 +152,14 @@ class _Supervisor:
             pause = min(due) - time.monotonic() if due else None
             if deadline is not None:
                 pause = 0.02
-            self._ending = self._wait(pause) or self._ending
+            self._hear(self._wait(pause))
             for life in self._lives:
                 self._look_after(life)
+
+    def _hear(self, signals: Collection[int]) -> None:
+        ends = ENDS if self._reload is not None and not _HAS_TERMINAL else ENDS | {signal.SIGHUP}
+        self._ending = self._ending or not ends.isdisjoint(signals)
+        self._wants_reload = self._wants_reload or not (RELOADS - ends).isdisjoint(signals)
 
     def _look_after(self, life: _Life) -> None:
         if self._ending:
@@ -186,27 +183,103 @@ class _Supervisor:
             self._start(life)
 
     def _start(self, life: _Life) -> None:
-        child = life.child
-        inherited = [child.listener.fileno()] if child.listener is not None else []
-        if self._lock is not None:
-            inherited.append(self._lock.fileno)
         life.start_at = None
         life.started = time.monotonic()
         try:
-            life.process = subprocess.Popen(  # noqa: S603 - the command line is ours
-                child.argv,
-                env=dict(child.env),
-                stdin=subprocess.DEVNULL,
-                pass_fds=inherited,
-                start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to pass on
-                preexec_fn=_end_with_parent,
-            )
+            life.process = self._spawn(life.child)
         except OSError as error:
             self._again(life, died=f"could not be started: {error}")
             return
-        log.info("child.started", child=child.name, pid=life.process.pid)
+        self._note()
+
+    def _spawn(self, child: Child, ready: int | None = None) -> "subprocess.Popen[bytes]":
+        """`ready` is where it writes once it stands. Raises OSError."""
+        inherited = [child.listener.fileno()] if child.listener is not None else []
+        if self._lock is not None:
+            inherited.append(self._lock.fileno)
+        env = {**child.env, SUPERVISED_BY: str(os.getpid())}
+        if ready is not None:
+            inherited.append(ready)
+            env[READY] = str(ready)
+        process = subprocess.Popen(  # noqa: S603 - the command line is ours
+            child.argv,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            pass_fds=inherited,
+            start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to pass on
+            preexec_fn=_end_with_parent,
+        )
+        log.info("child.started", child=child.name, pid=process.pid)
+        return process
+
+    def _note(self) -> None:
         if self._lock is not None:
             self._lock.write({one.child.name: one.process.pid for one in self._lives if one.process is not None})
+
+    def _replace_all(self) -> None:
+        """Children with new settings in the place of the old ones, one by one: the new one stands first."""
+        if self._reload is None:
+            return
+        try:
+            fresh = {child.name: child for child in self._reload.children()}
+        except GatewayError as error:
+            self._tell(str(error))
+            return
+        for life in self._lives:
+            child = fresh.get(life.child.name)
+            if child is not None and not self._ending and not self._replace(life, child):
+                if not self._ending:
+                    self._tell(f"{child.name} did not start with the new settings; see its lines in the log")
+                return
+        if not self._ending:
+            self._tell(None)
+
+    def _tell(self, wrong: str | None) -> None:
+        if wrong is None:
+            log.info("reload.done")
+        else:
+            log.error("reload.refused", why=wrong, effect="the processes go on as they were")
+        if self._reload is not None:
+            self._reload.reported(wrong)
+
+    def _replace(self, life: _Life, child: Child) -> bool:
+        """False where the new one does not come to stand; the old one goes on."""
+        reading, writing = os.pipe()
+        try:
+            new = self._spawn(child, writing)
+        except OSError as error:
+            log.warning("child.died", child=child.name, died=f"could not be started: {error}")
+            os.close(reading)
+            return False
+        finally:
+            os.close(writing)
+        self._until(lambda: bool(select.select([reading], [], [], 0)[0]), STANDS_WITHIN)
+        stands = bool(select.select([reading], [], [], 0)[0]) and os.read(reading, 1) == b"1"
+        os.close(reading)
+        if not stands or self._ending:
+            new.kill()
+            log.warning("child.died", child=child.name, died="before it stood", pid=new.pid)
+            new.wait()
+            return False
+        old, life.process, life.child = life.process, new, child
+        life.started, life.start_at = time.monotonic(), None
+        self._note()
+        self._await_end(child, old)
+        return True
+
+    def _await_end(self, child: Child, old: "subprocess.Popen[bytes] | None") -> None:
+        if old is None or old.poll() is not None:
+            return
+        old.terminate()
+        deadline = time.monotonic() + child.ends_within
+        while old.poll() is None and time.monotonic() < deadline:
+            self._until(lambda: old.poll() is not None, max(0.0, deadline - time.monotonic()))
+            if self._ending:
+                time.sleep(0.02)  # its end is awaited all the same: what it has begun must not be lost
+        if old.poll() is None:
+            log.warning("child.killed", child=child.name, after_seconds=child.ends_within)
+            old.kill()
+        old.wait()
 
     def _ready(self, stage: list[_Life]) -> bool:
         return all(life.child.ready is None or (life.runs and life.child.ready()) for life in stage)
@@ -222,7 +295,7 @@ class _Supervisor:
             left = ends - time.monotonic()
             if left <= 0:
                 break
-            if self._wait(left):
+            if not ENDS.isdisjoint(self._wait(left)):
                 log.info(
                     "up.waits",
                     children=[life.child.name for life in running],
@@ -239,23 +312,26 @@ class _Supervisor:
 
 
 @contextmanager
-def _signals() -> Iterator[Callable[[float | None], bool]]:
-    """A function that waits for a signal, or so many seconds, and tells whether one of those asked for the end."""
+def _signals() -> Iterator[Callable[[float | None], Collection[int]]]:
+    """A function that waits for a signal, or so many seconds, and tells which came."""
     reading, writing = socket.socketpair()
     reading.setblocking(False)
     writing.setblocking(False)
-    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)}
+    numbers = {*ENDS, *RELOADS, signal.SIGCHLD}
+    if _HAS_TERMINAL and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        numbers.discard(signal.SIGHUP)  # as nohup wants it
+    former = {number: signal.getsignal(number) for number in numbers}
     wakeup = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
     for number in former:
         signal.signal(number, lambda *_: None)
     with selectors.DefaultSelector() as selector:
         selector.register(reading, selectors.EVENT_READ)
 
-        def wait(seconds: float | None) -> bool:
+        def wait(seconds: float | None) -> Collection[int]:
             selector.select(None if seconds is None else max(seconds, 0.0))
             with contextlib.suppress(BlockingIOError):
-                return any(number in (signal.SIGTERM, signal.SIGINT) for number in reading.recv(4096))
-            return False
+                return reading.recv(4096)
+            return ()
 
         try:
             yield wait
@@ -282,23 +358,3 @@ def _end_with_parent() -> None:
 
 def _death(status: int) -> str:
     return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
-
-
-def _holders(text: str) -> dict[str, int]:
-    try:
-        holders: dict[str, int] = json.loads(text)
-    except ValueError:  # being written just now
-        return {}
-    return holders
-
-
-def _alive(pid: int | None) -> bool:
-    if pid is None:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

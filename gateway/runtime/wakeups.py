@@ -7,14 +7,21 @@ learns that Redis is away.
 Several jobs go to Redis in one round trip (RQ 3.0, `Queue.enqueue_many`), `enqueue` would take two.
 """
 
+import re
 import threading
 import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
 
 import redis
 import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 from rq import Queue
+
+from gateway.errors import ConfigError
 
 QUEUE = "drains"
 
@@ -23,9 +30,6 @@ DRAIN = "gateway.delivery.drain.run"
 
 WORK = "gateway.replay.bulk.run"
 """The same with the id of a job of the ledger."""
-
-UPKEEP = "gateway.delivery.upkeep.run"
-"""The same for the purge and for what the law demands: whatever of it is due."""
 
 JOB_TIMEOUT = 120
 """Seconds. A drain ends by itself after its slice of 5 s and the 20 s that its last request may take."""
@@ -45,15 +49,55 @@ RETRY_AFTER = 1.0
 log = structlog.get_logger()
 
 
+SENTINEL = re.compile(
+    r"(?P<scheme>rediss?)\+sentinel://(?:(?P<user>[^:@/]*):(?P<password>[^@/]*)@)?"
+    r"(?P<hosts>[^/@?#\s]+)/(?P<service>[^/?#\s]+)(?:/(?P<database>\d+))?"
+)
+"""Which server is the master now is asked of the Sentinels that are listed, of the first that answers."""
+
+SENTINEL_PORT = 26379
+
+
 def connect(url: str) -> "redis.Redis":
     """A connection that gives up after seconds, and that tries once more where the server has closed it meanwhile."""
-    return redis.Redis.from_url(
-        url,
-        socket_connect_timeout=2,
-        socket_timeout=2,
-        retry=Retry(NoBackoff(), 1),
-        retry_on_error=[redis.ConnectionError],
-    )
+    settings: dict[str, Any] = {
+        "socket_connect_timeout": 2,
+        "socket_timeout": 2,
+        "retry": Retry(NoBackoff(), 1),
+        "retry_on_error": [redis.ConnectionError],
+    }
+    found = SENTINEL.fullmatch(url)
+    if found is None:
+        return redis.Redis.from_url(url, **settings)
+    settings |= {"db": int(found["database"] or 0), "ssl": found["scheme"] == "rediss"}
+    if found["password"]:
+        settings |= {"username": unquote(found["user"]) or None, "password": unquote(found["password"])}
+    short = {"socket_connect_timeout": 1, "socket_timeout": 1}
+    addresses = [_address(one) for one in found["hosts"].split(",")]
+    sentinels: Any = Sentinel(addresses, sentinel_kwargs=short, **settings)  # type: ignore[no-untyped-call]  # theirs
+    master: redis.Redis = sentinels.master_for(found["service"])
+    return master
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":") if re.search(r":\d+$", text) else (text, "", "")
+    return host.strip("[]"), int(port or SENTINEL_PORT)
+
+
+def refuse_cluster(url: str) -> None:
+    """Raises ConfigError where a cluster answers: RQ's queue and its jobs would lie on several of its nodes.
+
+    One that does not answer now is taken: workers do without meanwhile.
+    """
+    try:
+        told: Mapping[str, Any] = connect(url).info("cluster")
+    except (redis.RedisError, OSError):
+        return
+    if told.get("cluster_enabled"):
+        raise ConfigError(
+            "REDIS_URL: a Redis Cluster answers there, which RQ can't work with. Name a single Redis, or Sentinels: "
+            "redis+sentinel://host1:26379,host2:26379/mymaster. Or leave it unset: the gateway starts a private one."
+        )
 
 
 class Wakeups:
@@ -79,10 +123,6 @@ class Wakeups:
     def call(self, job: str) -> None:
         """Have somebody go on with this job of the ledger soon."""
         self._want((WORK, job))
-
-    def call_upkeep(self) -> None:
-        """Have somebody look what is to be removed."""
-        self._want((UPKEEP, "due"))
 
     def _want(self, call: "_Call") -> None:
         with self._changed:

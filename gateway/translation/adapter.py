@@ -8,7 +8,7 @@ event stands in `Context`, and what earlier webhooks taught is asked of `Context
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any, Protocol
 
 from marshmallow import Schema
@@ -194,6 +194,33 @@ class Step:
     of: str | None = None
 
 
+class Claim(StrEnum):
+    """What of a source event a provider may say outside its signature: whoever captured one request may say another."""
+
+    ACCOUNT = "account"
+    TYPE = "type"
+    OCCURRED_AT = "occurred_at"
+    TEST = "test"
+
+
+@dataclass(frozen=True)
+class BodyMarks:
+    """By what the signed body shows of which type it is: fields that it `has`, and those of other types' that it
+    `lacks`.
+    """
+
+    has: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+
+    def fault(self, body: Mapping[str, Any]) -> str | None:
+        """What speaks against a body, or None."""
+        missing = [name for name in self.has if name not in body]
+        foreign = [name for name in self.lacks if name in body]
+        told = [f"has no {', '.join(missing)}"] if missing else []
+        told += [f"has {', '.join(foreign)}, as another type's has"] if foreign else []
+        return " and ".join(told) or None
+
+
 @dataclass(frozen=True)
 class Docs:
     """The provider's pages that an adapter is written from."""
@@ -214,6 +241,8 @@ class Adapter:
     the one event that it is good for; None where that is not needed. It never raises.
     `ignored` names the types that are left out on purpose, each with the reason; a name may end in `*`, but never
     covers a type that has a handler.
+    `claims` is what of its source events stands in headers that nobody signs. Where that is the type, `marks` says of
+    every type that has a handler (a name may end in `*`) how its body is known; another's is not understood.
     `options` is the schema of the adapter's own options of a source.
     `probe` tells whether a request (not proven yet) is only the provider's look at the URL, given the source's
     secrets and options: such a one is answered 200 and kept nowhere. It never raises.
@@ -221,6 +250,7 @@ class Adapter:
     subscription; whoever calls it visits. It never raises.
     `explain` tells each step that a handler takes, for somebody who writes an adapter. It never raises.
     A handler's name may end in `*`, too: it is asked for types that no other name means exactly.
+    `least_secret` is how many characters the provider's own secrets have at least, beside their prefix.
     `needs_secret` is False where requests can be proven without a secret of the source: its scheme then is a
     `signature.SelfProving` too.
     `answers_items` is True where the sender reads the receipt and is told what became of each source event.
@@ -233,11 +263,14 @@ class Adapter:
     split: Callable[[VerifiedWebhook], Sequence[SourceEvent | Unreadable]]
     handlers: Mapping[str, Handler]
     ignored: Mapping[str, str] = field(default_factory=dict)
+    claims: frozenset[Claim] = frozenset()
+    marks: Mapping[str, BodyMarks] = field(default_factory=dict)
     options: type[Schema] = Schema
     delivery_id: Callable[[VerifiedWebhook], str | None] = lambda verified: None
     single_use: Callable[[VerifiedWebhook], tuple[str, str] | None] = lambda verified: None
     probe: Callable[[Webhook, Sequence[str], Mapping[str, Any]], bool] = lambda webhook, secrets, options: False
     confirm: Callable[[VerifiedWebhook], str | None] = lambda verified: None
+    least_secret: int = 16
     needs_secret: bool = True
     answers_items: bool = False
     explain: Callable[[SourceEvent, Context], Sequence[Step]] = lambda event, context: ()
@@ -266,6 +299,10 @@ def translate(adapter: Adapter, event: SourceEvent, context: Context) -> Transla
     handler = adapter.handlers.get(event.type) or _by_pattern(adapter, event.type)
     if handler is None:
         return _left_out(adapter, event.type)
+    marks = marks_of(adapter, event.type)
+    wrong = None if marks is None else marks.fault(event.payload)
+    if wrong is not None:
+        raise PayloadError(f"is said to be {event.type[:80]}, which is not signed, and its body {wrong}")
     try:
         translation = _fitted(handler(event, context), event.timed_by)
         faults = {
@@ -282,6 +319,12 @@ def translate(adapter: Adapter, event: SourceEvent, context: Context) -> Transla
     if translation.demand is not None and translation.demand.subject.is_empty:
         raise PayloadError(f"{event.type} does not say of whom it speaks")
     return translation
+
+
+def marks_of(adapter: Adapter, event_type: str) -> BodyMarks | None:
+    """By what bodies of this type are known; the longest name counts."""
+    names = [name for name in adapter.marks if covers(name, event_type)]
+    return adapter.marks[max(names, key=len)] if names else None
 
 
 def _fitted(translation: Translation, timed_by: TimedBy) -> Translation:

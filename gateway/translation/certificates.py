@@ -30,7 +30,12 @@ WITHIN = 3.0
 """Seconds that a request waits for a certificate that another is downloading."""
 LARGEST = 64 * 1024
 DOWNLOADS_A_MINUTE = 20
-"""More are never tried: strangers, who can name any address that is allowed, keep nobody busy."""
+"""Of each of three kinds; more are never tried: strangers, who can name any address, keep nobody busy."""
+PATIENT_AFTER = 3.0
+"""Seconds after which an address that had to wait is asked for in a turn that new ones can't use up: who makes them up
+has another one each time, and a provider comes back with its own."""
+WAITING = 4096
+"""Addresses of which is known since when they wait."""
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 
@@ -104,10 +109,11 @@ class _Failure:
 
 
 class Certificates:
-    """Downloaded certificates, kept for a day. Threads share one.
+    """Downloaded certificates, asked for again after a day. Threads share one.
 
-    `allowed` is what the whole of an address must look like; `get` asks there. What is found and what is not are kept
-    apart, each bounded, so that made-up addresses push out nothing.
+    `allowed` is what the whole of an address must look like; `get` asks there. One that proved a message (`proved`) is
+    kept for good, and served where it can't be asked for again. What is found and what is not are kept apart, each
+    bounded, so that made-up addresses push out nothing.
     """
 
     def __init__(
@@ -120,9 +126,12 @@ class Certificates:
         self._get = get
         self._clock = clock
         self._turn = threading.Lock()
+        self._turn_of_proven = threading.Lock()
         self._found: dict[str, tuple[x509.Certificate, float]] = {}
+        self._proven: dict[str, tuple[x509.Certificate, float]] = {}
         self._failed: dict[str, tuple[_Failure, float]] = {}
-        self._downloads: deque[float] = deque()
+        self._waiting: dict[str, float] = {}
+        self._downloads: dict[str, deque[float]] = {kind: deque() for kind in ("proven", "new", "patient")}
 
     def by(self, get: Fetch) -> "Certificates":
         """Others, asked for through `get`."""
@@ -136,8 +145,29 @@ class Certificates:
         """
         if not self.allowed.fullmatch(address):
             raise SignatureError(RejectionCause.WRONG, "the certificate's address is not one that may be asked")
+        proven, until = self._proven.get(address, (None, 0.0))
+        if proven is not None:
+            return proven if self._clock() < until else self._renewed(address, proven)
         kept = self._kept(address)
         return kept if kept is not None else self._downloaded(address)
+
+    def proved(self, address: str, certificate: x509.Certificate) -> None:
+        """A message was proven by the certificate of this address: it is genuine, and no stranger made it up."""
+        if address not in self._proven:
+            _keep(self._proven, address, certificate, self._found.get(address, (None, self._clock() + KEPT_FOR))[1])
+
+    def _renewed(self, address: str, proven: x509.Certificate) -> x509.Certificate:
+        """Asked for again; the one that is known where that is refused, fails, or somebody else is at it."""
+        if not self._turn_of_proven.acquire(blocking=False):
+            return proven
+        try:
+            found = self._download(address) if self._may_download("proven") else None
+            renewed = found if isinstance(found, x509.Certificate) else proven
+            wait = KEPT_FOR if renewed is found else REFUSED_FOR
+            _keep(self._proven, address, renewed, self._clock() + wait)
+            return renewed
+        finally:
+            self._turn_of_proven.release()
 
     def _kept(self, address: str) -> x509.Certificate | None:
         now = self._clock()
@@ -156,7 +186,7 @@ class Certificates:
             kept = self._kept(address)  # by whoever had the turn before
             if kept is not None:
                 return kept
-            self._count_download()
+            self._wait_for_turn(address)
             found = self._download(address)
             if isinstance(found, _Failure):
                 _keep(self._failed, address, found, self._clock() + (REFUSED_FOR if found.definite else UNREACHED_FOR))
@@ -166,13 +196,27 @@ class Certificates:
         finally:
             self._turn.release()
 
-    def _count_download(self) -> None:
+    def _wait_for_turn(self, address: str) -> None:
+        """Raises UnavailableError where the address has to wait."""
+        if self._may_download("new"):
+            return
         now = self._clock()
-        while self._downloads and self._downloads[0] <= now - 60:
-            self._downloads.popleft()
-        if len(self._downloads) >= DOWNLOADS_A_MINUTE:
+        since = self._waiting.setdefault(address, now)
+        while len(self._waiting) > WAITING:
+            del self._waiting[next(iter(self._waiting))]
+        if now - since < PATIENT_AFTER or not self._may_download("patient"):
             raise UnavailableError("too many certificates were asked for within a minute")
-        self._downloads.append(now)
+        self._waiting.pop(address, None)
+
+    def _may_download(self, kind: str) -> bool:
+        """Whether one more of this kind may be downloaded now, which is counted then."""
+        now, counted = self._clock(), self._downloads[kind]
+        while counted and counted[0] <= now - 60:
+            counted.popleft()
+        if len(counted) >= DOWNLOADS_A_MINUTE:
+            return False
+        counted.append(now)
+        return True
 
     def _download(self, address: str) -> x509.Certificate | _Failure:
         try:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import gateway
 from gateway.errors import AdapterError
-from gateway.translation.adapter import Adapter, covers
+from gateway.translation.adapter import Adapter, Claim, covers, marks_of
 from gateway.translation.declarative.adapter import adapter_of
 from gateway.translation.sample import Sample, read
 
@@ -32,6 +32,12 @@ def adapters(folder: Path | None = None) -> Mapping[str, Adapter]:
     own = [] if folder is None or folder.absolute() == SHIPPED else [folder]
     files = [found for place in [SHIPPED, *own] for found in in_folder(place)]
     return collect([*in_package("adapters"), *offered(entry_points(group=ENTRY_POINTS)), *files])
+
+
+def forget() -> None:
+    """What was read of files is read anew when it is next asked for."""
+    adapters.cache_clear()
+    samples.cache_clear()
 
 
 def beside(configuration: Path) -> Path:
@@ -132,3 +138,10 @@ def _check(place: str, adapter: Adapter) -> None:
         handled = [event_type for event_type in adapter.handlers if covers(pattern, event_type)]
         if handled:
             raise AdapterError(f"{place}: {', '.join(handled)} has a handler and is ignored as {pattern}")
+    if Claim.TYPE in adapter.claims:
+        unmarked = [event_type for event_type in adapter.handlers if marks_of(adapter, event_type) is None]
+        if unmarked:
+            raise AdapterError(
+                f"{place}: the type is not signed, and nothing says how a body of {', '.join(unmarked)} is known: "
+                "name fields that it has and others lack (`marks`; in YAML `bodies`)"
+            )

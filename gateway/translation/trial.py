@@ -128,13 +128,11 @@ def shown(event: LumailEvent, like: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sum(told: Sum | None) -> dict[str, Any] | None:
-    """What was told of a sale's money, in the words of a case; what is left out there is None or False here."""
+    """What was told of a sale's money, in the words of a case; what is left out there is as usual here."""
     if told is None:
         return None
-    values = {one.name: getattr(told, one.name) for one in fields(told)}
-    return {"is": type(told).__name__} | {
-        name: _written(value) for name, value in values.items() if value is not None and value is not False
-    }
+    values = {one.name: getattr(told, one.name) for one in fields(told) if getattr(told, one.name) != one.default}
+    return {"is": type(told).__name__} | {name: _written(value) for name, value in values.items()}
 
 
 def _written(value: Any) -> Any:

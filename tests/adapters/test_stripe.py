@@ -63,6 +63,7 @@ def test_options_have_safe_defaults_and_say_what_is_allowed() -> None:
         "link_wait": timedelta(days=3),
         "failed_refund": "show",
         "unknown_sale_refunds": "send",
+        "chargebacks": "refund",
         "accounts": None,
         "product_names": {},
     }

@@ -78,10 +78,10 @@ def live_environ(tmp_path: Path) -> dict[str, str]:
     return {
         "GATEWAY_CONFIG": str(file),
         "GATEWAY_DATA": str(tmp_path / "var"),
-        "GATEWAY_SECRET_KEY": "k" * 32,
+        "GATEWAY_SECRET_KEY": "key-of-the-tests" * 2,
         "LUMAIL_API_TOKEN": "lum_for_tests",
         "LUMAIL_URL": NOWHERE,
-        "STRIPE_WEBHOOK_SECRET": "whsec_for_tests",
+        "STRIPE_WEBHOOK_SECRET": "whsec_for_tests_of_commands_and_other_things",
         "SENDGRID_WEBHOOK_PUBLIC_KEY": adapters()["sendgrid"].scheme({}).generate().verifying,
     }
 

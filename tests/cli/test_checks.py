@@ -36,11 +36,13 @@ def test_where_all_is_right_every_line_says_so(
         "configuration": True,
         "database": True,
         "redis": True,
+        "source stripe": True,
+        "source sendgrid": True,
         "destination main": True,
         "destination other": True,
     }
     assert checked["destination main"][1] == f"{lumail[1]} takes the API token"
-    assert [line.split()[0] for line in standing.lines("check")] == ["ok"] * 6
+    assert [line.split()[0] for line in standing.lines("check")] == ["ok"] * 8
 
 
 def test_asking_lumail_counts_against_the_plan(terminal: Terminal, lumail: tuple[Sandbox, str], ledger: Ledger) -> None:
@@ -105,3 +107,18 @@ def test_a_ledger_that_is_not_made_yet_is_no_fault(live_environ: dict[str, str],
     ok, detail = found(Terminal(live_environ), status=1)["database"]
     assert (ok, detail.endswith("not made yet, the first start makes it")) == (True, True)
     assert not (tmp_path / "var" / "gateway.db").exists()
+
+
+def test_a_secret_that_could_be_guessed_is_a_fault_and_needs_a_person(terminal: Terminal) -> None:
+    weak = Terminal({**terminal.environ, "STRIPE_WEBHOOK_SECRET": "whsec_hunter2"})
+    ok, detail = found(weak, status=1)["source stripe"]
+    assert not ok
+    assert detail.startswith("secret 1 is weak: it is 7 characters long and can be guessed; 32 are the least")
+    assert "hunter2" not in detail
+    assert any(line.startswith("This needs a person, too: source stripe") for line in weak.lines("status"))
+
+
+def test_a_placeholder_is_refused_by_its_place(live_environ: dict[str, str]) -> None:
+    for placeholder in ("whsec_…", "whsec_", "whsec_...", "changeme"):
+        lines = Terminal({**live_environ, "STRIPE_WEBHOOK_SECRET": placeholder}).lines("check", status=1)
+        assert any("sources.stripe.secrets" in line and "is a placeholder" in line for line in lines)

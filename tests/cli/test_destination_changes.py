@@ -39,11 +39,11 @@ def claimed(ledger: Ledger) -> list[str]:
             settlements=[],
             wanted=9,
             limit=99,
-            compose=lambda one: one.data,
+            compose=lambda request: request.event.data,
             unknown_policy=lambda _: UnknownSubscriberPolicy.HELD,
         )
         nothing.rollback()
-        return sorted(f"{one.kind.value} {one.type}" for one in turn.claimed)
+        return sorted(f"{one.kind.value} {one.event.type}" for one in turn.claimed if one.event)
 
 
 def notes(ledger: Ledger) -> list[tuple[Any, ...]]:

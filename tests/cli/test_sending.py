@@ -32,8 +32,3 @@ def test_cases_are_listed_alike_ones_once(terminal: Terminal) -> None:
     lines = terminal.lines("send", "stripe", "--list")
     kinds = {case.partition("[")[0] for case in samples("stripe")}
     assert len(lines) - 2 == len(kinds)
-
-
-@pytest.mark.parametrize("command", ["web", "worker"])
-def test_a_part_alone_asks_for_redis_where_none_runs(terminal: Terminal, command: str) -> None:
-    assert terminal.run(command, status=1).stderr.startswith("no Redis: set REDIS_URL, or run `lumail-gateway up` on ")

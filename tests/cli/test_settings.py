@@ -10,7 +10,7 @@ import pytest
 from gateway.cli import running
 from gateway.cli.running import NOTE, noted
 from gateway.config import Config, Flags
-from gateway.runtime.supervisor import only_one
+from gateway.runtime.only_one import only_one
 from gateway.startup import configured, prepare
 from tests.cli.conftest import NOWHERE, Terminal
 

@@ -11,8 +11,8 @@ from gateway.config import AdapterTerms, Config, Flags, load
 from gateway.errors import ConfigError
 
 ENVIRON = {
-    "GATEWAY_SECRET_KEY": "k" * 32,
-    "LUMAIL_API_TOKEN": "lum_token",
+    "GATEWAY_SECRET_KEY": "key-of-the-tests" * 2,
+    "LUMAIL_API_TOKEN": "lum_of_tests",
     "STRIPE_WEBHOOK_SECRET": "whsec_right",
     "SENDGRID_WEBHOOK_PUBLIC_KEY": "public",
 }

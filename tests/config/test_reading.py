@@ -18,12 +18,12 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         public_url="http://127.0.0.1:8000",
         trusted_proxies=0,
         max_body_bytes=10 * 1024 * 1024,
-        destinations={"main": Destination("main", "https://lumail.io/api/v1", "lum_token", 100, 600, 120)},
+        destinations={"main": Destination("main", "https://lumail.io/api/v1", "lum_of_tests", 100, 600, 120)},
         sources={"stripe": Source("stripe", "stripe", "main", ("whsec_right",), DEFAULT_FORWARDED, 5, False, None, {})},
         disabled_sources=frozenset(),
         database_url=f"sqlite:///{tmp_path}/var/gateway.db",
         redis_url=None,
-        secret_key="k" * 32,
+        secret_key="key-of-the-tests" * 2,
         metrics_token=None,
         host="127.0.0.1",
         port=8000,
@@ -74,20 +74,20 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (config.public_url, config.trusted_proxies, config.max_body_bytes) == ("https://hooks.example.com", 1, 2**21)
     assert config.retention == Retention(bodies=timedelta(days=7), events=timedelta(days=800))
     assert config.destinations == {
-        "main": Destination("main", "https://api.lumail.io/v1", "lum_token", 450, 900, 120),
-        "second-one": Destination("second-one", "https://lumail.io/api/v1", "lum_token", 700),
+        "main": Destination("main", "https://api.lumail.io/v1", "lum_of_tests", 450, 900, 120),
+        "second-one": Destination("second-one", "https://lumail.io/api/v1", "lum_of_tests", 700),
     }
     assert config.sources == {
         "stripe": Source(
             name="stripe",
             adapter="stripe",
             destination="main",
-            secrets=("whsec_right", "whsec_lum_token"),
+            secrets=("whsec_right", "whsec_lum_of_tests"),
             settle_seconds=0,
             accept_test_events=True,
             max_age=timedelta(hours=12),
         ),
-        "mail_2": Source("mail_2", "postmark", "second-one", ("user:lum_token",), opened, options=options),
+        "mail_2": Source("mail_2", "postmark", "second-one", ("user:lum_of_tests",), opened, options=options),
     }
     assert config.disabled_sources == {"off"}
 

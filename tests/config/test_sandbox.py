@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 
 from gateway.config import AdapterTerms, Flags, Source, child_environ, load, signing_secret
 from gateway.config.environment import SHIPPED_FILE
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, StartError
 from tests.config.configurations import ADAPTERS, ENVIRON, MINIMAL, faults, loaded
 
 MAIL = """\
@@ -120,9 +120,8 @@ def test_a_generated_secret_that_fits_no_longer_is_told_with_its_place(tmp_path:
 
 def test_a_folder_that_can_not_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("a file")
-    assert faults(tmp_path, MINIMAL, {}, sandbox=True) == [
-        "var/sandbox: can't be written: Not a directory; choose another folder with --data"
-    ]
+    with pytest.raises(StartError, match=r"var/sandbox can't be written: Not a directory. Choose another with --data"):
+        faults(tmp_path, MINIMAL, {}, sandbox=True)
 
 
 def test_an_adapters_options_shape_what_is_generated(tmp_path: Path) -> None:

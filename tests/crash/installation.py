@@ -46,6 +46,15 @@ STRIPE = {
 SENDGRID = {"adapter": "sendgrid", "secrets": ["${SENDGRID_KEY}"], "forward": "all"}
 
 
+PASSING = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""A service manager that passes a socket, and becomes the command that follows."""
+
+
 @dataclass(frozen=True)
 class Setup:
     """How an installation is configured, and the Lumail that it finds.
@@ -101,6 +110,10 @@ class Installation:
             random.choice(alive).kill()
         return True
 
+    def lines(self, event: str) -> list[str]:
+        """What it logged of one kind."""
+        return [line for line in self.log.read_text().splitlines() if f'"event": "{event}"' in line]
+
     def is_ready(self) -> bool:
         try:
             return requests.get(f"{self.url}/readyz", timeout=1).ok
@@ -115,11 +128,12 @@ def installation(
     setup: Setup = _USUAL,
     environ: Mapping[str, str] | None = None,
     within: Sequence[str] = (),
+    listener: socket.socket | None = None,
 ) -> Iterator[Installation]:
     """Runs `lumail-gateway up`, live, against a sandbox in this process. `within` stands before the command."""
     with (
         stand_in(setup.lumail) as (sandbox, base_url),
-        up(folder, database_url, setup, base_url, environ, within) as running,
+        up(folder, database_url, setup, base_url, environ, within, listener) as running,
     ):
         yield replace(running, sandbox=sandbox)
 
@@ -141,12 +155,16 @@ def up(
     base_url: str,
     environ: Mapping[str, str] | None = None,
     within: Sequence[str] = (),
+    listener: socket.socket | None = None,
 ) -> Iterator[Installation]:
-    """Runs `lumail-gateway up` against whatever answers at the base URL."""
+    """Runs `lumail-gateway up` against whatever answers at the base URL; a `listener` is passed as systemd does."""
     file = folder / "gateway.yaml"
     file.write_text(setup.document(base_url))
     port = free_port()
     log = folder / "up.log"
+    if listener is not None:
+        port = listener.getsockname()[1]
+        within = (*within, sys.executable, "-c", PASSING, str(listener.fileno()))
     with log.open("ab") as output:
         process = subprocess.Popen(
             [
@@ -163,6 +181,8 @@ def up(
             env={**os.environ, **_settings(file, folder, database_url, port), **(environ or {})},
             stdout=output,
             stderr=output,
+            pass_fds=[] if listener is None else [listener.fileno()],
+            start_new_session=True,  # no terminal, as a service
         )
     running = Installation(process, f"http://127.0.0.1:{port}", log, base_url)
     try:
@@ -182,7 +202,7 @@ def _settings(file: Path, folder: Path, database_url: str, port: int) -> dict[st
         "GATEWAY_DATA": str(folder / "data"),
         "DATABASE_URL": database_url,
         "PORT": str(port),
-        "GATEWAY_SECRET_KEY": "x" * 32,
+        "GATEWAY_SECRET_KEY": "key-of-the-tests" * 2,
         "LUMAIL_API_TOKEN": TOKEN,
         "STRIPE_WEBHOOK_SECRET": SECRET,
         "SENDGRID_KEY": MAIL.verifying,

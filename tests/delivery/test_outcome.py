@@ -1,7 +1,7 @@
 """What follows from every kind of answer to every kind of request."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,31 +10,52 @@ import pytest
 
 from gateway.config import Destination
 from gateway.delivery.outcome import ConcludeContext, conclude, conclude_all
-from gateway.events import EventType, Lane
+from gateway.events import EventType
+from gateway.ledger.event import Event
 from gateway.ledger.outbox.observed import Observed
-from gateway.ledger.scheduling.attempt import Claimed, Kind, Settlement, SubscriberAnswer
-from gateway.ledger.status import Reason
+from gateway.ledger.scheduling.attempt import (
+    AskForEvent,
+    AskForSubscriber,
+    Claimed,
+    CreateSubscriber,
+    PostEvent,
+    Probe,
+    ReadBack,
+    Request,
+    Settlement,
+    SubscriberAnswer,
+)
+from gateway.ledger.scheduling.pauses import OpenPause
+from gateway.ledger.status import PauseKind, Reason
 from gateway.lumail.answer import Answer, RateLimit, TrackedEvent
-from tests.making import NOON
+from tests.making import NOON, event
 
 SECOND = timedelta(seconds=1)
-POST = Claimed(
-    "at_1",
-    Kind.POST,
-    "ana@example.com",
-    NOON - SECOND,
-    lane=Lane.REVENUE,
-    event="ev_1",
-    type=EventType.SUBSCRIBER_PAYMENT,
+EVENT = event(
+    EventType.SUBSCRIBER_PAYMENT,
     data='{"amount": 49.99, "product": "Course"}',
     first_attempt_at=NOON - SECOND,
-    sent='{"data": {"amount": 49.99, "product": "Course", "gatewayEventId": "ev_1"}}',
 )
-READ = replace(POST, kind=Kind.READ, unconfirmed_at=NOON - 30 * SECOND)
-ASK = replace(POST, kind=Kind.ASK, reason_detail="400")
-CREATE = replace(POST, kind=Kind.CREATE)
-ASK_FOR_MANY = Claimed("at_2", Kind.ASK, "ana@example.com", NOON - SECOND)
-PROBE = Claimed("at_3", Kind.PROBE, "probe@example.com", NOON - SECOND)
+POSTED = '{"data": {"amount": 49.99, "product": "Course", "gatewayEventId": "ev_1"}}'
+
+
+def claimed(request: Request) -> Claimed:
+    return Claimed("at_1", NOON - SECOND, request, POSTED)
+
+
+def read_of(one: Event, at: datetime = NOON - SECOND) -> Claimed:
+    """An event in doubt is looked for, half a minute after that began unless it says when."""
+    assert one.first_attempt_at is not None
+    unconfirmed_at = one.unconfirmed_at or NOON - 30 * SECOND
+    return replace(claimed(ReadBack(one, one.first_attempt_at, unconfirmed_at)), claimed_at=at)
+
+
+POST = claimed(PostEvent(EVENT))
+READ = read_of(EVENT)
+ASK = claimed(AskForEvent(replace(EVENT, reason_detail="400")))
+ASK_FOR_MANY = claimed(AskForSubscriber("ana@example.com"))
+PROBE = claimed(Probe("probe@example.com", OpenPause("pa_1", PauseKind.TOKEN_REFUSED, {}, "get", NOON, 0)))
+CREATE = claimed(CreateSubscriber(EVENT))
 
 NOT_SENT = Answer(None, sent=False, duration=0.1, error="refused")
 TOO_LATE = Answer(None, sent=False, duration=5, too_late=True)
@@ -56,7 +77,7 @@ def view(
         now=NOON,
         observed=lambda: Observed(**{"echo": None, "clock_offset": timedelta(0), "read_lag": timedelta(0), **seen}),
         is_known=lambda _: known,
-        sent=lambda one: [one.sent],
+        sent=lambda _: [POSTED],
         owners=lambda _: owners or {},
     )
 
@@ -119,7 +140,7 @@ def test_a_refused_subscriber_is_asked_for_or_waited_for(
 
 
 def test_create_waits_for_subscribers_of_events_that_make_none() -> None:
-    opened = replace(POST, type=EventType.EMAIL_OPENED)
+    opened = claimed(PostEvent(event(EventType.EMAIL_OPENED)))
     assert gist(conclude(opened, answered(400), view("create")))[0] == "held"
 
 
@@ -182,11 +203,14 @@ def test_what_an_answer_to_the_making_of_a_subscriber_means(answer: Answer, expe
     assert (status, step, pause, subscriber_answer) == expected
 
 
-@pytest.mark.parametrize("claimed", [ASK, CREATE])
-def test_questions_that_find_no_answer_are_asked_later_and_later_and_not_for_ever(claimed: Claimed) -> None:
-    later = conclude(replace(claimed, tries=3), answered(500), view("create")).changes or {}
+@pytest.mark.parametrize("question", [AskForEvent, CreateSubscriber])
+def test_questions_that_find_no_answer_are_asked_later_and_later_and_not_for_ever(
+    question: Callable[[Event], Request],
+) -> None:
+    tried = claimed(question(replace(EVENT, tries=3)))
+    later = conclude(tried, answered(500), view("create")).changes or {}
     assert (later["status"], later["tries"], later["due_at"] > NOON) == ("waiting", 4, True)
-    old = replace(claimed, tries=9, first_attempt_at=NOON - timedelta(days=4))
+    old = claimed(question(replace(EVENT, tries=9, first_attempt_at=NOON - timedelta(days=4))))
     given_up = conclude(old, answered(500), view("create")).changes or {}
     assert (given_up["status"], given_up["reason"], given_up["reason_detail"]) == ("failed", "retries_ended", "3")
 
@@ -227,8 +251,8 @@ def page(*records: Mapping[str, Any], cursor: str | None = None) -> Answer:
     return answered(200, {"events": list(records), "nextCursor": cursor})
 
 
-def changes(claimed: Claimed, answer: Answer, seen: ConcludeContext) -> Mapping[str, Any]:
-    told = conclude(claimed, answer, seen)
+def changes(one: Claimed, answer: Answer, seen: ConcludeContext) -> Mapping[str, Any]:
+    told = conclude(one, answer, seen)
     assert not told.recorded
     return told.changes or {}
 
@@ -240,17 +264,17 @@ def test_a_record_with_our_id_is_the_event() -> None:
 
 @pytest.mark.parametrize("answer", [answered(500), answered(403), answered(200, {"events": 1}), LOST, NOT_SENT])
 def test_an_answer_that_can_not_be_read_proves_nothing(answer: Answer) -> None:
-    found = changes(replace(READ, reads=5, unconfirmed_at=NOON - 3600 * SECOND), answer, view())
+    found = changes(read_of(replace(EVENT, reads=5, unconfirmed_at=NOON - 3600 * SECOND)), answer, view())
     assert (found["status"], found.get("reads")) == ("unknown", None)
 
 
 def test_what_can_not_be_read_for_a_day_is_a_persons_to_decide() -> None:
-    old = replace(READ, unconfirmed_at=NOON - timedelta(hours=25))
+    old = read_of(replace(EVENT, unconfirmed_at=NOON - timedelta(hours=25)))
     assert changes(old, answered(500), view()) == {"status": "held", "reason": Reason.ANSWER_LOST}
 
 
 def test_a_404_for_a_subscriber_says_nothing_was_recorded_unless_lumail_knew_it() -> None:
-    old = replace(READ, reads=1, unconfirmed_at=NOON - 3600 * SECOND)
+    old = read_of(replace(EVENT, reads=1, unconfirmed_at=NOON - 3600 * SECOND))
     assert changes(old, answered(404), view())["status"] == "waiting"
     assert changes(old, answered(404), view(known=True))["status"] == "unknown"
 
@@ -270,12 +294,12 @@ def test_a_404_for_a_subscriber_says_nothing_was_recorded_unless_lumail_knew_it(
 def test_money_is_sent_again_after_two_reads_the_last_of_them_late_enough(
     reads: int, ago: int, expected: tuple[str, int]
 ) -> None:
-    found = changes(replace(READ, reads=reads, unconfirmed_at=NOON - ago * SECOND), page(), view())
+    found = changes(read_of(replace(EVENT, reads=reads, unconfirmed_at=NOON - ago * SECOND)), page(), view())
     assert (found["status"], found["reads"]) == expected
 
 
 def test_reads_wait_for_as_long_as_lumail_was_seen_to_lag() -> None:
-    old = replace(READ, reads=3, unconfirmed_at=NOON - 700 * SECOND)
+    old = read_of(replace(EVENT, reads=3, unconfirmed_at=NOON - 700 * SECOND))
     found = changes(old, page(), view(read_lag=timedelta(seconds=1000)))
     assert (found["status"], found["due_at"]) == ("unknown", NOON + 300 * SECOND)
 
@@ -283,16 +307,16 @@ def test_reads_wait_for_as_long_as_lumail_was_seen_to_lag() -> None:
 @pytest.mark.parametrize(("leap", "expected"), [(2, ("waiting", NOON)), (300, ("unknown", NOON + 200 * SECOND))])
 def test_time_that_the_ledgers_clock_only_leapt_over_is_waited_for(leap: int, expected: tuple[str, datetime]) -> None:
     """Lumail's clock, seen at the first attempt and now, tells a leap from time that passed."""
-    old = replace(READ, reads=3, unconfirmed_at=NOON - 700 * SECOND, clock_offset_ms=0)
+    old = read_of(replace(EVENT, reads=3, unconfirmed_at=NOON - 700 * SECOND, clock_offset_ms=0))
     found = changes(old, replace(page(), date=NOON - leap * SECOND), view())
     assert (found["status"], found["due_at"]) == expected
 
 
 def test_a_read_of_several_pages_ends_with_the_last_and_remembers_what_was_near() -> None:
-    old = replace(READ, reads=1, unconfirmed_at=NOON - 3600 * SECOND)
-    first = changes(old, page(record("lum_7", product="Other"), cursor="2"), view(echo=False))
+    near = replace(EVENT, reads=1, unconfirmed_at=NOON - 3600 * SECOND)
+    first = changes(read_of(near), page(record("lum_7", product="Other"), cursor="2"), view(echo=False))
     assert (first["status"], first["read_cursor"], first["candidates"]) == ("unknown", "2", ["lum_7"])
-    second = replace(old, read_cursor="2", candidates=("lum_7",))
+    second = read_of(replace(near, read_cursor="2", candidates=["lum_7"]))
     assert changes(second, page(), view(echo=False)) == {
         "status": "held",
         "reason": Reason.ANSWER_LOST,
@@ -302,25 +326,26 @@ def test_a_read_of_several_pages_ends_with_the_last_and_remembers_what_was_near(
 
 
 def test_a_read_whose_next_page_waited_long_begins_anew() -> None:
-    late = replace(READ, reads=1, read_cursor="2", waited=timedelta(minutes=5), unconfirmed_at=NOON - 3600 * SECOND)
+    long_ago = NOON - timedelta(minutes=5)
+    late = read_of(replace(EVENT, reads=1, read_cursor="2", due_at=long_ago, unconfirmed_at=NOON - 3600 * SECOND))
     found = changes(late, page(), view())
     assert (found["status"], found["read_cursor"], found["due_at"]) == ("unknown", None, NOON)
 
 
 def test_that_a_read_had_to_wait_is_not_taken_for_lag() -> None:
-    late = replace(READ, reads=1, waited=timedelta(hours=5), claimed_at=NOON + timedelta(hours=5))
+    late = read_of(replace(EVENT, reads=1, due_at=NOON), at=NOON + timedelta(hours=5))
     told = conclude(late, page(record("lum_1", gatewayEventId="ev_1")), view())
     assert told.read_lag_ms == 0
 
 
 def test_of_equal_events_in_doubt_each_finds_a_record_of_its_own() -> None:
-    other = replace(READ, attempt="at_9", event="ev_9")
+    other = read_of(replace(EVENT, id="ev_9"))
     answers = [(READ, page(record("lum_1"))), (other, page(record("lum_1")))]
     found, not_found = conclude_all(answers, view(echo=False))
     assert (found.lumail_event_id, not_found.lumail_event_id) == ("lum_1", None)
 
 
 def test_an_answer_that_names_a_record_is_heard_before_a_read_that_finds_it() -> None:
-    posted = replace(POST, attempt="at_9", event="ev_9")
+    posted = claimed(PostEvent(replace(EVENT, id="ev_9")))
     named, not_found = conclude_all([(READ, page(record("lum_1"))), (posted, RECORDED)], view(echo=False))
-    assert (named.claimed.event, named.lumail_event_id, not_found.lumail_event_id) == ("ev_9", "lum_1", None)
+    assert (named.claimed.event_id, named.lumail_event_id, not_found.lumail_event_id) == ("ev_9", "lum_1", None)

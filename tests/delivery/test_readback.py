@@ -11,37 +11,33 @@ import pytest
 
 from gateway.delivery.readback import ReadResult, judge, path
 from gateway.events import EventType
+from gateway.ledger.event import Event
 from gateway.ledger.outbox.observed import Observed
-from gateway.ledger.scheduling.attempt import Claimed, Kind
+from gateway.ledger.scheduling.attempt import ReadBack
 from gateway.lumail.client import RecordedEvent
-from tests.making import NOON
+from tests.making import NOON, event
 
-PAYMENT = Claimed(
-    "at_1",
-    Kind.READ,
-    "ana@example.com",
-    NOON,
-    event="ev_1",
-    type=EventType.SUBSCRIBER_PAYMENT,
-    first_attempt_at=NOON,
-    clock_offset_ms=0,
-)
-OPEN = replace(PAYMENT, type=EventType.EMAIL_OPENED)
+PAYMENT = event(EventType.SUBSCRIBER_PAYMENT, first_attempt_at=NOON, clock_offset_ms=0)
+OPEN = event(EventType.EMAIL_OPENED)
 SENT = {"amount": 49.9, "product": "Café", "gatewayEventId": "ev_1", "source": "stripe"}
 OPENED = {"emailId": "e1", "subject": "Hello", "gatewayEventId": "ev_1"}
 
 
-def record(identity: str, data: dict[str, Any] | None, claimed: Claimed = PAYMENT, seconds: int = 0) -> RecordedEvent:
-    return RecordedEvent(identity, claimed.type.value, data, NOON + timedelta(seconds=seconds), None, None)
+def record(identity: str, data: dict[str, Any] | None, ours: Event = PAYMENT, seconds: int = 0) -> RecordedEvent:
+    return RecordedEvent(identity, ours.type.value, data, NOON + timedelta(seconds=seconds), None, None)
+
+
+def read_of(doubtful: Event) -> ReadBack:
+    return ReadBack(doubtful, NOON, NOON)
 
 
 def observed(echo: bool | None, offset: int = 0) -> Observed:
     return Observed(echo, timedelta(seconds=offset), timedelta(0))
 
 
-def found(*records: RecordedEvent, echo: bool | None, claimed: Claimed = PAYMENT, **owners: str) -> ReadResult:
-    sent = SENT if claimed.type is EventType.SUBSCRIBER_PAYMENT else OPENED
-    return judge(claimed, records, owners, observed(echo), [json.dumps({"data": sent})])
+def found(*records: RecordedEvent, echo: bool | None, ours: Event = PAYMENT, **owners: str) -> ReadResult:
+    sent = SENT if ours.type is EventType.SUBSCRIBER_PAYMENT else OPENED
+    return judge(ours, records, owners, observed(echo), [json.dumps({"data": sent})])
 
 
 EQUAL = {"amount": Decimal("49.90"), "product": "Café"}
@@ -104,13 +100,13 @@ def test_a_record_of_ours_without_its_id_shows_that_ids_are_not_kept() -> None:
 def test_where_ids_are_kept_a_record_without_one_matters_for_money_only() -> None:
     assert found(record("lum_1", EQUAL), echo=True) == ReadResult(ambiguous=("lum_1",), echo=True)
     opened = {"emailId": "e1", "subject": "Hello"}
-    assert found(record("lum_1", opened, OPEN), echo=True, claimed=OPEN) == ReadResult(echo=True)
+    assert found(record("lum_1", opened, OPEN), echo=True, ours=OPEN) == ReadResult(echo=True)
 
 
 def test_what_is_no_money_is_equal_or_another() -> None:
     same = record("lum_1", {"emailId": "e1", "subject": "Hello "}, OPEN)
-    assert found(same, echo=False, claimed=OPEN).found == same
-    assert found(record("lum_1", {"emailId": "e2", "subject": "Hello"}, OPEN), echo=False, claimed=OPEN) == ReadResult(
+    assert found(same, echo=False, ours=OPEN).found == same
+    assert found(record("lum_1", {"emailId": "e2", "subject": "Hello"}, OPEN), echo=False, ours=OPEN) == ReadResult(
         echo=False
     )
 
@@ -131,10 +127,10 @@ def test_a_record_of_another_type_is_not_it() -> None:
 def test_records_are_looked_at_from_ten_minutes_before_the_first_attempt_in_lumails_clock(
     known: int, now: int, start: str
 ) -> None:
-    asked = path(replace(PAYMENT, clock_offset_ms=known * 1000), observed(None, now))
+    asked = path(read_of(replace(PAYMENT, clock_offset_ms=known * 1000)), observed(None, now))
     assert parse_qs(urlsplit(asked).query)["startDate"] == [f"2026-11-20T{start}:00Z"]
 
 
 def test_where_lumails_clock_was_not_known_at_the_first_attempt_much_more_is_looked_at() -> None:
-    asked = path(replace(PAYMENT, clock_offset_ms=None), observed(None, 3600))
+    asked = path(read_of(replace(PAYMENT, clock_offset_ms=None)), observed(None, 3600))
     assert parse_qs(urlsplit(asked).query)["startDate"] == ["2026-11-19T11:50:00Z"]

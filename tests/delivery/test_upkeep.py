@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import redis
-from rq import Queue
 from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
 
@@ -11,32 +9,24 @@ from gateway.config import Retention
 from gateway.delivery.upkeep import Upkeep
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import marks, webhooks
-from gateway.runtime import wakeups
-from gateway.runtime.wakeups import Wakeups
 from tests.making import record, rows, submission, told
 from tests.waiting import eventually
 
 RETENTION = Retention(bodies=timedelta(seconds=1))
 
 
-def is_called_for(upkeep: Upkeep) -> bool:
-    called: list[str] = []
-    upkeep.call_if_due(lambda: called.append("upkeep"))
-    return called == ["upkeep"]
-
-
 def test_a_purge_is_due_once_an_hour_whoever_does_it(ledger: Ledger) -> None:
     record(ledger, submission(told()))
     one, other = Upkeep(ledger, RETENTION), Upkeep(ledger, RETENTION)
-    assert is_called_for(one)
+    assert one.is_due()
     with capture_logs() as logs:
         one.work()
         other.work()
     assert [(line["event"], line.get("bodies")) for line in logs] == [("ledger.purged", 1)]
-    assert (is_called_for(one), is_called_for(other)) == (False, False)
+    assert (one.is_due(), other.is_due()) == (False, False)
     with ledger.write() as connection:
         connection.execute(delete(marks).where(marks.c.name == "purged"))
-    assert is_called_for(other)
+    assert other.is_due()
 
 
 def test_work_is_done_in_the_background_and_given_up_when_it_is_closed(ledger: Ledger) -> None:
@@ -49,10 +39,3 @@ def test_work_is_done_in_the_background_and_given_up_when_it_is_closed(ledger: L
     with ledger.write(["main"]) as connection:
         connection.execute(update(webhooks).values(body=b"{}"))
         assert connection.execute(select(webhooks.c.body)).scalar_one() == b"{}"
-
-
-def test_upkeep_is_called_for_by_a_job(redis_url: str) -> None:
-    Wakeups(redis_url).call_upkeep()
-    queue = Queue(wakeups.QUEUE, connection=redis.Redis.from_url(redis_url), serializer="json")
-    (job,) = eventually(lambda: queue.jobs)
-    assert (job.func_name, job.args) == ("gateway.delivery.upkeep.run", ["due"])

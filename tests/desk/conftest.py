@@ -64,10 +64,10 @@ def desk_parts(ledger: Ledger, tmp_path: Path) -> Desk:
     file = tmp_path / "gateway.yaml"
     file.write_text(CONFIGURATION)
     environ = {
-        "GATEWAY_SECRET_KEY": "k" * 32,
+        "GATEWAY_SECRET_KEY": "key-of-the-tests" * 2,
         "LUMAIL_API_TOKEN": "lum_for_tests",
         "LUMAIL_URL": NOWHERE,
-        "STRIPE_WEBHOOK_SECRET": "whsec_for_tests",
+        "STRIPE_WEBHOOK_SECRET": "whsec_for_tests_of_commands_and_other_things",
         "SENDGRID_WEBHOOK_PUBLIC_KEY": adapters()["sendgrid"].scheme({}).generate().verifying,
     }
     config = configured(Flags(file=file, data=tmp_path / "var"), environ)

@@ -4,7 +4,7 @@ import re
 
 import gateway.desk.overview as overview
 from gateway.desk.navigation import ENTRIES
-from gateway.ledger.accounts.login_limit import PER_ADDRESS, PER_NAME, PER_NAME_AND_ADDRESS
+from gateway.ledger.accounts.login_limit import PER_NAME, PER_NAME_AND_ADDRESS
 from gateway.ledger.accounts.users import Role
 from tests.cli.tryout import ROOT
 from tests.docs.test_provider_pages import table_under
@@ -34,5 +34,8 @@ def test_the_keys_are_those_that_the_desk_tells() -> None:
 
 def test_the_limits_of_signing_in_are_those_of_the_code() -> None:
     text = " ".join(PAGE.split())
-    assert f"After {PER_NAME_AND_ADDRESS} failures within a quarter of an hour" in text
-    assert f"an address may fail {PER_ADDRESS} times, whatever the names, and a name {PER_NAME} times" in text
+    assert f"After {PER_NAME_AND_ADDRESS.free} failures" in text
+    assert (
+        f"the same name from anywhere after {PER_NAME.free} failures, {PER_NAME.longest.seconds} seconds at most"
+        in text
+    )

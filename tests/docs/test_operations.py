@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,23 @@ import requests
 from gateway.cli import main
 from gateway.config import Destination
 from gateway.delivery.outcome import ConcludeContext, conclude
+from gateway.events import EventType
 from gateway.ledger import words
 from gateway.ledger.outbox.observed import Observed
-from gateway.ledger.scheduling.attempt import Claimed, Kind
+from gateway.ledger.scheduling.attempt import (
+    AskForEvent,
+    Claimed,
+    CreateSubscriber,
+    PostEvent,
+    ReadBack,
+    Request,
+)
 from gateway.ledger.status import REASONS, Reason, Status
 from gateway.lumail.answer import Answer
 from tests.cli.tryout import ROOT, Started
 from tests.docs.test_links import each_page
 from tests.docs.test_provider_pages import table_under, words_in
-from tests.making import NOON
+from tests.making import NOON, event
 
 DOCS = ROOT / "docs"
 RUNBOOK = (DOCS / "operate" / "runbook.md").read_text()
@@ -58,9 +67,8 @@ def test_the_log_lines_are_those_of_the_code() -> None:
     assert first_column("| Line |", LOGS_AND_METRICS) == written
 
 
-def concluded(answer: Answer, policy: str = "wait", **given: Any) -> Mapping[str, Any]:
+def concluded(request: Request, answer: Answer, policy: str = "wait") -> Mapping[str, Any]:
     """What becomes of an event of ana@example.com, whom Lumail is known to have."""
-    asked: dict[str, Any] = {"attempt": "at_1", "kind": Kind.POST, "subscriber": "ana@example.com", "claimed_at": NOON}
     view = ConcludeContext(
         destination=Destination("main", "http://127.0.0.1:9", "lum_x", 100, unknown_subscriber=policy),
         now=NOON,
@@ -69,7 +77,7 @@ def concluded(answer: Answer, policy: str = "wait", **given: Any) -> Mapping[str
         sent=lambda one: [],
         owners=lambda ids: {},
     )
-    return conclude(Claimed(**asked | {"event": "ev_1"} | given), answer, view).changes or {}
+    return conclude(Claimed("at_1", NOON, request, ""), answer, view).changes or {}
 
 
 def answered(status: int, body: str = "") -> Answer:
@@ -78,18 +86,14 @@ def answered(status: int, body: str = "") -> Answer:
 
 def test_the_reasons_of_failed_events_are_those_that_deliveries_give() -> None:
     long_ago = NOON - timedelta(days=4)
+    opened = event(EventType.EMAIL_OPENED, reads=1)
     found = [
-        concluded(answered(400)),
-        concluded(answered(402)),
-        concluded(answered(402), kind=Kind.CREATE),
-        concluded(answered(404), "fail", kind=Kind.ASK),
+        concluded(PostEvent(opened), answered(400)),
+        concluded(PostEvent(opened), answered(402)),
+        concluded(CreateSubscriber(opened), answered(402)),
+        concluded(AskForEvent(opened), answered(404), "fail"),
         concluded(
-            answered(200, '{"events": [], "nextCursor": null}'),
-            kind=Kind.READ,
-            reads=1,
-            tries=1,
-            first_attempt_at=long_ago,
-            unconfirmed_at=long_ago,
+            ReadBack(replace(opened, tries=1), long_ago, long_ago), answered(200, '{"events": [], "nextCursor": null}')
         ),
     ]
     assert {one["status"] for one in found} == {"failed"}

@@ -78,6 +78,7 @@ KEPT = {
     "doubt_seconds_money": "a key of gateway.yaml",
     "doubt_seconds_other": "a key of gateway.yaml",
     "DoubtSecondsSchema": "the schema of that key",
+    "part": "a key of YAML adapters",
     "richness": "a key of YAML adapters",
 }
 ENTRY = re.compile(r"^- \*\*(.+?)\*\*: .{20,}", re.MULTILINE)

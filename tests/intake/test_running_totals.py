@@ -53,5 +53,7 @@ def test_what_is_refunded_adds_up_in_any_order_and_repetition(
     told, memory_cache = [refunded(500, 0), refunded(700, 1), refunded(1199, 2)], MemoryCache()
     for place in order:
         accept(route, verify(SCHEME, told[place], [SECRET]), committer, memory_cache)
-    amounts = [decode_data(data)["amount"] for (data,) in rows(ledger, events, "data")]
-    assert sum(amounts) == Decimal("11.99")
+    sums: dict[str, Decimal] = {}
+    for kind, data in rows(ledger, events, "type", "data"):
+        sums[kind] = sums.get(kind, Decimal(0)) + decode_data(data)["amount"]
+    assert sums == {"SUBSCRIBER_PAYMENT": Decimal("11.99"), "SUBSCRIBER_REFUND": Decimal("11.99")}

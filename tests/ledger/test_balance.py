@@ -4,15 +4,18 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 
-from gateway.events import EventType, LumailEvent, Memo, Paid, Refund, RefundState, RefundTotal, decode_data
+from gateway.events import Chargeback, EventType, LumailEvent, Memo, Paid, Refund, RefundState, RefundTotal, decode_data
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts import incidents
 from gateway.ledger.facts.known_events import events_of
 from gateway.ledger.outbox import expiry, transitions
 from gateway.ledger.schema import events, groups
 from tests.making import NOON, fact, record, record_facts, rows, submission, told
+
+PENDING, SUCCEEDED, FAILED = RefundState
 
 
 def sale(
@@ -44,6 +47,12 @@ def single(amount: str, state: RefundState, *keys: str, at: int = 60, **given: A
     return fact(EventType.SUBSCRIBER_REFUND, data, *keys, sum=said, makes=makes, **given)
 
 
+def chargeback(amount: str, state: RefundState, *keys: str, balance: str = "ch", at: int = 60) -> LumailEvent:
+    data = {"amount": Decimal(amount), "product": "Stripe payment", "currency": "EUR"}
+    said = Chargeback(balance, balance, "dp", Decimal(amount), "EUR", state, NOON + timedelta(minutes=at))
+    return fact(EventType.SUBSCRIBER_REFUND, data, *keys, sum=said, makes=state is SUCCEEDED)
+
+
 def shown(ledger: Ledger) -> list[tuple[Any, ...]]:
     """Type's last word, status, reason and amount of each event that is not superseded."""
     found = []
@@ -57,7 +66,7 @@ def deliver(ledger: Ledger, *identities: str, status: str = "delivered") -> None
     """As settling does it: the events' end, and what follows from it."""
     with ledger.write(["main"]) as connection:
         for identity in identities:
-            values = {"status": status, "first_attempt_at": NOON, "settled_at": NOON}
+            values = {"status": status, "reason": None, "first_attempt_at": NOON, "settled_at": NOON}
             connection.execute(update(events).where(events.c.id == identity).values(**values))
         moved = events_of(connection, identities).values()
         transitions.let_follow(connection, "main", moved, ledger.now(connection))
@@ -153,9 +162,90 @@ def test_a_refund_that_came_first_waits_for_the_sale_that_a_link_finds(ledger: L
     assert shown(ledger) == [("REFUND", "waiting", None, 20), ("PAYMENT", "delivered", None, 50)]
 
 
-def test_a_running_total_needs_no_sale(ledger: Ledger) -> None:
+def let_go(ledger: Ledger, *, days: int) -> None:
+    """As a worker does it so many days from now."""
+    with ledger.write(["main"]) as connection:
+        expiry.let_go(connection, "main", ledger.now(connection) + timedelta(days=days))
+
+
+def test_a_running_total_waits_for_its_sale_and_then_needs_none(ledger: Ledger) -> None:
     record_facts(ledger, refund("20.00", "ch"), refund("50.00", "ch", at=61))
+    assert shown(ledger) == [("REFUND", "held", "sale_unknown", 50)]
+    let_go(ledger, days=2)
+    assert shown(ledger) == [("REFUND", "held", "sale_unknown", 50)]
+    let_go(ledger, days=4)
     assert shown(ledger) == [("REFUND", "waiting", None, 50)]
+
+
+def test_a_refund_that_may_not_leave_alone_does_not_though_its_buyer_becomes_known(ledger: Ledger) -> None:
+    untold = single("20.00", RefundState.SUCCEEDED, "ch", subscriber=None, waits_for="customer:1")
+    record_facts(ledger, untold)
+    record(ledger, submission(told(memos=(Memo("customer:1", {"email": "ana@example.com"}, NOON),))))
+    let_go(ledger, days=4)
+    assert shown(ledger) == [("REFUND", "held", "sale_unknown", 20)]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_refund_of_a_sale_that_does_not_count_is_dropped_after_three_days(ledger: Ledger, order: int) -> None:
+    bare = sale("pi", "50.00", "pi", column="intent", makes=False)
+    record_facts(ledger, *[bare, refund("20.00", "ch", "pi")][::order])
+    assert shown(ledger) == [("REFUND", "held", "sale_left_out", 20)]
+    let_go(ledger, days=4)
+    assert shown(ledger) == [("REFUND", "dropped", "sale_never_counted", 20)]
+
+
+def test_a_refund_of_an_order_that_nobody_paid_is_dropped_after_three_days(ledger: Ledger) -> None:
+    record_facts(ledger, sale("order", "0", "order", makes=False), refund("20.00", "order"))
+    let_go(ledger, days=4)
+    assert shown(ledger) == [("REFUND", "dropped", "sale_never_counted", 20)]
+
+
+@pytest.mark.parametrize("days", [2, 4])
+def test_a_refund_whose_sale_counts_later_follows_it(ledger: Ledger, days: int) -> None:
+    record_facts(ledger, sale("pi", "50.00", "pi", column="intent", makes=False), refund("20.00", "ch", "pi"))
+    let_go(ledger, days=days)
+    deliver(ledger, *record_facts(ledger, sale("in", "50.00", "in", "pi", product="Pro")))
+    assert shown(ledger) == [("REFUND", "waiting", None, 20), ("PAYMENT", "delivered", None, 50)]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_no_more_is_refunded_than_was_paid_in_whatever_books(ledger: Ledger, order: int) -> None:
+    backs = [refund("40.00", "in"), chargeback("40.00", SUCCEEDED, "in", balance="other")]
+    record_facts(ledger, *[sale("in", "50.00"), *backs][::order])
+    assert sorted(amount for word, *_, amount in shown(ledger) if word == "REFUND") == [10, 40]
+
+
+def test_what_was_paid_later_lets_the_rest_of_a_refund_leave(ledger: Ledger) -> None:
+    record_facts(ledger, sale("in", "50.00"), refund("70.00", "in"), sale("in", "80.00"))
+    assert [one[0::3] for one in shown(ledger)] == [("PAYMENT", 80), ("REFUND", 70)]
+
+
+def test_a_chargeback_that_is_lost_adds_to_the_refunds_up_to_what_was_paid(ledger: Ledger) -> None:
+    told_of = [chargeback("50.00", state, "in", at=at) for at, state in enumerate((PENDING, SUCCEEDED))]
+    deliver(ledger, *record_facts(ledger, sale("in", "60.00"), refund("20.00", "in"), *told_of))
+    assert [one[0::3] for one in shown(ledger)] == [("PAYMENT", 60), ("REFUND", 60)]
+
+
+@pytest.mark.parametrize(("policy", "status"), [("hold", "held"), ("drop", "dropped")])
+def test_money_in_another_currency_than_the_destinations_does_not_leave(
+    ledger: Ledger, policy: str, status: str
+) -> None:
+    dollars = sale("in", "50.00", currency="USD", currencies=("EUR", policy))
+    record_facts(ledger, dollars, sale("other", "20.00", currencies=("EUR", policy)), dollars)
+    assert shown(ledger) == [("PAYMENT", status, "other_currency", 50), ("PAYMENT", "waiting", None, 20)]
+
+
+def test_a_chargeback_that_is_won_again_is_left_out_while_it_waits(ledger: Ledger) -> None:
+    record_facts(ledger, sale("in", "60.00"), chargeback("60", SUCCEEDED, "in"), chargeback("60", FAILED, "in", at=90))
+    assert shown(ledger) == [("PAYMENT", "waiting", None, 60)]
+
+
+def test_a_chargeback_that_is_won_after_delivery_is_shown(ledger: Ledger) -> None:
+    [payment] = record_facts(ledger, sale("in", "60.00"))
+    deliver(ledger, payment, *record_facts(ledger, chargeback("60.00", SUCCEEDED, "in")))
+    record_facts(ledger, chargeback("60.00", FAILED, "in", at=90))
+    with ledger.read() as connection:
+        assert incidents.newest(connection, 5)[0].text.startswith("60.00 EUR of the refund came back after it was told")
 
 
 def test_a_refund_that_fails_while_it_waits_is_left_out(ledger: Ledger) -> None:
@@ -170,7 +260,7 @@ def test_a_refund_that_fails_after_delivery_is_shown_once_and_set_against_the_ne
         [incident] = incidents.newest(connection, 5)
     assert incident.text.startswith("20.00 EUR of the refund came back after it was told: ev_")
     record_facts(ledger, refund("50.00", "ch", at=70))
-    assert shown(ledger) == [("REFUND", "delivered", None, 20), ("REFUND", "waiting", None, 30)]
+    assert shown(ledger) == [("REFUND", "delivered", None, 20), ("REFUND", "held", "sale_unknown", 30)]
 
 
 def test_a_refund_that_fails_after_delivery_may_be_returned_as_a_payment(ledger: Ledger) -> None:

@@ -40,7 +40,7 @@ def learn(ledger: Ledger, learned: Learned, now: datetime = NOON) -> None:
 
 def advance(ledger: Ledger, now: datetime, plan: int = 700, *, urgent: int = 0, revenue: int = 0, low: int = 0) -> None:
     with ledger.write(["main"]) as connection:
-        taken = {"all": urgent + revenue + low, "revenue": revenue, "low": low}
+        taken = budget.Taken(urgent + revenue + low, revenue, low)
         budget.advance(connection, "main", now, plan, taken)
 
 

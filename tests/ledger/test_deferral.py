@@ -52,8 +52,8 @@ def drained(ledger: Ledger, now: datetime) -> dict[str, int]:
     sent: list[str] = []
     turned = drain.turn(now, wanted=32, limit=1_000_000)
     while turned.claimed or turned.again:
-        sent += [one.source for one in turned.claimed]
-        settled = [delivered(one, one.event) for one in turned.claimed]
+        sent += [one.event.source for one in turned.claimed if one.event]
+        settled = [delivered(one, one.event_id) for one in turned.claimed]
         turned = drain.turn(now, wanted=32, limit=1_000_000, settlements=settled)
     return {source: sent.count(source) for source in sorted(set(sent))}
 

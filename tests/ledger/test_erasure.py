@@ -1,14 +1,15 @@
 """A person leaves the ledger: nothing says who it was, and what is told of it later is left out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import LargeBinary, Text, cast, insert, select, update
+from sqlalchemy import LargeBinary, Text, cast, insert, make_url, select, update
 
 from gateway.events import EventType, Memo
 from gateway.ledger import schema
@@ -16,6 +17,7 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.facts.submission import Recorded, TranslatedItem
 from gateway.ledger.jobs import privacy_requests
 from gateway.ledger.jobs.privacy_requests import Origin
+from gateway.ledger.migration import migrate
 from gateway.ledger.retention import erasure
 from gateway.ledger.retention.erasure import Erased
 from gateway.ledger.schema import attempts, events, jobs, keys, memory, tombstones, unknown_subscribers, webhooks
@@ -260,3 +262,28 @@ def test_many_facts_go_by_steps(ledger: Ledger) -> None:
         130,
         {(None,)},
     )
+
+
+def bytes_of(ledger: Ledger) -> bytes:
+    """All that lies in the folder of a ledger in a file."""
+    folder = Path(make_url(ledger.url).database or "").parent
+    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file())
+
+
+@pytest.fixture
+def ledger_in_a_file(tmp_path: Path) -> Iterator[Ledger]:
+    made = Ledger(f"sqlite:///{tmp_path / 'gateway.db'}")
+    migrate(made)
+    yield made
+    made.close()
+
+
+def test_not_a_byte_of_the_files_says_who_it_was(ledger_in_a_file: Ledger) -> None:
+    ledger = ledger_in_a_file
+    canary = b"ana-the-canary"
+    person = f"{canary.decode()}@example.com"
+    record_facts(ledger, *(payment(f"payment:{number}", subscriber=person) for number in range(50)))
+    record(ledger, submission(learnt("customer:cus_1", person)))
+    assert canary in bytes_of(ledger)
+    erased(ledger, Subject(addresses=(person,)))
+    assert canary not in bytes_of(ledger)

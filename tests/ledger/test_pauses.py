@@ -89,7 +89,7 @@ def test_the_probe_of_a_refused_token_needs_no_event_and_its_success_ends_the_pa
     assert (probe.kind, probe.event) == (Kind.PROBE, None)
     assert drain.claimed(due + SECOND) == []
     [event] = drain.turn(due + SECOND, settlements=[well(probe)]).claimed
-    assert (event.kind, event.tries) == (Kind.POST, 0)
+    assert (event.kind, event.event and event.event.tries) == (Kind.POST, 0)
 
 
 def test_probes_that_fail_come_later_and_later(ledger: Ledger, drain: Drain, soon: datetime) -> None:
@@ -119,7 +119,7 @@ def test_the_probe_of_a_missing_permission_is_one_events_post(ledger: Ledger, dr
     record_facts(ledger, *(opened(f"o:{who}", who) for who in PEOPLE))
     due = soon + 5 * SECOND
     [probe] = drain.claimed(due)
-    assert (probe.kind, probe.type.value) == (Kind.POST, "SUBSCRIBER_PAYMENT")
+    assert (probe.kind, probe.event and probe.event.type) == (Kind.POST, "SUBSCRIBER_PAYMENT")
     assert len(drain.turn(due, settlements=[delivered(probe)]).claimed) > 1
 
 
@@ -131,7 +131,7 @@ def test_a_question_about_a_subscriber_is_no_probe_for_what_may_be_posted(
     with ledger.write(["main"]) as connection:
         connection.execute(text("UPDATE events SET step = 'ask' WHERE type = 'SUBSCRIBER_PAYMENT'"))
     [probe] = drain.claimed(soon + 5 * SECOND)
-    assert (probe.kind, probe.type.value) == (Kind.POST, "EMAIL_OPENED")
+    assert (probe.kind, probe.event and probe.event.type) == (Kind.POST, "EMAIL_OPENED")
 
 
 def test_a_rest_that_a_probe_is_told_to_keep_is_kept(ledger: Ledger, drain: Drain, soon: datetime) -> None:
@@ -184,7 +184,7 @@ def rest(ledger: Ledger, now: datetime, scope: str, name: str) -> None:
 def test_a_lane_at_rest_keeps_its_events_and_no_others(ledger: Ledger, drain: Drain, soon: datetime) -> None:
     record_facts(ledger, payment("p:1"), opened("o:1", "bo@example.com"))
     rest(ledger, soon, "lane", "revenue")
-    assert [one.type.value for one in drain.claimed(soon)] == ["EMAIL_OPENED"]
+    assert [one.event.type for one in drain.claimed(soon) if one.event] == ["EMAIL_OPENED"]
     assert [status for (status,) in rows(ledger, events, "status")] == ["waiting", "delivering"]
 
 

@@ -38,7 +38,7 @@ def taught(*told: Sum, makes: bool = True) -> Sums:
 
 
 def refunded(*told: Sum) -> Decimal:
-    found = taught(*told).refunded("ch")
+    found = taught(*told).went_back("ch")
     assert found is not None
     return found.amount
 
@@ -119,7 +119,7 @@ REPEATED = st.lists(PAID | REFUND | TOTAL, max_size=8)
 
 
 def truth(sums: Sums) -> tuple[Decimal, Money | None]:
-    return sums.paid("EUR"), sums.refunded("ch")
+    return sums.paid("EUR"), sums.went_back("ch")
 
 
 @given(REPEATED, st.randoms())

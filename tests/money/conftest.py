@@ -20,7 +20,7 @@ from tests.services import Postgres
 CHUNK = 15
 """Histories that are played to one gateway side by side."""
 
-SHARES = {"stripe_chunk": 0.6, "shopify_chunk": 0.4}
+SHARES = {"stripe_chunk": 0.6, "shopify_chunk": 0.4, "declared_chunk": 0.1}
 """How many of all histories are whose."""
 
 

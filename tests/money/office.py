@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from gateway.config import Destination, Source
 from gateway.delivery.tick import drop_outdated
@@ -31,6 +32,7 @@ from tests.money.telling import BEGIN
 from tests.town import Town
 
 SECRET = "whsec_of_the_office"
+URL = "https://hooks.example.com/webhooks/office"
 TOKEN = "lum_of_the_office"
 MONEY = {"SUBSCRIBER_PAYMENT": "payment", "SUBSCRIBER_REFUND": "refund"}
 
@@ -54,6 +56,7 @@ class Post:
     source: str
     body: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
+    form: bool = False
 
 
 @dataclass
@@ -64,6 +67,7 @@ class Office:
     ledger: TimedLedger
     routes: dict[str, Route] = field(default_factory=dict)
     memory_cache: MemoryCache = field(default_factory=MemoryCache)
+    signing: dict[str, str] = field(default_factory=dict)
 
     @property
     def now(self) -> datetime:
@@ -73,15 +77,25 @@ class Office:
         """Have these sources."""
         self.routes.update({one.name: _route(one) for one in sources})
 
+    def open(self, name: str, adapter: str, **options: Any) -> None:
+        """Have one source more, with a secret of the kind that its adapter asks for."""
+        made = source(name, adapter, **options)
+        pair = adapters()[adapter].scheme(made.options).generate()
+        self.serve([replace(made, secrets=(pair.verifying,))])
+        self.signing[name] = pair.signing
+
     def post(self, *posts: Post) -> list[Recorded]:
         """All are translated before one of them is recorded, as on several threads."""
         self.ledger.time = self.now
         submissions = []
         for one in posts:
             route = self.routes[one.source]
-            headers = Headers({"Content-Type": "application/json", **one.headers})
-            webhook = Webhook(one.source, "", headers, json.dumps(one.body).encode(), self.now)
-            verified = verify(route.scheme, route.scheme.sign(webhook, SECRET, self.now), route.source.secrets)
+            kind = "application/x-www-form-urlencoded" if one.form else "application/json"
+            body = urlencode(one.body) if one.form else json.dumps(one.body, default=float)
+            headers = Headers({"Content-Type": kind, **one.headers})
+            webhook = Webhook(one.source, URL, headers, body.encode(), self.now)
+            signed = route.scheme.sign(webhook, self.signing.get(one.source, SECRET), self.now)
+            verified = verify(route.scheme, signed, route.source.secrets)
             submissions.append(self.memory_cache.corrected_by(submission(route, verified, self.memory_cache.recall)))
         with self.ledger.write(["main"]) as connection:
             return record_group(connection, self.ledger, submissions)

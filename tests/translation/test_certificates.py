@@ -156,3 +156,59 @@ def test_a_file_without_a_certificate_is_a_fault(tmp_path: Path, content: bytes 
         (tmp_path / "sns.pem").write_bytes(content)
     with pytest.raises(ValidationError):
         Options().load({"file": str(tmp_path / "sns.pem")})
+
+
+@pytest.mark.parametrize(
+    "answer", [None, http_get.Answer(503, b""), http_get.Answer(404, b""), http_get.Answer(200, b"x")]
+)
+def test_a_certificate_that_proved_something_is_served_where_it_can_not_be_had_again(
+    answer: http_get.Answer | None,
+) -> None:
+    elsewhere = Elsewhere(GOOD)
+    kept = elsewhere.certificates()
+    proven = kept.at("https://example.com/a.pem")
+    kept.proved("https://example.com/a.pem", proven)
+    elsewhere.answer, elsewhere.now = answer, elsewhere.now + certificates.KEPT_FOR + 1
+    assert [kept.at("https://example.com/a.pem") for _ in range(3)] == [proven] * 3
+    assert len(elsewhere.asked) == 2
+
+
+def test_one_that_proved_nothing_is_not_served_where_it_can_not_be_had_again() -> None:
+    elsewhere = Elsewhere(GOOD)
+    kept = elsewhere.certificates()
+    kept.at("https://example.com/a.pem")
+    elsewhere.answer, elsewhere.now = None, elsewhere.now + certificates.KEPT_FOR + 1
+    with pytest.raises(UnavailableError):
+        kept.at("https://example.com/a.pem")
+
+
+def flooded(elsewhere: Elsewhere, kept: Certificates, start: int) -> None:
+    """Strangers ask for addresses that they make up, each once."""
+    elsewhere.answer = http_get.Answer(404, b"")
+    for number in range(start, start + 200):
+        with pytest.raises((SignatureError, UnavailableError)):
+            kept.at(f"https://example.com/madeup{number}.pem")
+
+
+def test_made_up_addresses_keep_no_proven_one_from_being_asked_for_again() -> None:
+    elsewhere = Elsewhere(GOOD)
+    kept = elsewhere.certificates()
+    kept.proved("https://example.com/a.pem", kept.at("https://example.com/a.pem"))
+    elsewhere.now += certificates.KEPT_FOR + 1
+    flooded(elsewhere, kept, 0)
+    elsewhere.answer = GOOD
+    kept.at("https://example.com/a.pem")
+    assert elsewhere.asked.count("https://example.com/a.pem") == 2
+
+
+def test_made_up_addresses_keep_nobody_waiting_who_comes_back_with_his_own() -> None:
+    elsewhere = Elsewhere(GOOD)
+    kept = elsewhere.certificates()
+    flooded(elsewhere, kept, 0)
+    with pytest.raises(UnavailableError):
+        kept.at("https://example.com/new.pem")
+    elsewhere.now += certificates.PATIENT_AFTER
+    flooded(elsewhere, kept, 200)
+    elsewhere.answer = GOOD
+    assert kept.at("https://example.com/new.pem")
+    assert len(elsewhere.asked) == certificates.DOWNLOADS_A_MINUTE + 1

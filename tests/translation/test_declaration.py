@@ -20,6 +20,21 @@ def faults(text: str) -> list[str]:
     return []
 
 
+TAGGED = ruled("""\
+    - on: order.paid
+      emit: TAG_ADDED
+      subscriber: email
+      keys: {tag: id}
+      data: {tagId: id, tagName: name}
+    """)
+
+
+def refund(*lines: str) -> str:
+    """The right one, with a rule of these lines about what went back."""
+    rule = "".join(f"    {line}\n" for line in lines)
+    return with_("ignore:", f"  - on: order.refunded\n{rule}    currency: c\nignore:")
+
+
 def test_the_right_one_has_no_fault() -> None:
     assert faults(RIGHT) == []
 
@@ -65,44 +80,62 @@ def test_the_right_one_has_no_fault() -> None:
         (with_("on: order.paid", "on: '*'"), r"6: events.on: a \* stands only at the end of a name, and never alone"),
         (with_("on: order.paid", "on: [a, a]"), "6: events.on: the same type stands twice"),
         (with_("    subscriber: email", "    wen: a\n    subscriber: email"), "8: events.wen: .*; did you mean when?"),
-        (
-            with_("SUBSCRIBER_PAYMENT", "SUBSCRIBER_PAYMNT"),
-            "7: events.emit: must be one of .*; did you mean SUBSCRIBER_P",
-        ),
-        (with_("    subscriber: email\n", ""), "7: events.emit: needs subscriber beside it"),
-        (with_("    keys: {order: order}\n", ""), "7: events.emit: needs keys beside it"),
-        (with_("{order: order}", "order"), "9: events.keys: must be a mapping of kinds to expressions"),
-        (with_("{order: order}", "{order: 7}"), "9: events.keys.order: must be an expression, as text"),
-        (with_("{order: order}", "[a, 'b c']"), "9: events.keys: item 2: not an expression, from character 3 on"),
+        (TAGGED.replace("TAG_ADDED", "TAG_ADED"), "7: events.emit: must be one of .*; did you mean TAG_ADDED"),
+        (TAGGED.replace("    subscriber: email\n", ""), "7: events.emit: needs subscriber beside it"),
+        (TAGGED.replace("    keys: {tag: id}\n", ""), "7: events.emit: needs keys beside it"),
+        (with_("{order: order}", "order"), "7: events.sale: must be a mapping of kinds to expressions"),
+        (with_("{order: order}", "{order: 7}"), "7: events.sale.order: must be an expression, as text"),
+        (with_("{order: order}", "[a, 'b c']"), "7: events.sale: item 2: not an expression, from character 3 on"),
         (
             with_("subscriber: email", "subscriber: lowr(email)"),
             "8: events.subscriber: no function lowr; .*mean lower?",
         ),
-        (with_("      product: product\n", ""), "10: events.data: SUBSCRIBER_PAYMENT needs product in its data"),
-        (with_("product: product", "prodct: product"), "12: events.data.prodct: .* has no such field; .*mean product?"),
-        (with_("decimal(total)", "decimal(total"), "11: events.data.amount: not an expression: it ends too early"),
-        (with_("decimal(total)", "5"), "11: events.data.amount: must be an expression, as text"),
-        (with_("decimal(total)", "lookup('kinds', a)"), "11: events.data.amount: lookup needs the name of a table"),
-        (with_("[order.seen]", "7"), "13: ignore: must be a list of source event types, or a mapping"),
-        (with_("[order.seen]", "{order.seen: }"), "13: ignore: each type needs a reason, as text"),
-        (with_("[order.seen]", "['order.*']"), r"13: ignore: order\.\* is in `events`, too, as order.paid"),
+        (TAGGED.replace(", tagName: name", ""), "10: events.data: TAG_ADDED needs tagName in its data"),
+        (TAGGED.replace("tagName: n", "tagNam: n"), "10: events.data.tagNam: .* has no such field; .*mean tagName?"),
+        (with_("paid: total", "paid: decimal(total"), "10: events.paid: not an expression: it ends too early"),
+        (with_("paid: total", "paid: 5"), "10: events.paid: must be an expression, as text"),
+        (with_("paid: total", "paid: lookup('kinds', a)"), "10: events.paid: lookup needs the name of a table"),
+        (with_("paid: total", "paid: option('kinds')"), "10: events.paid: option needs the name of one of `options`"),
+        (with_("    subscriber: email\n", ""), "9: events.paid: needs subscriber beside it"),
+        (with_("    sale: {order: order}\n", ""), "9: events.paid: needs sale beside it"),
+        (with_("    currency: \"'EUR'\"\n", ""), "6: events: needs currency beside paid"),
+        (with_("    paid: total\n", ""), "7: events.sale: goes with paid, refunded_total, refund, chargeback only"),
+        (
+            with_("    sale:", "    emit: SUBSCRIBED\n    sale:"),
+            "7: events.emit: a rule says either what is true of money",
+        ),
+        (with_("    sale:", "    of:"), "7: events.of: is for what went back"),
+        (refund("refund: {id: id, amount: a}"), "12: events: item 2: names no sale: `of` has the keys by which"),
+        (refund("of: {order: o}", "refund: {id: id}"), "14: events: item 2.refund.amount: is missing"),
+        (refund("of: {oder: o}", "refunded_total: a"), "12: events: item 2: names a sale that no rule tells as"),
+        (refund("of: {order: o}", "part: {a: b}", "refunded_total: a"), "14: events: item 2.part: goes with paid only"),
+        (
+            ruled("- {on: a, of: {order: o}, currency: c, refund: {id: i, amount: a}}"),
+            "6: events: names a sale that no rule tells as paid: no rule says what was `paid`",
+        ),
+        (with_("[order.seen]", "7"), "12: ignore: must be a list of source event types, or a mapping"),
+        (with_("[order.seen]", "{order.seen: }"), "12: ignore: each type needs a reason, as text"),
+        (with_("[order.seen]", "['order.*']"), r"12: ignore: order\.\* is in `events`, too, as order.paid"),
         (
             with_("adapter: acme", "adapter: acme\nadapter: acme"),
             "2: adapter: this key stands twice; the first is in line 1",
         ),
         (with_("adapter: acme", "adapter: !!python/none acme"), "1: adapter: YAML tags are not read here"),
-        (RIGHT + "tables: {kinds: {a: 1}}", "14: tables.kinds: must be a mapping of words to text"),
-        (RIGHT + "tables: [a]", "14: tables: must be a mapping of tables"),
-        (RIGHT + "payments_from: orders", "14: payments_from: no rule says `makes: orders`"),
+        (RIGHT + "tables: {kinds: {a: 1}}", "13: tables.kinds: must be a mapping of words to text"),
+        (RIGHT + "tables: [a]", "13: tables: must be a mapping of tables"),
+        (RIGHT + "options: {Kinds: a}", "13: options.Kinds: a name is of a-z"),
+        (RIGHT + "options: {kinds: 7}", "13: options.kinds: must be text, or a list of texts"),
+        (RIGHT + "amounts: cents", "13: amounts: must be one of major, minor"),
+        (RIGHT + "payments_from: orders", "13: payments_from: no rule says `makes: orders`"),
         (
-            with_("    keys:", "    makes: orders\n    keys:"),
+            with_("    sale:", "    makes: orders\n    sale:"),
             "1: payments_from is missing: which of orders a source makes",
         ),
         (ruled("- {on: a, remember: {customer: {id: c}}}"), "6: events.remember.customer: needs `id` and at least one"),
         (ruled("- {on: a, remember: customer}"), "6: events.remember: must be a mapping of kinds"),
         (ruled("- {on: a, teaches: c}"), "6: events.teaches: must be a mapping of kinds to expressions"),
         (ruled("- {on: a, recall: c}"), "6: events.recall: must be a mapping of names to expressions"),
-        (ruled("- {on: a, when: b}"), "6: events: does nothing: it needs emit, remember or teaches"),
+        (ruled("- {on: a, when: b}"), "6: events: does nothing: it needs emit, paid, .* remember or teaches"),
         (ruled("- {on: a, teaches: {a: b}, data: {c: d}}"), "6: events.data: goes with emit only"),
         (ruled("- {on: a, teaches: {a: b}, richness: many}"), "6: events.richness: must be a whole number from 0 to 9"),
         ("#" * 200_001, "1: longer than 200000 characters"),
@@ -115,12 +148,39 @@ def test_a_wrong_file_is_told_with_its_line(text: str, said: str) -> None:
 
 
 def test_all_faults_are_told_at_once_in_the_order_of_the_file() -> None:
-    text = with_("hmac", "hmca").replace("emit: S", "emit: X").replace("[order.seen]", "7")
-    assert [fault.split(":")[1] for fault in faults(text)] == ["3", "7", "13"]
+    text = with_("hmac", "hmca").replace("sale: {", "sal: {").replace("[order.seen]", "7")
+    assert [fault.split(":")[1] for fault in faults(text)] == ["3", "7", "12"]
+
+
+def test_money_as_an_event_is_refused_with_the_lines_to_write() -> None:
+    with pytest.raises(AdapterError) as refused:
+        read(
+            ruled("""\
+                - on: order.paid
+                  emit: SUBSCRIBER_PAYMENT
+                  subscriber: email
+                  keys: {order: id}
+                  data: {amount: decimal(total), currency: currency, product: name}
+                """),
+            "acme.yaml",
+        )
+    assert str(refused.value) == (
+        "acme.yaml:7: events.emit: money is told as what is true of a sale; instead of emit, keys and data write\n"
+        "    subscriber: email\n"
+        "    sale: {order: id}\n"
+        "    paid: decimal(total)\n"
+        "    currency: currency\n"
+        "    product: name"
+    )
+
+
+def test_a_refund_as_an_event_is_refused_with_the_lines_to_write() -> None:
+    with pytest.raises(AdapterError, match=r"of: \{order: data.order_id\} .*\n    refund: \{id: id, amount: total\}"):
+        read(ruled("- {on: a, emit: SUBSCRIBER_REFUND, subscriber: b, keys: {refund: id}, data: {amount: total}}"), "a")
 
 
 WORDS = sorted(
-    {*AdapterSchema().fields, *RuleSchema().fields, "scheme", "hmac", "order.paid", "SUBSCRIBER_PAYMENT", "a"}
+    {*AdapterSchema().fields, *RuleSchema().fields, "scheme", "hmac", "order.paid", "SUBSCRIBER_PAYMENT", "id", "a"}
 )
 ANY_YAML = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(WORDS) | st.text(max_size=5),
@@ -172,3 +232,25 @@ def test_every_expression_of_a_rule_is_known_with_its_place() -> None:
         "teaches.0.y": "i",
     }
     assert all(isinstance(one, Expression) for _, one in rule.expressions())
+
+
+def test_every_expression_about_money_is_known_with_its_place() -> None:
+    (rule,) = read(
+        ruled("""\
+            - on: a
+              sale: {order: b}
+              part: {payment: c}
+              subscriber: d
+              currency: e
+              product: f
+              paid: g
+              presented: {amount: h, currency: i}
+              refunded_total: j
+              refund: {id: k, amount: l, state: m}
+              chargeback: {id: n, amount: o}
+            """),
+        "acme.yaml",
+    ).rules
+    told = {".".join(map(str, place)): one.text for place, one in rule.expressions()}
+    assert "".join(sorted(told.values())) == "bcdefghijklmno"
+    assert told["refund.state"] == "m"

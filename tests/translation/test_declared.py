@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,16 @@ from urllib.parse import urlencode
 import pytest
 
 from gateway.errors import AdapterError, PayloadError
-from gateway.events import EventType, LumailEvent, MemoryKey
+from gateway.events import (
+    Chargeback,
+    EventType,
+    LumailEvent,
+    MemoryKey,
+    Paid,
+    Refund,
+    RefundState,
+    RefundTotal,
+)
 from gateway.translation.adapter import (
     Adapter,
     Context,
@@ -24,6 +34,7 @@ from gateway.translation.adapter import (
     translate,
 )
 from gateway.translation.declarative.adapter import adapter_from, adapter_of
+from gateway.translation.declarative.sales import ANY_TIME
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 from tests.translation.requests import NOW
 from tests.translation.yaml_adapters import RIGHT, ruled, with_
@@ -65,9 +76,10 @@ def test_a_payload_becomes_an_event() -> None:
         "ana@example.com",
         ("order:17",),
     )
-    assert (event.data, event.occurred_at.isoformat()) == (
-        {"amount": Decimal("49.90"), "product": "Pro"},
+    assert (event.data, event.occurred_at.isoformat(), event.sum) == (
+        {"amount": Decimal("49.90"), "currency": "EUR", "product": "Pro"},
         "2025-11-03T09:00:00+00:00",
+        Paid("order", "order:17", Decimal("49.90"), "EUR"),
     )
 
 
@@ -75,12 +87,11 @@ def test_a_payload_becomes_an_event() -> None:
     ("payload", "reason"),
     [
         (PAID | {"email": "nobody"}, "subscriber: not an e-mail address"),
-        (PAID | {"email": None}, "subscriber: email gives nothing"),
-        (PAID | {"order": None}, "keys: none of them is told"),
-        (PAID | {"order": {"id": 1}}, "keys: neither text nor a whole number"),
-        (PAID | {"total": "a lot"}, "data.amount: decimal: not an amount"),
-        (PAID | {"product": " "}, "data.product: product gives nothing"),
-        (PAID | {"product": ["Pro"]}, "data.product: not text"),
+        (PAID | {"email": None}, "subscriber: nobody is told"),
+        (PAID | {"order": None}, "sale: none of its keys is told"),
+        (PAID | {"order": {"id": 1}}, "sale: neither text nor a whole number"),
+        (PAID | {"total": "a lot"}, "paid: not an amount"),
+        (PAID | {"product": ["Pro"]}, "product: neither text nor a whole number"),
         (PAID | {"type": "order.unheard"}, "unknown type 'order.unheard'"),
     ],
 )
@@ -102,9 +113,25 @@ def test_what_can_not_be_split_off_is_unreadable(body: Any, reason: str) -> None
     assert source_events(RIGHT, body) == [Unreadable(reason)]
 
 
-def test_an_amount_as_text_must_be_read_as_a_number() -> None:
-    with pytest.raises(PayloadError, match=r"data.amount: text; decimal\(\) makes it a number"):
-        became(with_("decimal(total)", "total"), PAID)
+def test_amounts_may_be_told_in_minor_units() -> None:
+    (event,) = became(f"amounts: minor\n{RIGHT}", PAID | {"total": "4990"}).events
+    assert event.data["amount"] == Decimal("49.90")
+    with pytest.raises(PayloadError, match="paid: not an amount in minor units"):
+        became(f"amounts: minor\n{RIGHT}", PAID)
+
+
+@pytest.mark.parametrize("total", ["0", 0, "-5.00"])
+def test_a_sale_of_nothing_is_known_and_does_not_count(total: Any) -> None:
+    translation = became(RIGHT, PAID | {"total": total})
+    assert (translation.events, [one.sum for one in translation.sums]) == (
+        (),
+        [Paid("order", "order:17", Decimal(0), "EUR")],
+    )
+
+
+@pytest.mark.parametrize("total", [None, "", False])
+def test_what_is_not_told_of_money_is_not_said(total: Any) -> None:
+    assert became(RIGHT, PAID | {"total": total}).ignored == "nothing is told of money"
 
 
 def test_without_a_time_the_time_of_receipt_counts() -> None:
@@ -188,7 +215,7 @@ def test_the_id_of_a_standard_webhook_is_its_delivery() -> None:
 
 
 def test_a_rule_that_does_not_hold_ignores_with_its_words() -> None:
-    text = with_("    emit:", "    when: status == 'paid'\n    emit:")
+    text = with_("    sale:", "    when: status == 'paid'\n    sale:")
     assert became(text, PAID).ignored == "it does not hold that status == 'paid'"
     assert len(became(text, PAID | {"status": "paid"}).events) == 1
 
@@ -223,17 +250,14 @@ def test_a_rule_is_applied_to_each_entry_of_a_list() -> None:
         - on: order.paid
           each: refunds
           when: item.cents > `0`
-          emit: SUBSCRIBER_REFUND
+          emit: TAG_ADDED
           subscriber: email
-          keys: {refund: item.id}
-          data: {amount: "major_units(item.cents, 'EUR')", product: product}
+          keys: {tag: item.id}
+          data: {tagId: item.id, tagName: "'refunded'"}
         """)
     refunds = [{"id": 1, "cents": 500}, {"id": 2, "cents": 0}, {"id": 3, "cents": 250}]
     made = became(text, PAID | {"refunds": refunds}).events
-    assert [(event.keys, event.data["amount"]) for event in made] == [
-        (("refund:1",), Decimal("5.00")),
-        (("refund:3",), Decimal("2.50")),
-    ]
+    assert [(event.keys, event.data["tagId"]) for event in made] == [(("tag:1",), "1"), (("tag:3",), "3")]
     assert became(text, PAID).ignored == "there is nothing in the lists that its rules are for"
     with pytest.raises(PayloadError, match="each: refunds gives no list"):
         became(text, PAID | {"refunds": "many"})
@@ -244,11 +268,12 @@ MEMORY = ruled("""\
       remember: {customer: {id: customer, email: email, plan: plan}}
     - on: order.paid
       recall: {customer: customer}
-      emit: SUBSCRIBER_PAYMENT
+      sale: {order: order, payment: payment}
       subscriber: email || recalled.customer.email
-      keys: {order: order, payment: payment}
+      currency: "'EUR'"
+      paid: total
+      product: default(product, recalled.customer.plan)
       teaches: {order: order, payment: payment}
-      data: {amount: decimal(total), product: "default(product, recalled.customer.plan)"}
     """)
 ANA = MemoryKey("customer", "c1")
 
@@ -283,17 +308,17 @@ MAKERS = ruled(
     """\
     - on: order.paid
       makes: orders
-      emit: SUBSCRIBER_PAYMENT
+      sale: {order: order}
       subscriber: email
-      keys: {order: order}
+      currency: "'EUR'"
+      paid: total
       teaches: {order: order, invoice: invoice}
-      data: {amount: decimal(total), product: product}
     - on: invoice.paid
       makes: invoices
-      emit: SUBSCRIBER_PAYMENT
+      sale: {invoice: invoice}
       subscriber: email
-      keys: {invoice: invoice}
-      data: {amount: decimal(total), product: product}
+      currency: "'EUR'"
+      paid: total
     """,
     "payments_from: orders\n",
 )
@@ -312,8 +337,84 @@ def test_the_source_decides_which_of_two_makes_the_event(kind: str, options: Any
     assert (len(translation.events), len(translation.links)) == (made, linked)
 
 
-def test_who_is_no_maker_says_so() -> None:
-    assert became(MAKERS, PAID | {"type": "invoice.paid"}).ignored == "payments come from orders here (payments_from)"
+def test_who_is_no_maker_only_says_what_is_true() -> None:
+    translation = became(MAKERS, PAID | {"type": "invoice.paid", "invoice": 9})
+    assert ([one.sum for one in translation.sums], translation.events) == (
+        [Paid("invoice", "invoice:9", Decimal("49.90"), "EUR")],
+        (),
+    )
+
+
+BACK = ruled("""\
+    - on: order.paid
+      sale: {order: order}
+      part: {payment: payment}
+      subscriber: email
+      currency: "'EUR'"
+      paid: total
+      presented: {amount: seen, currency: seen_in}
+      refunded_total: back
+    - on: refund.told
+      of: {order: order}
+      currency: "'EUR'"
+      refund: {id: refund, amount: total, state: state}
+    - on: dispute.told
+      of: {order: order}
+      currency: "'EUR'"
+      chargeback: {id: dispute, amount: total}
+    """)
+AT = datetime(2025, 11, 3, 9, tzinfo=UTC)
+
+
+def test_parts_and_what_the_buyer_saw_are_said() -> None:
+    paid, back = became(BACK, PAID | {"payment": "p1", "seen": "55.00", "seen_in": "usd", "back": "10"}).events
+    assert paid.sum == Paid("payment", "payment:p1", Decimal("49.90"), "EUR", (Decimal("55.00"), "USD"))
+    assert back.sum == RefundTotal("order:17", "order:17", Decimal(10), "EUR", AT, alone=False)
+
+
+def test_a_refund_says_how_far_it_has_come() -> None:
+    told = PAID | {"type": "refund.told", "refund": "r1", "state": "pending"}
+    (said,) = became(BACK, told).sums
+    assert (said.sum, said.subscriber, said.waits_for) == (
+        Refund(
+            "order:17",
+            "order:17",
+            "refund:r1",
+            Decimal("49.90"),
+            "EUR",
+            RefundState.PENDING,
+            ANY_TIME,
+            AT,
+        ),
+        None,
+        MemoryKey("order", "17"),
+    )
+    with pytest.raises(PayloadError, match=r"refund\.state: must be pending, succeeded or failed"):
+        became(BACK, told | {"state": "gone"})
+
+
+def test_a_source_may_leave_chargebacks_out() -> None:
+    told = PAID | {"type": "dispute.told", "dispute": "d1"}
+    (said,) = became(BACK, told).events
+    assert said.sum == Chargeback(
+        "order:17", "order:17", "chargeback:d1", Decimal("49.90"), "EUR", RefundState.SUCCEEDED, AT
+    )
+    assert became(BACK, told, chargebacks="ignore").ignored == "chargebacks are left out here (chargebacks)"
+
+
+def test_the_source_says_what_a_refund_without_a_sale_may_do() -> None:
+    told = PAID | {"type": "refund.told", "refund": "r1"}
+    options: dict[str, Any] = {"unknown_sale_refunds": "send", "failed_refund": "payment", "link_wait": "1d"}
+    (said,) = became(BACK.replace(", state: state", ""), told, **options).events
+    assert isinstance(said.sum, Refund)
+    assert (said.sum.alone, said.sum.returns, said.sum.link_wait) == (True, True, timedelta(days=1))
+
+
+def test_a_file_may_have_options_of_its_own() -> None:
+    text = with_("paid: total", "paid: contains(option('paid_in'), status) && total || `0`")
+    text += "options: {paid_in: [paid, done]}\n"
+    assert len(became(text, PAID | {"status": "done"}).events) == 1
+    assert len(became(text, PAID | {"status": "done"}, paid_in=["paid"]).events) == 0
 
 
 MAIL = ruled("""\
@@ -393,22 +494,23 @@ def test_a_time_of_mail_that_is_none_is_that_of_arrival_and_no_part_of_a_key(odd
 
 
 def test_each_step_is_explained() -> None:
-    made = adapter(with_("    emit:", "    when: total\n    emit:"))
+    made = adapter(with_("    sale:", "    when: total\n    sale:"))
     (event,) = split(made, webhook(PAID | {"total": "much"}))
     assert isinstance(event, SourceEvent)
     steps = made.explain(event, Context("shop", NOW, Memory()))
     assert [(step.what, str(step.gave), step.of) for step in steps] == [
         ("rule in line 6", "for order.paid", None),
         ("when", "much", "total"),
+        ("sale.order", "17", "order"),
         ("subscriber", " Ana@Example.com", "email"),
-        ("keys.order", "17", "order"),
-        ("data.amount", "decimal: not an amount", "decimal(total)"),
-        ("data.product", "Pro", "product"),
+        ("currency", "EUR", "'EUR'"),
+        ("product", "Pro", "product"),
+        ("paid", "much", "total"),
     ]
 
 
 def test_a_rule_that_does_not_hold_is_explained_no_further() -> None:
-    made = adapter(with_("    emit:", "    when: nothing\n    emit:"))
+    made = adapter(with_("    sale:", "    when: nothing\n    sale:"))
     (event,) = split(made, webhook(PAID))
     assert isinstance(event, SourceEvent)
     assert list(made.explain(event, Context("shop", NOW, Memory())))[1:] == [Step("when", None, "nothing")]

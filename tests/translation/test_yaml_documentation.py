@@ -16,6 +16,7 @@ from gateway.translation.declarative.schema import (
     SCHEMES,
     SHARED_SECRET,
     AdapterSchema,
+    BackSchema,
     RuleSchema,
     SourceEventSchema,
     read,
@@ -43,6 +44,7 @@ def test_every_key_has_its_row() -> None:
     assert sorted(first_cells("The file")) == keys(AdapterSchema())
     assert sorted(first_cells("A rule")) == keys(RuleSchema())
     assert all(f"`{name}`" in section("The file") for name in SourceEventSchema().fields)
+    assert all(name in section("A rule") for name in BackSchema().fields)
 
 
 def test_every_scheme_has_its_row_with_its_keys() -> None:
@@ -60,7 +62,8 @@ def test_every_annotation_is_named() -> None:
 
 def test_every_function_gives_what_its_example_says() -> None:
     rows = re.findall(r"^\| `(\w+)`( \*)? \| `+(.+?)`+ \| `(.+)` \|$", section("Expressions"), flags=re.MULTILINE)
-    scope = Scope(Headers({"X-Event": "order.paid"}), {"bounces": {"HardBounce": "hard"}})
+    tables, options = {"bounces": {"HardBounce": "hard"}}, {"paid_statuses": "paid"}
+    scope = Scope(Headers({"X-Event": "order.paid"}), tables, options=options)
     assert {name: shown(compiled(example).evaluate({}, scope)) for name, _, example, _ in rows} == {
         name: gives for name, _, _, gives in rows
     }
@@ -71,6 +74,12 @@ def test_every_function_gives_what_its_example_says() -> None:
 
 def shown(value: Any) -> str:
     return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def test_the_example_of_money_is_right() -> None:
+    rules = section("Money").split("```yaml\n")[1].split("```")[0]
+    head = PAGE.split("```yaml\n")[1].split("events:")[0]
+    assert read(f"{head}tables: {{disputes: {{lost: succeeded}}}}\nevents:\n{rules}", "docs").rules[0].sale
 
 
 def test_the_example_is_right() -> None:

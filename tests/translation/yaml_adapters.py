@@ -9,12 +9,11 @@ verify: {scheme: hmac, header: X-Signature}
 source_event: {id: id, type: type, occurred_at: at}
 events:
   - on: order.paid
-    emit: SUBSCRIBER_PAYMENT
+    sale: {order: order}
     subscriber: email
-    keys: {order: order}
-    data:
-      amount: decimal(total)
-      product: product
+    currency: "'EUR'"
+    paid: total
+    product: product
 ignore: [order.seen]
 """
 

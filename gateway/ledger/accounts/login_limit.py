@@ -1,26 +1,45 @@
-"""How often a sign-in may fail: counted in the ledger, so that all web processes agree, and forgotten after a while.
+"""How fast a sign-in may be tried again: counted in the ledger, so that all web processes agree, and forgotten.
 
 A try is counted before the password is looked at, so tries side by side are not more than tries one after another.
-The narrowest limit is that of a name from one address, so a stranger locks out that address alone, unless it has many.
+After a few failures each one makes the next wait longer: that of the same name from the same address, and for seconds
+that of the same name from anywhere. Nobody waits for what others behind the same address do under other names.
 """
 
 import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, or_, select, update
-from sqlalchemy import func as sql
+from sqlalchemy import Connection, delete, select, update
 
 from gateway.ledger.database import Ledger
 from gateway.ledger.identity import fingerprint
 from gateway.ledger.schema import sign_in_tries
 
 FORGOTTEN_AFTER = timedelta(minutes=15)
-"""From the first of a row of failures on."""
+"""From the last of a row of failures on."""
 
-PER_NAME_AND_ADDRESS = 5
-PER_ADDRESS = 20
-PER_NAME = 50
+
+@dataclass(frozen=True)
+class Limit:
+    """So many failures cost nothing; each further one doubles the wait, which begins with a second, up to `longest`."""
+
+    free: int
+    longest: timedelta
+
+    def wait(self, failed: int) -> timedelta:
+        if failed < self.free:
+            return timedelta(0)
+        return min(timedelta(seconds=2 ** min(failed - self.free, 20)), self.longest)
+
+
+PER_NAME_AND_ADDRESS = Limit(5, timedelta(minutes=15))
+PER_NAME = Limit(50, timedelta(seconds=5))
+
+DIFFERENT = 4096
+"""Names are told apart by so many numbers: whoever makes names up fills no table with them."""
+
+NOTED = 20
+"""Refusals from one address that stand in the audit log, until none of them is remembered."""
 
 REMOVED_AT_ONCE = 500
 
@@ -35,14 +54,10 @@ class Try:
     name: str
     address: str
 
-    def limits(self) -> dict[str, int]:
-        """What the try counts for, with how many may fail."""
-        place = _network(self.address)
-        return {
-            _subject("both", self.name, place): PER_NAME_AND_ADDRESS,
-            _subject("address", place): PER_ADDRESS,
-            _subject("name", self.name): PER_NAME,
-        }
+    def limits(self) -> dict[str, Limit]:
+        """What the try counts for, with how fast that may be tried."""
+        number, place = int(fingerprint(self.name)[-8:], 16) % DIFFERENT, _network(self.address)
+        return {_subject("both", str(number), place): PER_NAME_AND_ADDRESS, _subject("name", str(number)): PER_NAME}
 
 
 def begin(ledger: Ledger, tried: Try) -> timedelta | None:
@@ -73,24 +88,31 @@ def succeeded(connection: Connection, tried: Try) -> None:
     )
 
 
-def _waits(connection: Connection, limits: dict[str, int], now: datetime) -> timedelta | None:
-    used_up = [
-        (sign_in_tries.c.subject == subject) & (sign_in_tries.c.failed >= most) for subject, most in limits.items()
-    ]
-    query = select(sql.max(sign_in_tries.c.until)).where(or_(*used_up), sign_in_tries.c.until > now)
-    until: datetime | None = connection.execute(query).scalar_one()
-    return None if until is None else until - now
+def refused(connection: Connection, tried: Try, now: datetime) -> bool:
+    """Count a refusal; whether it is to stand in the audit log. In a transaction with the lock SIGN_INS."""
+    subject = _subject("turned away", _network(tried.address))
+    _count(connection, subject, now)
+    query = select(sign_in_tries.c.failed).where(sign_in_tries.c.subject == subject)
+    return int(connection.execute(query).scalar_one()) <= NOTED
+
+
+def _waits(connection: Connection, limits: dict[str, Limit], now: datetime) -> timedelta | None:
+    query = select(sign_in_tries).where(sign_in_tries.c.subject.in_(limits), sign_in_tries.c.until > now)
+    found = connection.execute(query)
+    opens = [row.until - FORGOTTEN_AFTER + limits[row.subject].wait(row.failed) for row in found]
+    return max((at - now for at in opens if at > now), default=None)
 
 
 def _count(connection: Connection, subject: str, now: datetime) -> None:
+    until = now + FORGOTTEN_AFTER
     counted = connection.execute(
         update(sign_in_tries)
         .where(sign_in_tries.c.subject == subject, sign_in_tries.c.until > now)
-        .values(failed=sign_in_tries.c.failed + 1)
+        .values(failed=sign_in_tries.c.failed + 1, until=until)
     )
     if counted.rowcount == 0:
         connection.execute(delete(sign_in_tries).where(sign_in_tries.c.subject == subject))
-        connection.execute(sign_in_tries.insert().values(subject=subject, failed=1, until=now + FORGOTTEN_AFTER))
+        connection.execute(sign_in_tries.insert().values(subject=subject, failed=1, until=until))
 
 
 def _forget_old(connection: Connection, now: datetime) -> None:

@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from gateway.events import EventType, LumailEvent, Paid, Refund, RefundTotal
+from gateway.events import LINK_WAIT, Chargeback, EventType, LumailEvent, Paid, Refund, RefundTotal
 from gateway.ledger.event import Event, EventChange
-from gateway.ledger.money.refunds import amount_of, enriched, followed, returned, with_amount
+from gateway.ledger.money.refunds import amount_of, enriched, followed, returned, was_given_up, with_amount
 from gateway.ledger.money.sale import EventWriter, NewEvent, Sale
-from gateway.ledger.money.sums import NOTHING, PAID, Money, priced
+from gateway.ledger.money.sums import NOTHING, PAID, Money, Standing, priced
 from gateway.ledger.status import Reason, Status
 
 _TYPES = {PAID: EventType.SUBSCRIBER_PAYMENT}
+_IN_OTHER_CURRENCY = {"hold": Status.HELD, "drop": Status.DROPPED}
+_NOTHING_ELSE = EventChange()
 
 
 class SaleBalance:
@@ -42,17 +44,19 @@ class SaleBalance:
         if isinstance(fact.sum, Paid):
             made = self._paid(fact, fact.sum)
             for balance in sums.balances:
-                self._balance(balance)  # refunds that came first: now it is known what the buyer's money was worth
+                # refunds that came first: now it is known what the buyer's money was worth, and how much was paid
+                self._catch_up(balance, fact if fact.makes else None)
         else:
             made = self._refunded(fact, fact.sum)
-        self._follow()
+        self._follow(LINK_WAIT if isinstance(fact.sum, Paid) else fact.sum.link_wait)
         return made
 
     def put_together(self) -> None:
         """Sums and events of two sales that turned out to be one have been put together already."""
-        for balance in dict.fromkeys([PAID, *self._sale.sums.balances]):
-            self._balance(balance)
-        self._follow()
+        self._balance(PAID)
+        for balance in self._sale.sums.balances:
+            self._catch_up(balance)
+        self._follow(LINK_WAIT)
 
     # Payments
 
@@ -118,7 +122,7 @@ class SaleBalance:
 
     # Refunds
 
-    def _refunded(self, fact: LumailEvent, told: Refund | RefundTotal) -> Event | None:
+    def _refunded(self, fact: LumailEvent, told: Refund | RefundTotal | Chargeback) -> Event | None:
         lacking = self._balance(told.balance, returns=fact if told.returns else None)
         currency = self._currency(told.balance)
         if lacking > 0 and fact.makes:
@@ -128,10 +132,27 @@ class SaleBalance:
             if waiting is None:
                 return self._add(fact, told.balance, told.provider_object, Money(lacking, currency))
             self._set_amount(waiting, amount_of(waiting) + lacking)
-        alone = self._sale.sums.leaves_alone(told.balance)
         for event in self._untold_refunds(told.balance):
-            self._change(event, enriched(event, fact, alone=alone, better=self._is_better(fact, event)))
+            self._change(event, enriched(event, fact, better=self._is_better(fact, event)))
         return None
+
+    def _catch_up(self, balance: str, fact: LumailEvent | None = None) -> None:
+        """Tell the refunds that came before their sale counted, or before as much of it was paid; `fact` tells that."""
+        lacking = self._balance(balance)
+        if lacking <= 0 or self._standing is not Standing.COUNTED:
+            return
+        money = Money(lacking, self._currency(balance))
+        waiting = next(iter(self._untold_refunds(balance)), None)
+        given_up = next((one for one in self._events(balance) if was_given_up(one)), None)
+        if waiting is not None:
+            self._set_amount(waiting, amount_of(waiting) + lacking)
+        elif given_up is not None:
+            data = priced(given_up.data, money)
+            change: EventChange = {"status": Status.HELD, "reason": Reason.SALE_UNKNOWN, "data": data}
+            self._change(given_up, {**change, "amount": money.amount, "currency": money.currency})
+        elif fact is not None:
+            besides: EventChange = {"type": EventType.SUBSCRIBER_REFUND, "detail_rank": 0, "named_by": None}
+            self._add(fact, balance, balance, money, besides)
 
     def _is_better(self, fact: LumailEvent, event: Event) -> bool:
         """Whether a telling names product and subscriber better, or what it named at first is read otherwise now."""
@@ -139,15 +160,21 @@ class SaleBalance:
             return self._writer.is_repeated(event)
         return fact.detail_rank > event.detail_rank
 
-    def _follow(self) -> None:
-        """Let untold refunds go where their payment went, and after it."""
+    def _follow(self, wait: timedelta) -> None:
+        """Let untold refunds go where their payment went, and after it; without one, wait for it so long."""
         if not self._sale.sums.balances:
             return
         payments = [event for event in self._events(PAID) if event.reason != Reason.SUPERSEDED]
-        is_purged = bool(self._sale.kept.get(PAID))
         for balance in self._sale.sums.balances:
+            alone = self._sale.sums.leaves_alone(balance)
             for event in self._untold_refunds(balance):
-                self._change(event, followed(event, payments, sale_is_purged=is_purged))
+                release_at = event.release_at or self._now + wait
+                self._change(event, followed(event, payments, self._standing, release_at, alone=alone))
+
+    @property
+    def _standing(self) -> Standing:
+        is_purged = any(Decimal(amount) > 0 for amount in self._sale.kept.get(PAID, {}).values())
+        return Standing.COUNTED if is_purged else self._sale.sums.standing
 
     def _untold_refunds(self, balance: str) -> list[Event]:
         refunds = [event for event in self._events(balance) if event.type == EventType.SUBSCRIBER_REFUND]
@@ -189,8 +216,15 @@ class SaleBalance:
         sums = self._sale.sums
         if balance == PAID:
             return sums.paid(currency)
-        refunded = sums.refunded(balance)
-        return NOTHING if refunded is None else sums.in_currency(refunded, currency).amount
+        back = sums.went_back(balance)
+        if back is None:
+            return NOTHING
+        amount = sums.in_currency(back, currency).amount
+        if self._standing is not Standing.COUNTED or not sums.paid(currency):
+            return amount
+        others = (other for other in sums.balances if other != balance)
+        elsewhere = sum((self._sale.emitted(one, currency, self._events(one)) for one in others), NOTHING)
+        return max(min(amount, sums.paid(currency) - elsewhere), NOTHING)
 
     def _currency(self, balance: str, *, prefer: str | None = None) -> str:
         """In which currency a book is kept: the one that Lumail was told first; a refund in that of its sale.
@@ -208,7 +242,7 @@ class SaleBalance:
             first = next((event.currency for event in told), None)
             return sums.own_currency(first or sums.first_currency or prefer or "")
         paid = next((event.currency for event in self._counted(PAID)), None) or next(iter(kept.get(PAID, {})), None)
-        refunded = sums.refunded(balance)
+        refunded = sums.went_back(balance)
         if refunded is None:
             return paid or ""
         return refunded.currency if paid is None else sums.in_currency(refunded, paid).currency
@@ -224,16 +258,26 @@ class SaleBalance:
                 if money.currency == currency:
                     self._set_amount(event, money.amount, currency)
 
-    def _add(self, fact: LumailEvent, balance: str, provider_object: str, money: Money) -> Event:
+    def _add(
+        self,
+        fact: LumailEvent,
+        balance: str,
+        provider_object: str,
+        money: Money,
+        besides: EventChange = _NOTHING_ELSE,
+    ) -> Event:
         columns: EventChange = {"provider_object": provider_object, "amount": money.amount, "currency": money.currency}
-        columns["data"] = priced(fact.encoded, money)
+        columns |= {"data": priced(fact.encoded, money), **besides}
         wait = _link_wait(fact)
-        if balance != PAID and not self._sale.sums.leaves_alone(balance):
+        if balance != PAID:
             columns |= {"status": Status.HELD, "reason": Reason.SALE_UNKNOWN}
         elif wait is not None:
             columns |= {"release_at": self._now + wait}
             if fact.subscriber is not None:
                 columns |= {"status": Status.HELD, "reason": Reason.LINK_MISSING}
+        if fact.currencies is not None and fact.currencies[0] != money.currency:
+            columns |= {"status": _IN_OTHER_CURRENCY[fact.currencies[1]], "reason": Reason.OTHER_CURRENCY}
+            columns |= {"waits_for": None, "release_at": None}
         return self._writer.add(NewEvent(fact, self._group, columns, balance))
 
     def _set_amount(self, event: Event, amount: Decimal, currency: str | None = None) -> None:

@@ -1,52 +1,69 @@
 """What becomes of the events of refunds: better data, the payment that they go after, and money that came back."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from gateway.events import EventType, LumailEvent, decode_data, encode_data
-from gateway.ledger.event import Event, EventChange
+from gateway.ledger.event import Event, EventChange, differing
 from gateway.ledger.money.refund_order import follow
 from gateway.ledger.money.sale import NewEvent
-from gateway.ledger.money.sums import NOTHING, Money, priced
+from gateway.ledger.money.sums import NOTHING, Money, Standing, priced
 from gateway.ledger.status import Reason, Status
 
 RETURNED = "Refund returned"
 """The product of a payment that gives back a refund which failed after Lumail had heard of it."""
 
 
-def enriched(event: Event, fact: LumailEvent, *, alone: bool, better: bool) -> EventChange:
+def enriched(event: Event, fact: LumailEvent, *, better: bool) -> EventChange:
     """What to set of a refund that nobody has sent, now that this was told of it.
 
-    `alone`: it may leave though nobody told its sale. `better`: the telling says more than the one that made it.
+    `better`: the telling says more than the one that made it.
     """
     change: EventChange = {}
     if better:
         change |= {"data": with_amount(fact.encoded, event), "detail_rank": fact.detail_rank}
     if event.subscriber is None and fact.subscriber is not None:
-        change["subscriber"] = fact.subscriber
-    if event.status != Status.HELD:
-        return change
-    if event.reason == Reason.SALE_UNKNOWN and alone and fact.makes:
-        known = change.get("subscriber", event.subscriber) is not None
-        if known:
-            change |= {"status": Status.WAITING, "reason": None}
-        else:
-            change |= {"reason": Reason.SUBSCRIBER_UNKNOWN, "waits_for": fact.waits_for}
-    elif event.reason == Reason.SUBSCRIBER_UNKNOWN and "subscriber" in change:
-        change |= {"status": Status.WAITING, "reason": None, "waits_for": None}
+        change |= {"subscriber": fact.subscriber, "waits_for": None}
     return change
 
 
-def followed(refund: Event, payments: Sequence[Event], *, sale_is_purged: bool) -> EventChange:
-    """What to set of a refund that nobody has sent, so that it goes where its payment went, and after it."""
+def followed(
+    refund: Event, payments: Sequence[Event], standing: Standing, release_at: datetime, *, alone: bool
+) -> EventChange:
+    """What to set of a refund that nobody has sent, so that it goes where its payment went, and after it.
+
+    `release_at` is when it has waited for its sale long enough; `alone`: it may leave then though nobody told that.
+    """
     sale = _sale_of(refund, payments)
     if sale is not None:
-        return follow(refund, sale)
-    if sale_is_purged and refund.status == Status.HELD and refund.reason == Reason.SALE_UNKNOWN:
-        if refund.subscriber is not None:
-            return {"status": Status.WAITING, "reason": None}
-        return {"reason": Reason.SUBSCRIBER_UNKNOWN}
-    return {}
+        change = follow(refund, sale)
+        return change if refund.release_at is None else {**change, "release_at": None}
+    return differing(refund, _without_payment(refund, standing, release_at, alone=alone))
+
+
+def _without_payment(refund: Event, standing: Standing, release_at: datetime, *, alone: bool) -> EventChange:
+    """What a refund is whose payment is no event that is kept here."""
+    if standing is Standing.LEFT_OUT:
+        reason = Reason.SALE_LEFT_OUT
+        return {"status": Status.HELD, "reason": reason, "release_at": release_at, "waits_for": None}
+    if standing is Standing.COUNTED:
+        if refund.subscriber is None:
+            return {"reason": Reason.SUBSCRIBER_UNKNOWN, "release_at": None}
+        return {"status": Status.WAITING, "reason": None, "release_at": None}
+    if not alone:
+        return {"status": Status.HELD, "reason": Reason.SALE_UNKNOWN, "release_at": None, "waits_for": None}
+    if refund.status == Status.HELD:
+        return {"reason": Reason.SALE_UNKNOWN, "release_at": release_at}
+    return {}  # it has waited for its sale, and is on its way without
+
+
+def was_given_up(refund: Event) -> bool:
+    """Whether it was dropped because its sale was not known, or did not count."""
+    if refund.type != EventType.SUBSCRIBER_REFUND or refund.status != Status.DROPPED:
+        return False
+    before = refund.former_reason in (Reason.SALE_UNKNOWN, Reason.SALE_LEFT_OUT)
+    return refund.reason == Reason.SALE_NEVER_COUNTED or (refund.reason == Reason.HELD_TOO_LONG and before)
 
 
 def returned(fact: LumailEvent, group: str, refund: Event, money: Money) -> NewEvent:

@@ -6,11 +6,12 @@ sums are kept for ever.
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
+from enum import Enum
 from typing import Any, Self
 
-from gateway.events import Paid, Refund, RefundState, RefundTotal, Sum, decode_data, encode_data
+from gateway.events import Chargeback, Paid, Refund, RefundState, RefundTotal, Sum, decode_data, encode_data
 
 NOTHING = Decimal(0)
 
@@ -33,9 +34,20 @@ class Money:
         return cls(Decimal(stored[0]), stored[1])
 
 
+class Standing(Enum):
+    """What a sale is to the refunds that take it back."""
+
+    COUNTED = "counted"
+    LEFT_OUT = "left out"
+    """It is known, and nothing of it counts: nobody paid it, or no telling that makes payments has told it."""
+
+    UNKNOWN = "unknown"
+    """Nobody told it, or only that something else tells it."""
+
+
 @dataclass(frozen=True)
 class _Single:
-    """A refund as it was told last."""
+    """A refund or a chargeback as it was told last."""
 
     money: Money
     state: RefundState
@@ -57,23 +69,27 @@ class _Single:
 
 @dataclass
 class _RefundBalance:
-    """What went back from one charge or order. `total` is cumulative, with the time when it was told.
+    """What went back from one charge or order. `total` is cumulative, with the time when it was told; chargebacks are
+    not in it.
 
     `alone`: somebody told it who says enough for it to leave without its sale.
     """
 
     singles: dict[str, _Single] = field(default_factory=dict)
+    chargebacks: dict[str, _Single] = field(default_factory=dict)
     total: tuple[Money, float] | None = None
     paid: Money | None = None
     alone: bool = False
 
-    def learn(self, report: Refund | RefundTotal) -> bool:
-        """Whether this is what is known now of the refund, or of all."""
+    def learn(self, report: Refund | RefundTotal | Chargeback) -> bool:
+        """Whether this is what is known now of the refund, the chargeback, or of all refunds."""
         self.alone = self.alone or report.alone
         at = report.reported_at.timestamp()
+        money = Money(report.amount, report.currency)
+        if isinstance(report, Chargeback):
+            return self._learn_chargeback(report.id, _Single(money, report.state, at, at))
         if report.paid is not None:
             self._learn_paid(Money(report.paid, report.currency))
-        money = Money(report.amount, report.currency)
         if isinstance(report, RefundTotal):
             return self._learn_total(money, at)
         return self._learn_single(report.id, _Single(money, report.state, report.created_at.timestamp(), at))
@@ -86,17 +102,38 @@ class _RefundBalance:
             self._learn_total(*other.total)
         for identity, single in other.singles.items():
             self._learn_single(identity, single)
+        for identity, single in other.chargebacks.items():
+            self._learn_chargeback(identity, single)
 
-    def refunded(self) -> Money | None:
-        """What went back, as far as it is known; None where nothing was told.
+    def went_back(self) -> Money | None:
+        """What went back by refunds and chargebacks, as far as it is known; None where nothing was told."""
+        moneys = [*([self.total[0]] if self.total is not None else []), *(one.money for one in self._all())]
+        if not moneys:
+            return None
+        currency = moneys[0].currency
+        lost = sum(
+            (
+                one.money.amount
+                for one in self.chargebacks.values()
+                if one.money.currency == currency and one.state is RefundState.SUCCEEDED
+            ),
+            NOTHING,
+        )
+        truth = max(self._refunded(currency), NOTHING) + max(lost, NOTHING)
+        if self.paid is not None and self.paid.currency == currency:
+            truth = min(truth, self.paid.amount)
+        return Money(truth, currency)
+
+    def _all(self) -> Iterator[_Single]:
+        yield from self.singles.values()
+        yield from self.chargebacks.values()
+
+    def _refunded(self, currency: str) -> Decimal:
+        """What refunds gave back.
 
         Refunds that were created before the newest total are in it, also those that have failed since or that are
         pending still; later ones are not. A refund that was known to have failed before the total is not in it.
         """
-        moneys = [self.total[0]] if self.total is not None else [one.money for one in self.singles.values()]
-        if not moneys:
-            return None
-        currency = moneys[0].currency
         known = [one for one in self.singles.values() if one.money.currency == currency]
         succeeded = sum((one.money.amount for one in known if one.state is RefundState.SUCCEEDED), NOTHING)
         truth = succeeded
@@ -117,9 +154,7 @@ class _RefundBalance:
                 NOTHING,
             )
             truth = max(money.amount - inside + since, succeeded)
-        if self.paid is not None and self.paid.currency == currency:
-            truth = min(truth, self.paid.amount)
-        return Money(max(truth, NOTHING), currency)
+        return truth
 
     def _learn_paid(self, paid: Money) -> None:
         if self.paid is None or paid.amount > self.paid.amount:
@@ -132,18 +167,15 @@ class _RefundBalance:
         return counts
 
     def _learn_single(self, identity: str, single: _Single) -> bool:
-        known = self.singles.get(identity)
-        counts = known is None or single.after(known)
-        if counts:
-            self.singles[identity] = single
-        return counts
+        return _keep_last(self.singles, identity, single)
+
+    def _learn_chargeback(self, identity: str, single: _Single) -> bool:
+        return _keep_last(self.chargebacks, identity, single)
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "singles": {
-                identity: [*one.money.as_json(), one.state.value, one.created_at, one.reported_at]
-                for identity, one in self.singles.items()
-            },
+            "singles": _singles_as_json(self.singles),
+            "chargebacks": _singles_as_json(self.chargebacks),
             "total": None if self.total is None else [*self.total[0].as_json(), self.total[1]],
             "paid": None if self.paid is None else self.paid.as_json(),
             "alone": self.alone,
@@ -152,14 +184,36 @@ class _RefundBalance:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         return cls(
-            {
-                identity: _Single(Money.from_json(one[:2]), RefundState(one[2]), one[3], one[4])
-                for identity, one in stored["singles"].items()
-            },
+            _singles_from_json(stored["singles"]),
+            _singles_from_json(stored["chargebacks"]),
             None if stored["total"] is None else (Money.from_json(stored["total"][:2]), stored["total"][2]),
             None if stored["paid"] is None else Money.from_json(stored["paid"]),
             stored["alone"],
         )
+
+
+def _keep_last(singles: dict[str, _Single], identity: str, single: _Single) -> bool:
+    """Keep the later word; it was created when the earliest telling says. Whether that is this one."""
+    known = singles.get(identity)
+    counts = known is None or single.after(known)
+    last = single if known is None or counts else known
+    created_at = single.created_at if known is None else min(known.created_at, single.created_at)
+    singles[identity] = replace(last, created_at=created_at)
+    return counts
+
+
+def _singles_as_json(singles: Mapping[str, _Single]) -> dict[str, list[Any]]:
+    return {
+        identity: [*one.money.as_json(), one.state.value, one.created_at, one.reported_at]
+        for identity, one in singles.items()
+    }
+
+
+def _singles_from_json(report: Mapping[str, Any]) -> dict[str, _Single]:
+    return {
+        identity: _Single(Money.from_json(one[:2]), RefundState(one[2]), one[3], one[4])
+        for identity, one in report.items()
+    }
 
 
 @dataclass
@@ -169,7 +223,7 @@ class Sums:
     `made` are payments by column and part, as makers told them; `heard` are those that only others told.
     `rates`: the same money in the currency that buyers saw and in the seller's own. `elsewhere` are parts that belong
     to a sale which other objects make, `missed` those of which it is known which object. `reporters` are the webhooks
-    that told what is known of an object.
+    that told what is known of an object. `deposits` are payments that count only once the sale `is_paid`.
     """
 
     made: dict[str, dict[str, Money]] = field(default_factory=dict)
@@ -179,11 +233,15 @@ class Sums:
     elsewhere: set[str] = field(default_factory=set)
     missed: set[str] = field(default_factory=set)
     reporters: dict[str, str] = field(default_factory=dict)
+    deposits: dict[str, dict[str, Money]] = field(default_factory=dict)
+    is_paid: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was said."""
-        return not (self.made or self.heard or self.balances or self.rates or self.elsewhere or self.missed)
+        return not (
+            self.made or self.heard or self.balances or self.rates or self.elsewhere or self.missed or self.deposits
+        )
 
     def learn(self, report: Sum, *, makes: bool, reporter: str = "") -> None:
         """Take in what a webhook says; `reporter` names that, so that it can be taken back if it was read wrongly."""
@@ -192,7 +250,9 @@ class Sums:
                 self.reporters[_about(report)] = reporter
             return
         own = Money(report.amount, report.currency)
-        if _raise(self.made if makes else self.heard, report.column, report.provider_object, own) and reporter:
+        columns = self.deposits if report.deposit else self.made if makes else self.heard
+        self.is_paid = self.is_paid or not report.deposit
+        if _raise(columns, report.column, report.provider_object, own, report.tolerance) and reporter:
             self.reporters[_about(report)] = reporter
         if report.elsewhere:
             self.elsewhere.add(report.provider_object)
@@ -208,15 +268,19 @@ class Sums:
     def take_back(self, report: Sum) -> None:
         """Forget what the object said that tells this now: it was read wrongly."""
         if isinstance(report, Paid):
-            self.made.get(report.column, {}).pop(report.provider_object, None)
+            for columns in (self.made, self.deposits):
+                columns.get(report.column, {}).pop(report.provider_object, None)
         elif isinstance(report, Refund):
             self.balances[report.balance].singles.pop(report.id, None)
+        elif isinstance(report, Chargeback):
+            self.balances[report.balance].chargebacks.pop(report.id, None)
         else:
             self.balances[report.balance].total = None
 
     def merge(self, other: "Sums") -> None:
         """The two sales are one."""
-        for mine, theirs in ((self.made, other.made), (self.heard, other.heard)):
+        pairs = ((self.made, other.made), (self.heard, other.heard), (self.deposits, other.deposits))
+        for mine, theirs in pairs:
             for column, parts in theirs.items():
                 for part, money in parts.items():
                     _raise(mine, column, part, money)
@@ -226,6 +290,7 @@ class Sums:
             self._learn_rate(seen, own)
         self.elsewhere |= other.elsewhere
         self.missed |= other.missed
+        self.is_paid = self.is_paid or other.is_paid
         self.reporters = {**other.reporters, **self.reporters}
 
     def paid(self, currency: str) -> Decimal:
@@ -239,13 +304,37 @@ class Sums:
                 ),
                 NOTHING,
             )
-            for parts in self.made.values()
+            for parts in self._counted().values()
         )
         return max(columns, default=NOTHING)
 
-    def refunded(self, balance: str) -> Money | None:
+    def _counted(self) -> dict[str, dict[str, Money]]:
+        """What makers told, with the deposits where the sale is paid; of two tellings of one part the larger counts."""
+        if not self.is_paid or not self.deposits:
+            return self.made
+        counted = {column: dict(parts) for column, parts in self.made.items()}
+        for column, parts in self.deposits.items():
+            for part, money in parts.items():
+                _raise(counted, column, part, money)
+        return counted
+
+    @property
+    def standing(self) -> Standing:
+        """What the sale is to refunds, by what was told of payments."""
+        here = [
+            money
+            for parts in (*self.made.values(), *self.heard.values(), *self.deposits.values())
+            for part, money in parts.items()
+            if part not in self.elsewhere
+        ]
+        made = self._counted().values()
+        if any(money.amount > 0 and part not in self.elsewhere for parts in made for part, money in parts.items()):
+            return Standing.COUNTED
+        return Standing.LEFT_OUT if here else Standing.UNKNOWN
+
+    def went_back(self, balance: str) -> Money | None:
         known = self.balances.get(balance)
-        return None if known is None else known.refunded()
+        return None if known is None else known.went_back()
 
     def leaves_alone(self, balance: str) -> bool:
         """Whether refunds of a book may leave though nobody told their sale."""
@@ -253,18 +342,20 @@ class Sums:
 
     def columns_of(self, provider_object: str | None) -> frozenset[str]:
         """The columns in which an object was told."""
-        report = (*self.made.items(), *self.heard.items())
+        report = (*self.made.items(), *self.heard.items(), *self.deposits.items())
         return frozenset(column for column, parts in report if provider_object in parts)
 
     @property
     def first_currency(self) -> str | None:
         """The currency of the telling that came first."""
-        return next((money.currency for parts in self.made.values() for money in parts.values()), None)
+        return next((money.currency for parts in self._counted().values() for money in parts.values()), None)
 
     @property
     def is_heard_only(self) -> bool:
         """Whether a payment was told, and by no telling that makes one."""
-        heard = {part for parts in self.heard.values() for part in parts} - self.elsewhere
+        heard = {
+            part for parts in self.heard.values() for part, money in parts.items() if money.amount > 0
+        } - self.elsewhere
         made = {part for parts in self.made.values() for part in parts} - self.elsewhere
         return bool(heard | self.missed) and not made
 
@@ -300,6 +391,10 @@ class Sums:
             "elsewhere": sorted(self.elsewhere),
             "missed": sorted(self.missed),
             "reporters": self.reporters,
+            "deposits": {
+                column: {part: one.as_json() for part, one in parts.items()} for column, parts in self.deposits.items()
+            },
+            "is_paid": self.is_paid,
         }
 
     @classmethod
@@ -315,6 +410,8 @@ class Sums:
             set(stored["elsewhere"]),
             set(stored["missed"]),
             stored["reporters"],
+            dict(_columns(stored["deposits"])),
+            stored["is_paid"],
         )
 
 
@@ -340,17 +437,20 @@ def _about(report: Sum) -> str:
     """The object that a telling is about."""
     if isinstance(report, Paid):
         return f"{report.column}:{report.provider_object}"
-    return report.id if isinstance(report, Refund) else report.balance
+    return report.balance if isinstance(report, RefundTotal) else report.id
 
 
-def _raise(columns: dict[str, dict[str, Money]], column: str, part: str, money: Money) -> bool:
+def _raise(
+    columns: dict[str, dict[str, Money]], column: str, part: str, money: Money, tolerance: Decimal = NOTHING
+) -> bool:
     """Of two tellings of one part in one currency the larger counts; another currency adds nothing.
 
     Whether this one counts now.
     """
     parts = columns.setdefault(column, {})
     known = parts.get(part)
-    counts = known is None or (known.currency == money.currency and known.amount < money.amount)
+    counts = known is None or (known.currency == money.currency and known.amount + tolerance < money.amount)
+    counts = counts or (known is not None and not known.amount and money.amount > 0)
     if counts:
         parts[part] = money
     return counts

@@ -16,7 +16,7 @@ from gateway.ledger.outbox.claiming import Picker
 from gateway.ledger.outbox.uncertain import mark_lost_unconfirmed
 from gateway.ledger.outbox.unknown_subscribers import UnknownSubscriberPolicy
 from gateway.ledger.scheduling import budget, leases, pauses
-from gateway.ledger.scheduling.attempt import Claimed, Settlement
+from gateway.ledger.scheduling.attempt import Claimed, EventRequest, Settlement
 from gateway.ledger.schema import attempts, events, status_is
 from gateway.ledger.status import Status
 
@@ -43,7 +43,7 @@ def run(
     settlements: Sequence[Settlement],
     wanted: int,
     limit: int,
-    compose: Callable[[Claimed], str],
+    compose: Callable[[EventRequest], str],
     unknown_policy: Callable[[EventType], UnknownSubscriberPolicy],
 ) -> DrainCycle:
     """Write down what became of attempts, renew the lease and claim up to `wanted` requests within `limit` a minute.

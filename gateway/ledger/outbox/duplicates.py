@@ -66,7 +66,7 @@ def _room(connection: Connection, event: Event) -> Decimal:
     if row is None or row.truth is None:
         return NOTHING
     sums = Sums.from_json(row.truth)
-    refunded = None if balance == PAID else sums.refunded(balance)
+    refunded = None if balance == PAID else sums.went_back(balance)
     truth = sums.paid(currency) if balance == PAID else NOTHING
     if refunded is not None:
         truth = sums.in_currency(refunded, currency).amount

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, bindparam, or_, select, text
 
 from gateway.ledger.event import EventChange
 from gateway.ledger.outbox.transitions import move_all
@@ -39,7 +39,7 @@ _RELEASED = (
         status_is(Status.HELD),
         text("events.release_at IS NOT NULL"),
         events.c.release_at <= bindparam("now", type_=Instant),
-        events.c.subscriber.is_not(None),
+        or_(events.c.subscriber.is_not(None), events.c.reason == Reason.SALE_LEFT_OUT),
     )
     .order_by(events.c.release_at)
 )
@@ -60,10 +60,20 @@ def drop_held(connection: Connection, destination: str, now: datetime, hold_for:
 
 
 def let_go(connection: Connection, destination: str, now: datetime) -> bool:
-    """Let events leave whose time to wait for a better telling is over; whether there may be more of them."""
-    due = _RELEASED.limit(STEP).params(destination_name=destination, now=now)
+    """Let events leave whose time to wait for a better telling is over; whether there may be more of them.
+
+    A refund whose sale does not count by then is dropped instead.
+    """
+    is_left_out = events.c.reason == Reason.SALE_LEFT_OUT
+    uncounted = _RELEASED.where(is_left_out).limit(STEP).params(destination_name=destination, now=now)
+    given_up: EventChange = {"status": Status.DROPPED, "reason": Reason.SALE_NEVER_COUNTED}
+    dropped = move_all(connection, destination, uncounted, Status.HELD, given_up, now)
+    due = _RELEASED.where(events.c.reason.is_distinct_from(Reason.SALE_LEFT_OUT)).limit(STEP)
     change: EventChange = {"status": Status.WAITING, "reason": None, "release_at": None, "due_at": now}
-    return len(move_all(connection, destination, due, Status.HELD, change, now)) == STEP
+    gone = move_all(
+        connection, destination, due.params(destination_name=destination, now=now), Status.HELD, change, now
+    )
+    return STEP in (len(gone), len(dropped))
 
 
 def is_any(connection: Connection, destination: str, now: datetime, hold_for: timedelta) -> bool:

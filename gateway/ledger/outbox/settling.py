@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -15,7 +14,17 @@ from gateway.ledger.outbox import duplicates, observed, transitions, unknown_sub
 from gateway.ledger.outbox.transitions import Recorded
 from gateway.ledger.outbox.uncertain import mark_unconfirmed_again
 from gateway.ledger.scheduling import budget, lines, pauses
-from gateway.ledger.scheduling.attempt import Claimed, Kind, Settlement, SubscriberAnswer
+from gateway.ledger.scheduling.attempt import (
+    AskForEvent,
+    AskForSubscriber,
+    Claimed,
+    CreateSubscriber,
+    PostEvent,
+    Probe,
+    ReadBack,
+    Settlement,
+    SubscriberAnswer,
+)
 from gateway.ledger.scheduling.budget import WINDOW, Learned
 from gateway.ledger.scheduling.pauses import Pause
 from gateway.ledger.schema import Instant, attempts, destinations, events
@@ -51,7 +60,7 @@ def settle(
     """
     if not settlements:
         return ()
-    connection.execute(_ANSWERED, [_answer(one, now) for one in settlements])
+    _write_answers(connection, settlements, now)
     _learn(connection, destination, settlements, now)
     _settle_recorded(connection, destination, [one for one in settlements if one.recorded], now)
     _change(connection, destination, [one for one in settlements if one.changes is not None], now)
@@ -61,17 +70,21 @@ def settle(
     return _settle_pauses(connection, destination, settlements, now)
 
 
-def _answer(one: Settlement, now: datetime) -> dict[str, Any]:
-    return {
-        "its_id": one.claimed.attempt,
-        "now": now,
-        "until": now + WINDOW,
-        "its_outcome": one.outcome,
-        "its_status": one.http_status,
-        "its_body": None if one.body is None else one.body[:MOST_BODY],
-        "its_error": one.error,
-        "its_duration": one.duration_ms,
-    }
+def _write_answers(connection: Connection, settlements: Sequence[Settlement], now: datetime) -> None:
+    rows = [
+        {
+            "its_id": one.claimed.attempt,
+            "now": now,
+            "until": now + WINDOW,
+            "its_outcome": one.outcome,
+            "its_status": one.http_status,
+            "its_body": None if one.body is None else one.body[:MOST_BODY],
+            "its_error": one.error,
+            "its_duration": one.duration_ms,
+        }
+        for one in settlements
+    ]
+    connection.execute(_ANSWERED, rows)
 
 
 def _learn(connection: Connection, destination: str, settlements: Sequence[Settlement], now: datetime) -> None:
@@ -98,7 +111,7 @@ def _settle_recorded(connection: Connection, destination: str, recorded: Sequenc
     for one in sorted(recorded, key=lambda one: one.by_read):
         lumail_id = one.lumail_event_id
         holder = holders.get(lumail_id) if lumail_id is not None else None
-        if holder is not None and holder.id != one.claimed.event:
+        if holder is not None and holder.id != one.claimed.event_id:
             if one.by_read:
                 continue  # another's after all: the event stays in doubt
             if holder.found_by_read:
@@ -112,22 +125,23 @@ def _settle_recorded(connection: Connection, destination: str, recorded: Sequenc
         elif lumail_id is not None:
             given.add(lumail_id)
         if one.claimed.event is not None:
-            found.append(Recorded(one.claimed.event, lumail_id, one.by_read))
+            found.append(Recorded(one.claimed.event.id, lumail_id, one.by_read))
     transitions.record(connection, found, now)
     lines.refresh(connection, destination, {(one.claimed.lane, one.claimed.subscriber) for one in recorded})
-    payments = [one.claimed.event for one in recorded if one.claimed.event and one.claimed.type in MONEY_TYPES]
-    transitions.let_follow(connection, destination, events_of(connection, payments).values(), now)
+    concerned = [one.claimed.event for one in recorded if one.claimed.event is not None]
+    payments = events_of(connection, [event.id for event in concerned if event.type in MONEY_TYPES])
+    transitions.let_follow(connection, destination, payments.values(), now)
 
 
 def _change(connection: Connection, destination: str, settlements: Sequence[Settlement], now: datetime) -> None:
     """What follows for events, as far as they still are where the request was made for them."""
-    known = events_of(connection, [one.claimed.event for one in settlements if one.claimed.event is not None])
+    known = events_of(connection, [one.claimed.event.id for one in settlements if one.claimed.event is not None])
     left = list(settlements)
     while left:  # several answers for one event count one after the other
         moves: dict[str, tuple[Event, EventChange]] = {}
         later: list[Settlement] = []
         for one in left:
-            event = known.get(one.claimed.event or "")
+            event = known.get(one.claimed.event_id or "")
             if event is None or one.changes is None:
                 continue
             if event.id in moves:
@@ -143,17 +157,15 @@ def _change(connection: Connection, destination: str, settlements: Sequence[Sett
 
 def _is_its_turn(event: Event, claimed: Claimed) -> bool:
     """Whether an event is still where this request was made for it."""
-    if claimed.kind is Kind.POST:
-        return event.status == Status.DELIVERING and event.attempt == claimed.attempt
-    if claimed.kind is Kind.READ:
-        # Only what the search has come to meanwhile may go on: the event may have been sent again since.
-        come_to = (event.unconfirmed_at, event.reads, event.read_cursor)
-        return event.status == Status.UNKNOWN and come_to == (
-            claimed.unconfirmed_at,
-            claimed.reads,
-            claimed.read_cursor,
-        )
-    return event.status == Status.WAITING
+    match claimed.request:
+        case PostEvent():
+            return event.status == Status.DELIVERING and event.attempt == claimed.attempt
+        case ReadBack(event=read):
+            # Only what the search has come to meanwhile may go on: the event may have been sent again since.
+            come_to = (event.unconfirmed_at, event.reads, event.read_cursor)
+            return event.status == Status.UNKNOWN and come_to == (read.unconfirmed_at, read.reads, read.read_cursor)
+        case AskForEvent() | CreateSubscriber() | AskForSubscriber() | Probe():
+            return event.status == Status.WAITING
 
 
 def _settle_subscriber_answer(connection: Connection, destination: str, one: Settlement, now: datetime) -> None:
@@ -177,7 +189,7 @@ def _settle_pauses(
     begun: list[str] = []
     run: int | None = None
     for one in settlements:
-        probed = one.claimed.pause
+        probed = one.claimed.probed
         if probed is not None:
             succeeded = one.failed is False and (one.pause is None or one.pause.until is None)
             pauses.conclude_probe(connection, probed.id, now, succeeded=succeeded, tries=probed.tries)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -95,12 +96,17 @@ def open_ids(connection: Connection) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+_log = structlog.get_logger()
+
+
 def erase(ledger: Ledger, identity: str, *, stopping: Callable[[], bool] = lambda: False) -> Erased:
     """Do what can be done of an erasure now."""
     work = _Erasure(ledger, identity, hashing.ensure_salt(ledger))
     while not stopping() and work.step():
         continue
     state = work.state()
+    if not state.is_open and not ledger.let_nothing_linger():
+        _log.warning("erasure.lingers", job=identity, why="somebody reads; the next checkpoint takes it along")
     return Erased(identity, not state.is_open, state.counts, len(state.request.get("left", ())))
 
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from gateway.config import Retention
 from gateway.ledger.database import Ledger
-from gateway.ledger.facts import hashing
+from gateway.ledger.facts import hashing, pinned_accounts
 from gateway.ledger.schema import (
     attempts,
     edits,
@@ -170,7 +170,7 @@ class _Memory:
     limit: datetime
 
     def __call__(self, ledger: Ledger) -> int | None:
-        old = and_(memory.c.destination == self.destination, memory.c.at < self.limit)
+        old = and_(memory.c.destination == self.destination, memory.c.at < self.limit, ~pinned_accounts.is_pin())
         query = select(memory.c.key).where(old).order_by(memory.c.at).limit(STEP)
         with ledger.read() as connection:
             if connection.execute(query.limit(1)).first() is None:

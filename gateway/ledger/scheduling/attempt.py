@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import ClassVar
 
 from sqlalchemy import Connection, bindparam, select
 
-from gateway.events import EventType, Lane
-from gateway.ledger.event import EventChange
+from gateway.events import Lane
+from gateway.ledger.event import Event, EventChange
 from gateway.ledger.scheduling.budget import LONGEST_REQUEST, Learned
 from gateway.ledger.scheduling.pauses import OpenPause, Pause
 from gateway.ledger.schema import attempts
@@ -27,38 +28,107 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
+class PostEvent:
+    """Have an event recorded. `probed` is the pause that its answer may end."""
+
+    kind: ClassVar = Kind.POST
+    event: Event
+    probed: OpenPause | None = None
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """Look for an event in doubt among what Lumail recorded since it was first sent.
+
+    `unconfirmed_at` is when the doubtful attempt was surely over.
+    """
+
+    kind: ClassVar = Kind.READ
+    event: Event
+    first_attempt_at: datetime
+    unconfirmed_at: datetime
+
+
+@dataclass(frozen=True)
+class AskForEvent:
+    """Ask for the subscriber of an event that was refused."""
+
+    kind: ClassVar = Kind.ASK
+    event: Event
+
+
+@dataclass(frozen=True)
+class CreateSubscriber:
+    """Make the subscriber of an event, which is posted after it."""
+
+    kind: ClassVar = Kind.CREATE
+    event: Event
+
+
+@dataclass(frozen=True)
+class AskForSubscriber:
+    """Ask for a subscriber on behalf of all events that wait for it."""
+
+    kind: ClassVar = Kind.ASK
+    lane: ClassVar = Lane.STANDARD
+    subscriber: str
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Find out whether Lumail answers again; whether it has the subscriber does not matter."""
+
+    kind: ClassVar = Kind.PROBE
+    lane: ClassVar = Lane.BULK
+    subscriber: str
+    probed: OpenPause
+
+
+EventRequest = PostEvent | ReadBack | AskForEvent | CreateSubscriber
+"""What is asked of Lumail for one event."""
+
+Request = EventRequest | AskForSubscriber | Probe
+
+
+@dataclass(frozen=True)
 class Claimed:
     """A request that this drain, and nobody else, makes now; its attempt row stands already.
 
-    `event` is None where no single event is concerned: a probe, or a question for a subscriber. `sent` is what goes
-    out, for a POST its body. `pause` names the pause that the request probes.
-    `waited` is how long it was due. `unconfirmed_at`, `reads`, `read_cursor`, `candidates` say how far the search for a
-    doubtful event has come, `clock_offset_ms` how
-    far Lumail's clock was ahead when the event was first sent, None where that was not known.
+    `sent` is what goes out: the body of a post, the path of a question for an event, else whom it concerns.
     """
 
     attempt: str
-    kind: Kind
-    subscriber: str
     claimed_at: datetime
-    lane: Lane = Lane.BULK
-    event: str | None = None
-    webhook: str = ""
-    source: str = ""
-    type: EventType = EventType.EMAIL_OPENED
-    data: str = "{}"
-    occurred_at: datetime | None = None
-    tries: int = 0
-    first_attempt_at: datetime | None = None
-    clock_offset_ms: int | None = None
-    reason_detail: str | None = None
-    unconfirmed_at: datetime | None = None
-    reads: int = 0
-    read_cursor: str | None = None
-    candidates: tuple[str, ...] = ()
-    waited: timedelta = timedelta(0)
-    pause: OpenPause | None = None
-    sent: str = ""
+    request: Request
+    sent: str
+
+    @property
+    def kind(self) -> Kind:
+        return self.request.kind
+
+    @property
+    def event(self) -> Event | None:
+        """The event for which it is made, None where no single one is concerned."""
+        return None if isinstance(self.request, AskForSubscriber | Probe) else self.request.event
+
+    @property
+    def event_id(self) -> str | None:
+        return None if self.event is None else self.event.id
+
+    @property
+    def subscriber(self) -> str:
+        asked = self.request
+        return asked.subscriber if isinstance(asked, AskForSubscriber | Probe) else asked.event.recipient
+
+    @property
+    def lane(self) -> Lane:
+        asked = self.request
+        return asked.lane if isinstance(asked, AskForSubscriber | Probe) else asked.event.lane
+
+    @property
+    def probed(self) -> OpenPause | None:
+        """The pause that its answer may end."""
+        return self.request.probed if isinstance(self.request, PostEvent | Probe) else None
 
 
 class SubscriberAnswer(StrEnum):

@@ -15,8 +15,7 @@ sees more than the plan. Of the places that are free
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -64,6 +63,22 @@ class Places:
         if lane is not Lane.URGENT and not unscheduled:
             left = min(left, (self.revenue if lane is Lane.REVENUE else self.low) - of_schedule)
         return max(0, left)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How many places a turn took: of all, and of each schedule."""
+
+    all: int = 0
+    revenue: int = 0
+    low: int = 0
+
+    def more(self, lane: Lane, number: int, *, scheduled: bool) -> "Taken":
+        if not scheduled or lane is Lane.URGENT:
+            return replace(self, all=self.all + number)
+        if lane is Lane.REVENUE:
+            return replace(self, all=self.all + number, revenue=self.revenue + number)
+        return replace(self, all=self.all + number, low=self.low + number)
 
 
 @dataclass(frozen=True)
@@ -138,18 +153,18 @@ def _mend(connection: Connection, destination: str, now: datetime) -> None:
         connection.execute(update(attempts).where(too_long).values(place_until=latest))
 
 
-def advance(connection: Connection, destination: str, now: datetime, limit: int, taken: Mapping[str, int]) -> None:
-    """Move the schedules on by what was taken of them; `taken` has ``all``, ``revenue`` and ``low``."""
+def advance(connection: Connection, destination: str, now: datetime, limit: int, taken: Taken) -> None:
+    """Move the schedules on by what was taken of them."""
     state = connection.execute(_STATE, {"destination_name": destination}).one()
     step = _step(limit)
     values = {}
-    if taken["all"]:
+    if taken.all:
         even = _step(limit, ALL_SHARE)
-        values["all_next_at"] = _ALL.start(state.all_next_at, now, even) + taken["all"] * even
-    if taken["revenue"]:
-        values["revenue_next_at"] = _REVENUE.start(state.revenue_next_at, now, step) + taken["revenue"] * step
-    if taken["low"]:
-        values["low_next_at"] = _LOW.start(state.low_next_at, now, step) + taken["low"] * step
+        values["all_next_at"] = _ALL.start(state.all_next_at, now, even) + taken.all * even
+    if taken.revenue:
+        values["revenue_next_at"] = _REVENUE.start(state.revenue_next_at, now, step) + taken.revenue * step
+    if taken.low:
+        values["low_next_at"] = _LOW.start(state.low_next_at, now, step) + taken.low * step
     if values:
         connection.execute(update(destinations).where(destinations.c.name == destination).values(**values))
 

@@ -28,12 +28,13 @@ from gateway.translation.adapter import (
     covers,
     ignored,
 )
+from gateway.translation.declarative import given, sales
 from gateway.translation.declarative.expressions import Expression, is_true
-from gateway.translation.declarative.functions import point_in_time
 from gateway.translation.declarative.schema import FILLED_IN, Declaration, Emission, Rule, read
 from gateway.translation.declarative.scope import STEPS, Scope
 from gateway.translation.item import as_flag
 from gateway.translation.mail import MailOptions
+from gateway.translation.sale_options import ChargebackOptions, RefundOptions
 from gateway.translation.schemes import StandardWebhooks
 from gateway.translation.shared_secret import SharedSecretOptions, shared_secret
 from gateway.translation.webhook import VerifiedWebhook, Webhook
@@ -46,9 +47,6 @@ MOST_ITEMS = 20_000
 
 MOST_EVENTS = 1_000
 """Events that one rule makes of one source event."""
-
-LONGEST_NAME = 200
-LONGEST_PRODUCT = 200
 
 
 class Content(dict[str, Any]):
@@ -87,6 +85,8 @@ def adapter_from(text: str, file: str) -> Adapter:
         split=partial(_split, declared),
         handlers=handlers,
         ignored=declared.ignored,
+        claims=declared.claims,
+        marks=declared.bodies,
         options=_options(declared),
         delivery_id=partial(_delivery_id, declared),
         probe=partial(_is_probe, declared.probe),
@@ -103,7 +103,18 @@ def _options(declared: Declaration) -> type[Schema]:
     if declared.payments_from is not None:
         words = sorted(declared.makers)
         own["payments_from"] = fields.String(load_default=declared.payments_from, validate=validate.OneOf(words))
+    content = [rule.sale for rule in declared.rules if rule.sale is not None]
+    if any(one.takes_back for one in content):
+        bases += (RefundOptions,)
+    if any(one.chargeback is not None for one in content):
+        bases += (ChargebackOptions,)
+    for name, default in declared.options.items():
+        own[name] = _listed(default) if isinstance(default, list) else fields.String(load_default=default)
     return type("DeclaredOptions", bases or (Schema,), own)
+
+
+def _listed(default: Sequence[str]) -> fields.List[str]:
+    return fields.List(fields.String(validate=validate.Length(min=1)), load_default=lambda: list(default))
 
 
 # How a webhook is split.
@@ -118,7 +129,7 @@ def _split(declared: Declaration, verified: VerifiedWebhook) -> Sequence[SourceE
 
 
 def _items(each: Expression, body: Any, scope: Scope) -> list[Any]:
-    found = _evaluated("each", each, body, scope)
+    found = given.evaluated("each", each, body, scope)
     items = [found] if isinstance(found, dict) else found
     if not isinstance(items, list):
         raise PayloadError(f"each: {each.text} gives no list")
@@ -133,18 +144,18 @@ def _source_event(declared: Declaration, item: Any, verified: VerifiedWebhook, s
     content = Content(item, verified.headers, steps)
     scope = Scope(verified.headers, declared.tables, steps)
     try:
-        kind = _name("type", declared.type, content, scope)
+        kind = given.name("type", declared.type, content, scope)
         if kind is None:
             return Unreadable(f"no type: {declared.type.text} gives nothing")
         at = _time(declared, content, scope)
         no_time = TimedBy.NOTHING if declared.occurred_at is None else TimedBy.ARRIVAL
         return SourceEvent(
-            id=_name_if_any("id", declared.id, content, scope),
+            id=given.name_if_any("id", declared.id, content, scope),
             type=kind,
             occurred_at=at or verified.signed_at or verified.webhook.received_at,
             payload=content,
-            account=_name("account", declared.account, content, scope),
-            test=_truth(declared.test, content, scope),
+            account=given.name("account", declared.account, content, scope),
+            test=given.truth("test", declared.test, content, scope),
             timed_by=TimedBy.ITEM if at else TimedBy.ENVELOPE if verified.signed_at else no_time,
         )
     except PayloadError as error:
@@ -189,7 +200,7 @@ def _delivery_id(declared: Declaration, verified: VerifiedWebhook) -> str | None
     try:
         if declared.delivery_id is not None:
             body = _BODIES[declared.body[0]](verified, declared.body[1])
-            return _name("delivery_id", declared.delivery_id, body, scope)
+            return given.name("delivery_id", declared.delivery_id, body, scope)
     except Exception:  # noqa: BLE001 - an id that can't be read is none, whatever the body holds; the split tells why
         return None
     if isinstance(declared.scheme, StandardWebhooks):
@@ -197,67 +208,19 @@ def _delivery_id(declared: Declaration, verified: VerifiedWebhook) -> str | None
     return None
 
 
-# What expressions give, in the kinds that the contract asks for. Each raises PayloadError, which names the place.
-
-
-def _evaluated(place: str, expression: Expression, value: Any, scope: Scope) -> Any:
-    try:
-        return expression.evaluate(value, scope)
-    except PayloadError as error:
-        raise PayloadError(f"{place}: {error}") from error
-
-
-def _name(place: str, expression: Expression | None, value: Any, scope: Scope) -> str | None:
-    """Text that is not empty; a whole number becomes one."""
-    if expression is None:
-        return None
-    return _text(_evaluated(place, expression, value, scope), place)[:LONGEST_NAME] or None
-
-
-def _name_if_any(place: str, expression: Expression | None, value: Any, scope: Scope) -> str | None:
-    """As `_name`, but what is no name is none."""
-    try:
-        return _name(place, expression, value, scope)
-    except PayloadError:
-        return None
-
-
-def _text(found: Any, place: str) -> str:
-    """Empty for null."""
-    if found is None:
-        return ""
-    if isinstance(found, str):
-        return found.strip()
-    if isinstance(found, int) and not isinstance(found, bool) and abs(found) < 10**40:
-        return str(found)
-    raise PayloadError(f"{place}: neither text nor a whole number")
-
-
 def _time(declared: Declaration, value: Any, scope: Scope) -> datetime | None:
     """When it happened; None where that is not told. In a file about mail an odd time is none. Raises PayloadError."""
-    if declared.occurred_at is None:
-        return None
     try:
-        found = _evaluated("occurred_at", declared.occurred_at, value, scope)
-        at = None if found is None or found == "" else point_in_time(found)
-    except PayloadError as error:
+        at = given.time("occurred_at", declared.occurred_at, value, scope)
+    except PayloadError:
         if _tells_mail(declared):
             return None
-        raise PayloadError(f"occurred_at: {error}") from error
+        raise
     return at if at is None or moment.is_plausible(at) or not _tells_mail(declared) else None
 
 
 def _tells_mail(declared: Declaration) -> bool:
     return any(rule.emission is not None and rule.emission.type in MAIL_TYPES for rule in declared.rules)
-
-
-def _truth(expression: Expression | None, value: Any, scope: Scope) -> bool:
-    if expression is None:
-        return False
-    found = _evaluated("test", expression, value, scope)
-    if found is None or isinstance(found, bool):
-        return bool(found)
-    raise PayloadError("test: neither true nor false; compare it with a word (mode == 'test')")
 
 
 # What the fields of data are made of.
@@ -272,12 +235,7 @@ def _amount(found: Any) -> Any:
 def _words(found: Any) -> str | None:
     if isinstance(found, Decimal):
         return format(found, "f")
-    return _text(found, "not text")[:10_000] or None
-
-
-def _product(found: Any) -> str | None:
-    words = _words(found)
-    return words[:LONGEST_PRODUCT].strip() if words else None
+    return given.text(found, "not text")[:10_000] or None
 
 
 def _bool(found: Any) -> bool:
@@ -314,9 +272,6 @@ def _server_words(found: Any) -> str | None:
 _Convert = Callable[[Any], Any]
 
 _ANNOTATIONS: Mapping[str, _Convert] = {
-    "currency": money.currency_code,
-    "presentmentCurrency": money.currency_code,
-    "presentmentAmount": _amount,
     "machine": _marked,
     "bounceStage": _stage,
     "campaignName": _words,
@@ -329,8 +284,6 @@ _BY_KIND: Mapping[type[fields.Field[Any]], _Convert] = {
 
 
 def _converter(emit: EventType, name: str) -> _Convert:
-    if name == "product":
-        return _product
     if emit is EventType.EMAIL_BOUNCED and name in ("reason", "bounceType"):
         return _server_words if name == "reason" else _kind
     member = DATA_SCHEMAS[emit].fields.get(name)
@@ -380,11 +333,11 @@ class _Maker:
 
     def event(self, emission: Emission, event: SourceEvent, content: Any, scope: Scope, source: str) -> LumailEvent:
         """Raises PayloadError where the payload does not tell what the event needs."""
-        subscriber, waits_for = self._subscriber(emission.subscriber, content, scope)
-        data, keys = (
-            self._content_data(content, scope, source),
-            _content_keys("keys", emission.keys, content, scope, self._of_mail),
-        )
+        subscriber, waits_for = given.subscriber(emission.subscriber, self.rule.recall, content, scope)
+        if subscriber is None and waits_for is None:
+            raise PayloadError(f"subscriber: {emission.subscriber.text} gives nothing")
+        data = self._content_data(content, scope, source)
+        keys = given.keys("keys", emission.keys, content, scope, or_none=self._of_mail)
         if not keys and self._of_mail:
             keys = (_composed_key(event, subscriber, data),)
         if not keys:
@@ -400,19 +353,6 @@ class _Maker:
             waits_for=waits_for,
             detail_rank=emission.richness,
         )
-
-    def _subscriber(self, expression: Expression, content: Any, scope: Scope) -> tuple[str | None, MemoryKey | None]:
-        found = _evaluated("subscriber", expression, content, scope)
-        if found is None or found == "":
-            for kind, recalled in self.rule.recall.items():
-                id_ = _name(f"recall.{kind}", recalled, content, scope)
-                if id_ is not None:
-                    return None, MemoryKey(kind, id_)
-            raise PayloadError(f"subscriber: {expression.text} gives nothing")
-        address = person.email(found)
-        if address is None:
-            raise PayloadError("subscriber: not an e-mail address")
-        return address, None
 
     def _content_data(self, content: Any, scope: Scope, source: str) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -442,7 +382,7 @@ class _Maker:
         """What is to be remembered; nothing where the id or all values are missing."""
         found = []
         for kind, parts in self.rule.remember.items():
-            id_ = _name(f"remember.{kind}.id", parts["id"], content, scope)
+            id_ = given.name(f"remember.{kind}.id", parts["id"], content, scope)
             values = {
                 name: value
                 for name, one in parts.items()
@@ -454,12 +394,12 @@ class _Maker:
 
     def links(self, content: Any, scope: Scope) -> list[tuple[str, ...]]:
         """Sets of keys that name one fact; a set of which less than two are told says nothing."""
-        sets = [_content_keys("teaches", keys, content, scope) for keys in self.rule.teaches]
+        sets = [given.keys("teaches", keys, content, scope) for keys in self.rule.teaches]
         return [keys for keys in sets if len(keys) > 1]
 
 
 def _memorable(place: str, expression: Expression, content: Any, scope: Scope) -> Any:
-    found = _evaluated(place, expression, content, scope)
+    found = given.evaluated(place, expression, content, scope)
     if isinstance(found, list | dict):
         raise PayloadError(f"{place}: texts, numbers, true and false can be remembered only")
     if place.endswith(".email"):
@@ -475,32 +415,6 @@ def _composed_key(event: SourceEvent, subscriber: str | None, data: Mapping[str,
     return key.composed(event.type, data.get("emailId"), subscriber, at, data.get("targetUrl"))
 
 
-def _content_keys(
-    place: str, keys: Sequence[tuple[str, Expression]], content: Any, scope: Scope, or_none: bool = False
-) -> tuple[str, ...]:
-    """The keys that the payload tells; those that are null are left out, and with `or_none` those that can't be names.
-
-    Raises PayloadError.
-    """
-    found = []
-    for kind, expression in keys:
-        try:
-            id_ = _text(_evaluated(place, expression, content, scope), place)
-        except PayloadError:
-            if not or_none:
-                raise
-            continue
-        if not id_:
-            continue
-        key = f"{kind}:{id_}" if kind else id_
-        if or_none and key != key.strip(":"):
-            continue
-        if ":" not in key.strip(":"):
-            raise PayloadError(f"{place}: {expression.text} must give kind:id")
-        found.append(key)
-    return tuple(dict.fromkeys(found))
-
-
 class _Translator:
     """The rules of a file, by the source event types that they are for."""
 
@@ -513,14 +427,15 @@ class _Translator:
     def translate(self, event: SourceEvent, context: Context) -> Translation:
         payload = event.payload
         content = payload if isinstance(payload, Content) else Content(payload, {}, STEPS)
-        scope = Scope(content.headers, self._declared.tables, content.steps)
+        scope = Scope(content.headers, self._declared.tables, content.steps, context.options)
         events: list[LumailEvent] = []
+        sums: list[LumailEvent] = []
         memos: list[Memo] = []
         links: list[tuple[str, ...]] = []
         reasons: list[str] = []
         for maker, known in self._cases(event, content, scope, context):
             rule = maker.rule
-            if rule.when is not None and not is_true(_evaluated("when", rule.when, known, scope)):
+            if rule.when is not None and not is_true(given.evaluated("when", rule.when, known, scope)):
                 reasons.append(f"it does not hold that {rule.when.text}")
                 continue
             if rule.remember:
@@ -530,10 +445,15 @@ class _Translator:
             reason = _no_event(rule, known, scope, context)
             if reason is not None:
                 reasons.append(reason)
+            elif rule.sale is not None:
+                said = sales.statements(rule.sale, rule.recall, event, known, scope, context)
+                events += said.events
+                sums += said.sums
+                reasons += [] if said.events or said.sums else [said.reason]
             elif rule.emission is not None:
                 events.append(maker.event(rule.emission, event, known, scope, context.source))
-        if events or memos or links:
-            return Translation(tuple(events), memos=tuple(memos), links=tuple(links))
+        if events or sums or memos or links:
+            return Translation(tuple(events), tuple(sums), memos=tuple(memos), links=tuple(links))
         return ignored("; ".join(dict.fromkeys(reasons)) or "there is nothing in the lists that its rules are for")
 
     def _cases(
@@ -551,7 +471,7 @@ class _Translator:
         return tuple(step for maker in self._for(event.type) for step in self._steps(maker.rule, content, context))
 
     def _steps(self, rule: Rule, content: Content, context: Context) -> Iterator[Step]:
-        scope = Scope(content.headers, self._declared.tables, content.steps)
+        scope = Scope(content.headers, self._declared.tables, content.steps, context.options)
         yield Step(f"rule in line {rule.line}", f"for {', '.join(rule.on)}")
         if rule.each is not None:
             yield Step("each", _attempted(rule.each, content, scope), rule.each.text)
@@ -590,7 +510,7 @@ def _with_items(rule: Rule, content: Content, scope: Scope) -> list[dict[str, An
     """The payload, or one for each `item` of the list that the rule is for. Raises PayloadError."""
     if rule.each is None:
         return [content]
-    items = _evaluated("each", rule.each, content, scope)
+    items = given.evaluated("each", rule.each, content, scope)
     if items is None:
         return []
     if not isinstance(items, list):
@@ -607,21 +527,21 @@ def _recalled(rule: Rule, content: dict[str, Any], scope: Scope, context: Contex
         return content
     found: dict[str, Any] = {}
     for kind, expression in rule.recall.items():
-        id_ = _name(f"recall.{kind}", expression, content, scope)
+        id_ = given.name(f"recall.{kind}", expression, content, scope)
         values = context.memory.recall(MemoryKey(kind, id_)) if id_ is not None else None
         found[kind] = None if values is None else dict(values)
     return {**content, "recalled": found}
 
 
 def _no_event(rule: Rule, content: Any, scope: Scope, context: Context) -> str | None:
-    """Why a rule that holds makes no event, or None."""
+    """Why a rule that holds says nothing but what it teaches, or None."""
     emission = rule.emission
+    if rule.sale is not None:
+        return None
     if emission is None:
         return "nothing to remember"
-    if emission.makes is not None and context.options.get("payments_from") != emission.makes:
-        return f"payments come from {context.options.get('payments_from')} here (payments_from)"
     machine = emission.data.get("machine")
     if machine is not None and context.options.get("machine_opens") == "drop":
-        made_by_machine = as_flag(_evaluated("data.machine", machine, content, scope)) is True
+        made_by_machine = as_flag(given.evaluated("data.machine", machine, content, scope)) is True
         return "no person did it, and machine_opens is drop" if made_by_machine else None
     return None

@@ -7,7 +7,7 @@ from marshmallow import Schema
 from marshmallow import fields as members
 
 from gateway.config.values import Whole, Word
-from gateway.events import DATA_SCHEMAS, EventType
+from gateway.events import DATA_SCHEMAS, MONEY_TYPES, EventType
 from gateway.formats.durations import Duration
 from gateway.translation.declarative import schema as yaml_schema
 from gateway.translation.declarative.schema import (
@@ -17,7 +17,6 @@ from gateway.translation.declarative.schema import (
     SHARED_SECRET,
     AdapterSchema,
     RuleSchema,
-    SourceEventSchema,
     scheme_schema,
 )
 
@@ -29,6 +28,7 @@ _KEYS: _Form = {"anyOf": [_EXPRESSIONS, {"type": "array", "items": _EXPRESSION, 
 _TYPES: _Form = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
 }
+_NAMES: _Form = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 _PAGE: _Form = {"type": "string", "pattern": "^https://"}
 
 _FORMS: Mapping[type[members.Field[Any]], _Form] = {
@@ -46,6 +46,16 @@ _FORMS: Mapping[type[members.Field[Any]], _Form] = {
             {"type": "array", "items": {"type": "string"}},
             {"type": "object", "additionalProperties": {"type": "string", "description": "Why it is left out."}},
         ]
+    },
+    yaml_schema.Bodies: {
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "properties": {"has": _NAMES, "lacks": _NAMES},
+            "required": ["has"],
+            "additionalProperties": False,
+        },
+        "minProperties": 1,
     },
     yaml_schema.Body: {
         "anyOf": [
@@ -79,6 +89,10 @@ _FORMS: Mapping[type[members.Field[Any]], _Form] = {
         "type": "object",
         "additionalProperties": {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1},
     },
+    yaml_schema.Options: {
+        "type": "object",
+        "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+    },
     Duration: {"type": ["string", "integer"], "pattern": "^[0-9]{1,9}[smhd]?$"},
     Whole: {"type": "integer", "minimum": 0, "maximum": 9},
 }
@@ -105,7 +119,12 @@ def _rule() -> _Form:
             "then": {"properties": {"data": _data(emit)}, "required": ["subscriber", "keys"]},
         }
         for emit in EventType
+        if emit not in MONEY_TYPES
     ]
+    form["properties"]["emit"] = {"enum": [emit.value for emit in EventType if emit not in MONEY_TYPES]}
+    form["dependentRequired"] = {"paid": ["sale", "subscriber", "currency"]} | {
+        name: ["currency"] for name in ("refunded_total", "refund", "chargeback")
+    }
     return form
 
 
@@ -137,7 +156,7 @@ def _object(schema: Schema) -> _Form:
 
 def _form(member: members.Field[Any]) -> _Form:
     if isinstance(member, members.Nested):
-        return _object(SourceEventSchema())
+        return _object(member.schema)
     if isinstance(member, Word):
         return {"enum": list(member.allowed)}
     return _FORMS.get(type(member), {"type": "string"})

@@ -79,7 +79,8 @@ def _number(value: Any) -> int | Decimal:
 
 
 def major_units(scope: Scope, minor: Any, currency: Any) -> Decimal:
-    if isinstance(minor, str) and _WHOLE.fullmatch(minor):
+    told_as_text = isinstance(minor, str) and _WHOLE.fullmatch(minor)
+    if told_as_text or (isinstance(minor, Decimal) and minor == minor.to_integral_value()):
         minor = int(minor)
     return money.major_units(minor, currency)
 
@@ -136,6 +137,11 @@ def lookup(scope: Scope, table: Any, word: Any) -> Any:
     if spelled not in known:
         raise PayloadError(f"{spelled[:80]!r} is not in the table {table}")
     return known[spelled]
+
+
+def option(scope: Scope, name: Any) -> Any:
+    """What the source says of an option that the file declares; null where no source is there."""
+    return scope.options.get(name)
 
 
 def required(scope: Scope, value: Any) -> Any:
@@ -317,6 +323,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "lower": Function(lower, "lower('Ana')", 1, 1),
     "major_units": Function(major_units, "major_units(`4999`, 'EUR')", 2, 2),
     "minus": Function(minus, "minus(`500`, `200`)", 2, 2),
+    "option": Function(option, "option('paid_statuses')", 1, 1),
     "required": Function(required, "required('a')", 1, 1, takes_null=True),
     "split_part": Function(split_part, "split_part('order-17', '-', `1`)", 3, 3),
     "trim": Function(trim, "trim(' Pro ')", 1, 1),

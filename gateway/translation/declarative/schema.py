@@ -14,11 +14,13 @@ from gateway.config.faults import Path as Place
 from gateway.config.schemas import judge
 from gateway.config.values import Text, Whole, Word
 from gateway.errors import AdapterError
-from gateway.events import DATA_SCHEMAS, EventType
+from gateway.events import DATA_SCHEMAS, MONEY_TYPES, EventType
 from gateway.formats.durations import Duration
 from gateway.translation import schemes
-from gateway.translation.adapter import covers
+from gateway.translation.adapter import BodyMarks, Claim, covers
+from gateway.translation.declarative import sale_rules
 from gateway.translation.declarative.expressions import Expression, compiled
+from gateway.translation.declarative.sales import SAYS, Back, Sale
 from gateway.translation.signature import Scheme
 
 LONGEST_FILE = 200_000
@@ -29,7 +31,7 @@ MOST_RULES = 200
 FILLED_IN = frozenset({"subject", "campaignId"})
 """Data fields that need not be told: no subject is empty text, and the source's name stands in for a campaign."""
 
-ANNOTATIONS = ("currency", "presentmentAmount", "presentmentCurrency", "machine", "bounceStage", "campaignName")
+ANNOTATIONS = ("machine", "bounceStage", "campaignName")
 """What the data of a type may hold besides the fields that Lumail lists."""
 
 SCHEMES: Mapping[str, type[Any]] = {
@@ -165,6 +167,31 @@ class Ignored(members.Field[Mapping[str, str]]):
         return {name: reasons.get(name, "the adapter's file leaves it out") for name in names}
 
 
+class Bodies(members.Field[Mapping[str, BodyMarks]]):
+    """By which fields the bodies of source event types are known."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
+    ) -> Mapping[str, BodyMarks]:
+        if not isinstance(value, dict) or not value:
+            raise ValidationError("must be a mapping of source event types: {order.*: {has: [order_key]}}")
+        Types()._deserialize(list(value), attr, data, **options)
+        wrong = {name: ["must be {has: [FIELD], lacks: [FIELD]}"] for name, marks in value.items() if not _marks(marks)}
+        if wrong:
+            raise ValidationError(wrong)
+        return {name: BodyMarks(**{word: tuple(told) for word, told in marks.items()}) for name, marks in value.items()}
+
+
+def _marks(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and {"has"} <= value.keys() <= {"has", "lacks"}
+        and all(
+            isinstance(told, list) and told and all(isinstance(one, str) for one in told) for told in value.values()
+        )
+    )
+
+
 class Body(members.Field[tuple[str, str]]):
     """`json`, `form`, or `{json_in: field}` of a form."""
 
@@ -218,6 +245,37 @@ class Tables(members.Field[Mapping[str, Mapping[str, str]]]):
         return value
 
 
+class Options(members.Field[Mapping[str, Any]]):
+    """Options of a source that are this file's own: a name, and what holds where a source says nothing."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Mapping[str, Any]:
+        if not isinstance(value, dict) or not value:
+            raise ValidationError("must be a mapping of options to what holds where a source says nothing")
+        wrong = {}
+        for name, default in value.items():
+            texts = default if isinstance(default, list) else [default]
+            if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+                wrong[name] = ["a name is of a-z, 0-9 and _, and begins with a letter"]
+            elif not texts or not all(isinstance(one, str) and one for one in texts):
+                wrong[name] = ["must be text, or a list of texts"]
+        if wrong:
+            raise ValidationError(wrong)
+        return value
+
+
+class BackSchema(Schema):
+    """One refund or chargeback."""
+
+    id = Formula(required=True)
+    amount = Formula(required=True)
+    state = Formula()
+
+
+class PresentedSchema(Schema):
+    amount = Formula(required=True)
+    currency = Formula(required=True)
+
+
 class SourceEventSchema(Schema):
     id = Formula()
     type = Formula(required=True)
@@ -230,8 +288,18 @@ class RuleSchema(Schema):
     on = Types(required=True)
     each = Formula()
     when = Formula()
-    emit = Word(list(EventType))
+    sale = Keys()
+    of = Keys()
+    part = Keys()
+    paid = Formula()
+    currency = Formula()
+    product = Formula()
+    presented = members.Nested(PresentedSchema)
+    refunded_total = Formula()
+    refund = members.Nested(BackSchema)
+    chargeback = members.Nested(BackSchema)
     makes = Text()
+    emit = Word(list(EventType))
     subscriber = Formula()
     keys = Keys()
     data = Formulas()
@@ -249,11 +317,14 @@ class AdapterSchema(Schema):
         required=True, error_messages={"invalid": "must be a mapping: a scheme, and what belongs to it"}
     )
     body = Body(load_default=("json", ""))
+    bodies = Bodies(load_default=dict)
     each = Formula()
     delivery_id = Formula()
     probe = Probe(load_default=())
     source_event = members.Nested(SourceEventSchema, required=True)
     tables = Tables(load_default=dict)
+    options = Options(load_default=dict)
+    amounts = Word(["major", "minor"], load_default="major")
     payments_from = Text()
     events = members.List(
         members.Raw(),
@@ -297,25 +368,28 @@ def _header(text: str, form: re.Pattern[str]) -> None:
 
 @dataclass(frozen=True)
 class Emission:
-    """The event that a rule makes; `makes` is the word of `payments_from` that it asks for."""
+    """The event that a rule makes."""
 
     type: EventType
     subscriber: Expression
     keys: tuple[tuple[str, Expression], ...]
     data: Mapping[str, Expression]
     richness: int = 0
-    makes: str | None = None
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One entry of `events`, read; `line` is where it begins in the file. `emission` None: it only teaches."""
+    """One entry of `events`, read; `line` is where it begins in the file.
+
+    Without `emission` and `sale` it only teaches.
+    """
 
     line: int
     on: tuple[str, ...]
     each: Expression | None
     when: Expression | None
     emission: Emission | None
+    sale: Sale | None
     recall: Mapping[str, Expression]
     remember: Mapping[str, Mapping[str, Expression]]
     teaches: tuple[tuple[tuple[str, Expression], ...], ...]
@@ -329,6 +403,8 @@ class Rule:
             yield ("subscriber",), self.emission.subscriber
             yield from ((("keys", kind or place), one) for place, (kind, one) in enumerate(self.emission.keys))
             yield from ((("data", name), one) for name, one in self.emission.data.items())
+        if self.sale is not None:
+            yield from self.sale.expressions()
         for kind, told in self.remember.items():
             yield from ((("remember", kind, name), one) for name, one in told.items())
         for number, keys in enumerate(self.teaches):
@@ -344,6 +420,8 @@ class Declaration:
     docs: Mapping[str, str]
     scheme: Scheme | None
     body: tuple[str, str]
+    bodies: Mapping[str, BodyMarks]
+    claims: frozenset[Claim]
     each: Expression | None
     delivery_id: Expression | None
     probe: tuple[str, ...]
@@ -353,6 +431,7 @@ class Declaration:
     account: Expression | None
     test: Expression | None
     tables: Mapping[str, Mapping[str, str]]
+    options: Mapping[str, Any]
     payments_from: str | None
     rules: tuple[Rule, ...]
     ignored: Mapping[str, str]
@@ -385,9 +464,11 @@ class _Reading:
         name = self._name()
         scheme = self._scheme()
         rules = self._rules()
+        self._judge_sales(rules)
         self._judge_makers(rules)
         self._judge_ignored(rules)
         self._judge_calls(rules)
+        self._judge_bodies(scheme, rules)
         if self._faults:
             return None
         told, event = self._file, self._file["source_event"]
@@ -397,6 +478,8 @@ class _Reading:
             docs=told["docs"],
             scheme=scheme,
             body=told["body"],
+            bodies=told["bodies"],
+            claims=self._claims(scheme),
             each=told.get("each"),
             delivery_id=told.get("delivery_id"),
             probe=told["probe"],
@@ -406,10 +489,11 @@ class _Reading:
             account=event.get("account"),
             test=event.get("test"),
             tables=told["tables"],
+            options=told["options"],
             payments_from=told.get("payments_from"),
             rules=tuple(rules),
             ignored=told["ignore"],
-            makers=frozenset(rule.emission.makes for rule in rules if rule.emission and rule.emission.makes),
+            makers=frozenset(rule.sale.makes for rule in rules if rule.sale and rule.sale.makes),
         )
 
     def _name(self) -> str:
@@ -440,6 +524,29 @@ class _Reading:
             return None
         return scheme
 
+    def _claims(self, scheme: Scheme | None) -> frozenset[Claim]:
+        """What of a source event is read from headers, where the scheme signs the body alone."""
+        if scheme is None or not scheme.signs_body:
+            return frozenset()
+        told = self._file.get("source_event", {})
+        return frozenset(
+            claim
+            for claim in Claim
+            if (found := told.get(claim.value)) and any(name == "header" for name, _ in found.calls)
+        )
+
+    def _judge_bodies(self, scheme: Scheme | None, rules: list[Rule]) -> None:
+        if Claim.TYPE not in self._claims(scheme):
+            return
+        known = self._file.get("bodies", {})
+        unmarked = [name for rule in rules for name in rule.on if not any(covers(one, name) for one in known)]
+        if unmarked:
+            self._faults.at(
+                ("bodies",),
+                f"the type stands in a header, which is not signed: name fields by which a body of "
+                f"{', '.join(dict.fromkeys(unmarked))} is known, {{order.*: {{has: [order_key], lacks: [username]}}}}",
+            )
+
     def _rules(self) -> list[Rule]:
         told = self._file.get("events", [])
         if "events" in self._file and not told:
@@ -467,12 +574,20 @@ class _Reading:
             each=found.get("each"),
             when=found.get("when"),
             emission=_emission(found) if "emit" in found else None,
+            sale=self._sale(found),
             recall=found.get("recall", {}),
             remember=found.get("remember", {}),
             teaches=found.get("teaches", ()),
         )
 
     def _judge_rule(self, found: Mapping[str, Any], raw: Mapping[str, Any], path: Place) -> None:
+        for name, wrong in sale_rules.faults(raw):
+            self._faults.at((*path, name) if name else path, wrong)
+        if raw.keys() & {*SAYS} or found.get("emit") in MONEY_TYPES:
+            return
+        for name in sale_rules.WITH_MONEY:
+            if name in raw:
+                self._faults.at((*path, name), f"goes with {', '.join(SAYS)} only")
         if "emit" in found:
             for name in ("subscriber", "keys"):
                 if name not in raw:
@@ -480,10 +595,43 @@ class _Reading:
             self._judge_data(EventType(found["emit"]), found.get("data", {}), path)
             return
         if not raw.keys() & {"remember", "teaches"}:
-            self._faults.at(path, "does nothing: it needs emit, remember or teaches")
-        for name in ("makes", "subscriber", "keys", "data", "richness"):
+            self._faults.at(path, f"does nothing: it needs emit, {', '.join(SAYS)}, remember or teaches")
+        for name in ("subscriber", "keys", "data", "richness"):
             if name in raw:
                 self._faults.at((*path, name), "goes with emit only")
+
+    def _sale(self, found: Mapping[str, Any]) -> Sale | None:
+        if not found.keys() & {*SAYS}:
+            return None
+        return Sale(
+            keys=found.get("sale") or found["of"],
+            currency=found["currency"],
+            title=self._file.get("title", self._file.get("adapter", "")),
+            subscriber=found.get("subscriber"),
+            product=found.get("product"),
+            provider_object=found.get("part"),
+            paid=found.get("paid"),
+            presented=found.get("presented"),
+            refunded_total=found.get("refunded_total"),
+            refund=None if "refund" not in found else Back(**found["refund"]),
+            chargeback=None if "chargeback" not in found else Back(**found["chargeback"]),
+            makes=found.get("makes"),
+            detail_rank=found["richness"],
+            minor=self._file.get("amounts") == "minor",
+        )
+
+    def _judge_sales(self, rules: list[Rule]) -> None:
+        """A refund finds its sale only by a key that a payment or a `teaches` names, too."""
+        if len(rules) < len(self._file.get("events", [])):
+            return
+        known = {kind for rule in rules if rule.sale and rule.sale.paid for kind, _ in rule.sale.keys}
+        known |= {kind for rule in rules for keys in rule.teaches for kind, _ in keys}
+        for place, rule in enumerate(rules):
+            kinds = [kind for kind, _ in rule.sale.keys] if rule.sale else []
+            if kinds and not {*kinds, ""} & known and "" not in kinds:
+                named = f"sales are named by {listed(known)}" if known else "no rule says what was `paid`"
+                text = f"names a sale that no rule tells as paid: {named}{nearest(kinds[0], known)}"
+                self._faults.at(("events", place), text)
 
     def _judge_data(self, emit: EventType, data: Mapping[str, Expression], path: Place) -> None:
         schema = DATA_SCHEMAS[emit]
@@ -499,7 +647,7 @@ class _Reading:
             self._faults.at(place, f"{emit} needs {', '.join(missing)} in its data")
 
     def _judge_makers(self, rules: list[Rule]) -> None:
-        words = {rule.emission.makes for rule in rules if rule.emission and rule.emission.makes}
+        words = {rule.sale.makes for rule in rules if rule.sale and rule.sale.makes}
         default = self._file.get("payments_from")
         if words and default is None:
             self._faults.at(
@@ -518,7 +666,7 @@ class _Reading:
 
     def _judge_calls(self, rules: list[Rule]) -> None:
         """Tables that are looked up have to be there."""
-        tables = self._file.get("tables", {})
+        tables, options = self._file.get("tables", {}), self._file.get("options", {})
         told = self._file.get("source_event", {})
         places: list[tuple[Place, Expression]] = [(("source_event", name), one) for name, one in told.items()]
         places += [((name,), self._file[name]) for name in ("each", "delivery_id") if name in self._file]
@@ -532,6 +680,9 @@ class _Reading:
                 if name == "lookup" and first not in tables:
                     near = nearest(first, tables) if first else ""
                     self._faults.at(path, f"lookup needs the name of a table; there is {listed(tables)}{near}")
+                if name == "option" and first not in options:
+                    near = nearest(first, options) if first else ""
+                    self._faults.at(path, f"option needs the name of one of `options`: {listed(options)}{near}")
 
 
 def _emission(found: Mapping[str, Any]) -> Emission:
@@ -541,5 +692,4 @@ def _emission(found: Mapping[str, Any]) -> Emission:
         keys=found["keys"],
         data=found.get("data", {}),
         richness=found["richness"],
-        makes=found.get("makes"),
     )

@@ -14,19 +14,23 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Scope:
-    """One evaluation's surroundings: the webhook's headers, the file's tables, and what is left of the budget."""
+    """One evaluation's surroundings: the webhook's headers, the file's tables, the source's options, and what is left
+    of the budget.
+    """
 
-    __slots__ = ("headers", "left", "tables")
+    __slots__ = ("headers", "left", "options", "tables")
 
     def __init__(
         self,
         headers: Mapping[str, str] = _NOTHING,
         tables: Mapping[str, Mapping[str, Any]] = _NOTHING,
         steps: int = STEPS,
+        options: Mapping[str, Any] = _NOTHING,
     ) -> None:
         self.headers = headers
         self.tables = tables
         self.left = steps
+        self.options = options
 
     def spend(self, steps: int) -> None:
         """Raises PayloadError where the budget does not cover it."""

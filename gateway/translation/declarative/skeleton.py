@@ -121,26 +121,25 @@ def _rule(leaves: list[_Leaf]) -> list[str]:
     id_ = id_ or _best(leaves, _EVENT_IDS, lambda value: isinstance(value, str | int) and not isinstance(value, bool))
     amount = _best(leaves, (*_AMOUNTS, *_IN_CENTS), _is_amount)
     lines = ["events:", f"  - on: {_quoted(str(kind.value) if kind else 'event')}"]
-    emit = "SUBSCRIBER_PAYMENT" if amount else "SUBSCRIBED"
-    lines += [f"    emit: {emit}  # CHECK: what is it in Lumail's words?"]
-    lines += _line("    subscriber", address, "'nobody@example.com'  # CHECK: whose e-mail address?")
     path = _quoted(id_.path if id_ else "hash(@.email)")
-    lines += [
-        "    keys:",
-        f"      {'order' if amount else 'event'}: {path}  # CHECK: what names this fact, whenever told?",
-    ]
-    return lines + (_money(leaves, amount) if amount else [])
+    if amount is not None:
+        lines.append(f"    sale: {{order: {path}}}  # CHECK: what names this sale, whenever told?")
+        lines += _line("    subscriber", address, "'nobody@example.com'  # CHECK: whose e-mail address?")
+        return lines + _money(leaves, amount)
+    lines.append("    emit: SUBSCRIBED  # CHECK: what is it in Lumail's words?")
+    lines += _line("    subscriber", address, "'nobody@example.com'  # CHECK: whose e-mail address?")
+    return [*lines, "    keys:", f"      event: {path}  # CHECK: what names this fact, whenever told?"]
 
 
 def _money(leaves: list[_Leaf], amount: _Leaf) -> list[str]:
     currency = _best(leaves, _CURRENCIES, lambda value: isinstance(value, str) and len(value.strip()) == 3)
     product = _best(leaves, _PRODUCTS, lambda value: isinstance(value, str) and not person.email(value))
     in_minor = isinstance(amount.value, int) and currency is not None
-    told = f"major_units({amount.path}, {currency.path})" if in_minor and currency else f"decimal({amount.path})"
+    told = f"major_units({amount.path}, {currency.path})" if in_minor and currency else amount.path
     guess = "minor units (cents)" if in_minor else "major units"
-    lines = ["    data:", f"      amount: {_quoted(told)}  # CHECK: here {_shown(amount.value)}, taken for {guess}"]
-    lines += _line("      product", product, "'a product'  # CHECK: what was sold?")
-    return lines + ([f"      currency: {_quoted(currency.path)}"] if currency else [])
+    lines = _line("    currency", currency, "'EUR'  # CHECK: in which currency?")
+    lines += _line("    product", product, "'a product'  # CHECK: what was sold?")
+    return [*lines, f"    paid: {_quoted(told)}  # CHECK: here {_shown(amount.value)}, taken for {guess}"]
 
 
 def _best(leaves: list[_Leaf], words: tuple[str, ...], fits: Callable[[Any], bool]) -> _Leaf | None:

@@ -124,6 +124,11 @@ class Rsa:
         return _key_pair(rsa.generate_private_key(public_exponent=65537, key_size=2048))
 
 
+def is_public_key(text: str) -> bool:
+    """Whether a text is a public key, which is no secret at all."""
+    return _public_key(text) is not None
+
+
 def _signature_and_stamp(webhook: Webhook, header: str, timestamp_header: str | None) -> tuple[bytes, str]:
     signature = reading.decoded(reading.header(webhook, header), "base64")
     if signature is None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.errors import PayloadError
-from gateway.events import EventType, LumailEvent, MemoryKey
+from gateway.events import EventType, LumailEvent, MemoryKey, Paid, RefundTotal
 from gateway.translation import json_body, moment, money, schemes
 from gateway.translation.adapter import (
     Adapter,
@@ -24,12 +24,13 @@ from gateway.translation.adapter import (
     translated,
 )
 from gateway.translation.payload import Email, Part, PayloadSchema, Text, Whole
+from gateway.translation.sale_options import RefundOptions
 from gateway.translation.webhook import VerifiedWebhook
 
 SCHEME = schemes.Hmac(header="X-Signature")
 
-AN_ORDER, A_SUBSCRIPTION = "Lemon Squeezy order", "Lemon Squeezy subscription"
-NOTHING_NEW = "nothing is paid, or nothing that is not told already"
+A_PAYMENT, A_SUBSCRIPTION = "Lemon Squeezy payment", "Lemon Squeezy subscription"
+COUNTED = ("paid", "refunded", "partial_refund")
 
 
 def split(verified: VerifiedWebhook) -> Sequence[SourceEvent]:
@@ -65,6 +66,7 @@ class PaidSchema(PayloadSchema):
 
 
 class SubscriptionSchema(PayloadSchema):
+    order = Whole(data_key="order_id")
     product = Text(data_key="product_name")
 
 
@@ -82,76 +84,100 @@ def _of(attributes: type[PayloadSchema]) -> type[PayloadSchema]:
 handlers = Handlers()
 
 
-@handlers.on("order_created", schema=_of(PaidSchema))
-def paid(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+@handlers.on("order_created", "order_refunded", schema=_of(PaidSchema))
+def ordered(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
     id_, about = told["data"]["id"], told["data"]["about"]
-    if about["status"] != "paid" or about["total"] <= 0:
-        return ignored(NOTHING_NEW)
-    data = _data(about, about["total"], about["item"]["product"] or AN_ORDER)
-    return translated(_event(EventType.SUBSCRIBER_PAYMENT, event, about, data, f"order:{id_}"))
-
-
-@handlers.on("order_refunded", schema=_of(PaidSchema))
-def refunded(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    product = told["data"]["about"]["item"]["product"] or AN_ORDER
-    return _refund(told["data"], event, context, ("order", "refund", product))
+    key, product = f"order:{id_}", about["item"]["product"]
+    return _all_of(about, event, context, key, product, event.type == "order_refunded")
 
 
 @handlers.on("subscription_created", "subscription_updated", schema=_of(SubscriptionSchema))
 def subscribed(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    product = told["data"]["about"]["product"]
-    if not product:
-        return ignored("nothing to remember")
-    return taught(Memo(MemoryKey("subscription", told["data"]["id"]), {"product": product}, event.occurred_at))
-
-
-@handlers.on("subscription_payment_success", "subscription_payment_recovered", schema=_of(PaidSchema))
-def renewed(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
     about = told["data"]["about"]
+    values = {"order": about["order"], "product": about["product"]}
+    known = {name: value for name, value in values.items() if value}
+    if not known:
+        return ignored("nothing to remember")
+    return taught(Memo(MemoryKey("subscription", told["data"]["id"]), known, event.occurred_at))
+
+
+@handlers.on(
+    "subscription_payment_success",
+    "subscription_payment_recovered",
+    "subscription_payment_refunded",
+    schema=_of(PaidSchema),
+)
+def invoiced(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
+    about, refunded = told["data"]["about"], event.type == "subscription_payment_refunded"
     if about["billing_reason"] is None:
         raise PayloadError("an invoice without a reason")
-    if about["status"] != "paid" or about["billing_reason"] == "initial" or about["total"] <= 0:
-        return ignored(NOTHING_NEW)
-    data = _data(about, about["total"], _plan(about, context))
-    return translated(_event(EventType.SUBSCRIBER_PAYMENT, event, about, data, f"invoice:{told['data']['id']}"))
-
-
-@handlers.on("subscription_payment_refunded", schema=_of(PaidSchema))
-def renewal_refunded(told: Mapping[str, Any], event: SourceEvent, context: Context) -> Translation:
-    about = told["data"]["about"]
-    if about["billing_reason"] == "initial":
-        return ignored("initial: the order tells it")
-    return _refund(told["data"], event, context, ("invoice", "invoice_refund", _plan(about, context)))
-
-
-def _refund(data: Mapping[str, Any], event: SourceEvent, context: Context, words: tuple[str, str, str]) -> Translation:
-    """What came to the running total since the last time."""
-    kind, key, product = words
-    about = data["about"]
-    total = about["total"] if about["refunded"] is None else about["refunded"]
-    memory = MemoryKey(kind, data["id"])
-    known = context.memory.recall(memory) or {}
-    new = total - known.get("refunded", 0)
-    if new <= 0:
-        return ignored(NOTHING_NEW)
-    made = _event(EventType.SUBSCRIBER_REFUND, event, about, _data(about, new, product), f"{key}:{data['id']}:{total}")
-    return translated(made, memos=[Memo(memory, {"refunded": total}, event.occurred_at)])
-
-
-def _plan(about: Mapping[str, Any], context: Context) -> str:
     known = context.memory.recall(MemoryKey("subscription", about["subscription"] or "")) or {}
-    return str(known.get("product") or A_SUBSCRIPTION)
+    if about["billing_reason"] != "initial":
+        product = known.get("product") or A_SUBSCRIPTION
+        return _all_of(about, event, context, f"invoice:{told['data']['id']}", product, refunded)
+    if not refunded or not known.get("order"):
+        return ignored("initial: the order tells it")
+    key = f"order:{known['order']}"
+    back = _back(about, event, context, key, refunded=True)
+    if back is None:
+        return ignored("a refund of nothing")
+    data = {"amount": back.amount, "currency": back.currency, "product": A_PAYMENT}
+    waits_for = MemoryKey("subscription", about["subscription"])
+    return translated(_event(back, None, data, event, key, 0, waits_for))
 
 
-def _data(about: Mapping[str, Any], minor: int, product: str) -> dict[str, str | Decimal]:
-    currency = money.currency_code(about["currency"])
-    return {"amount": money.major_units(minor, currency), "currency": currency, "product": product}
+def _all_of(
+    about: Mapping[str, Any], event: SourceEvent, context: Context, key: str, product: str | None, refunded: bool
+) -> Translation:
+    """What an order or an invoice says: how much was paid, and how much went back up to now."""
+    amount = _amount(about, about["total"] if about["status"] in COUNTED else 0)
+    paid = Paid(key.partition(":")[0], key, amount, money.currency_code(about["currency"]))
+    back = _back(about, event, context, key, refunded=refunded)
+    made = [
+        _event(
+            said,
+            about["email"],
+            {"amount": said.amount, "currency": said.currency, "product": product or A_PAYMENT},
+            event,
+            key,
+            1 if product else 0,
+        )
+        for said in (paid, back)
+        if said is not None
+    ]
+    if amount > 0:
+        return Translation(tuple(made))
+    return Translation(tuple(made[1:]), tuple(made[:1]))
+
+
+def _back(
+    about: Mapping[str, Any], event: SourceEvent, context: Context, key: str, *, refunded: bool
+) -> RefundTotal | None:
+    minor = about["total"] if refunded and about["refunded"] is None else about["refunded"]
+    if not minor:
+        return None
+    amount, currency = _amount(about, minor), money.currency_code(about["currency"])
+    alone = context.options["unknown_sale_refunds"] == "send"
+    returns, wait = context.options["failed_refund"] == "payment", context.options["link_wait"]
+    return RefundTotal(key, key, amount, currency, event.occurred_at, alone=alone, returns=returns, link_wait=wait)
+
+
+def _amount(about: Mapping[str, Any], minor: int) -> Decimal:
+    return money.major_units(minor, about["currency"])
 
 
 def _event(
-    kind: EventType, event: SourceEvent, about: Mapping[str, Any], data: Mapping[str, Any], key: str
+    said: Paid | RefundTotal,
+    email: str | None,
+    data: Mapping[str, Any],
+    event: SourceEvent,
+    key: str,
+    detail_rank: int,
+    waits_for: MemoryKey | None = None,
 ) -> LumailEvent:
-    return LumailEvent(kind, about["email"], data, event.occurred_at, (key,))
+    kind = EventType.SUBSCRIBER_PAYMENT if isinstance(said, Paid) else EventType.SUBSCRIBER_REFUND
+    at = event.occurred_at
+    return LumailEvent(kind, email, data, at, (key,), waits_for, detail_rank=detail_rank, sum=said)
 
 
 LEFT_OUT = "told otherwise, or about no sale"
@@ -164,6 +190,7 @@ adapter = Adapter(
         security="https://docs.lemonsqueezy.com/help/webhooks/signing-requests",
     ),
     scheme=lambda options: SCHEME,
+    options=RefundOptions,
     split=split,
     handlers=handlers,
     ignored={
