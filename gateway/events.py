@@ -127,11 +127,11 @@ Remembered = tuple[Mapping[str, Any], datetime]
 """The values under a key of memory, and when the newest of them was said."""
 
 
-def learnt(known: Remembered | None, memo: Memo) -> Remembered:
+def learnt(remembered: Remembered | None, memo: Memo) -> Remembered:
     """What is known with a memo besides, in whatever order memos come: what was said later is not overwritten."""
-    if known is None:
+    if remembered is None:
         return (dict(memo.values), memo.at)
-    values, at = known
+    values, at = remembered
     if memo.at >= at and not memo.undated:
         return ({**values, **memo.values}, memo.at)
     return ({**memo.values, **values}, at)
