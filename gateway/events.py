@@ -103,6 +103,11 @@ class MemoryKey(str):
     def __new__(cls, kind: str, id: str) -> Self:  # noqa: A002 - as it is called everywhere
         return super().__new__(cls, f"{kind}:{id}")
 
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]  # `__new__` takes two texts here, not one
+        """What a copy is made of."""
+        kind, _, identity = self.partition(":")
+        return kind, identity
+
 
 @dataclass(frozen=True)
 class Memo:
@@ -122,11 +127,11 @@ Remembered = tuple[Mapping[str, Any], datetime]
 """The values under a key of memory, and when the newest of them was said."""
 
 
-def learnt(known: Remembered | None, memo: Memo) -> Remembered:
+def learnt(remembered: Remembered | None, memo: Memo) -> Remembered:
     """What is known with a memo besides, in whatever order memos come: what was said later is not overwritten."""
-    if known is None:
+    if remembered is None:
         return (dict(memo.values), memo.at)
-    values, at = known
+    values, at = remembered
     if memo.at >= at and not memo.undated:
         return ({**values, **memo.values}, memo.at)
     return ({**memo.values, **values}, at)

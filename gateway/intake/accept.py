@@ -211,8 +211,8 @@ def _of_account(account: Account, webhook: Webhook, route: Route, item: Translat
     """What is of no consequence may name any account; all else binds the source to the first one, and is of that."""
     if item.word is Outcome.IGNORED and not item.memos and not item.links:
         return item
-    if account.doubt is not None:
-        return TranslatedItem(Outcome.QUARANTINED, item.type, reason=account.doubt)
+    if account.fault is not None:
+        return TranslatedItem(Outcome.QUARANTINED, item.type, reason=account.fault)
     if not account.pins:
         return item
     key = pinned_accounts.key(route.source.name)

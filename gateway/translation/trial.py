@@ -45,7 +45,9 @@ def unseen(adapter: Adapter, cases: Mapping[str, Sample], at: datetime) -> Seque
     return [name for name in (*adapter.handlers, *adapter.ignored) if not any(covers(name, told) for told in seen)]
 
 
-def tell(adapter: Adapter, webhook: VerifiedWebhook, options: Mapping[str, Any], memory: RehearsalMemory) -> Became:
+def translated(
+    adapter: Adapter, webhook: VerifiedWebhook, options: Mapping[str, Any], memory: RehearsalMemory
+) -> Became:
     """What becomes of a webhook; what it teaches is learnt into `memory`. It never raises."""
     became = Became()
     try:
@@ -63,7 +65,7 @@ def tell(adapter: Adapter, webhook: VerifiedWebhook, options: Mapping[str, Any],
 
 def _told(adapter: Adapter, sample: Sample, memory: RehearsalMemory, at: datetime) -> Became:
     webhook = unproven(adapter, sample.headers, sample.body, at)
-    return tell(adapter, webhook, adapter.options().load(sample.options), memory)
+    return translated(adapter, webhook, adapter.options().load(sample.options), memory)
 
 
 def _note(became: Became, translation: Translation) -> None:

@@ -47,7 +47,7 @@ def verified(adapter: Adapter, sample: Sample, webhook: Webhook | None = None) -
 
 def tell(adapter: Adapter, sample: Sample, memory: Remembered) -> Became:
     """Translate one case; what it teaches is learnt into `memory`."""
-    return trial.tell(adapter, verified(adapter, sample), options_of(adapter, sample), memory)
+    return trial.translated(adapter, verified(adapter, sample), options_of(adapter, sample), memory)
 
 
 def memory_before(adapter: Adapter, sample: Sample) -> Remembered:

@@ -139,7 +139,7 @@ def retry_of(adapter: Adapter, sample: Sample) -> Webhook:
 
 
 def tell_proven(adapter: Adapter, sample: Sample, webhook: VerifiedWebhook) -> Became:
-    return trial.tell(adapter, webhook, options_of(adapter, sample), memory_before(adapter, sample))
+    return trial.translated(adapter, webhook, options_of(adapter, sample), memory_before(adapter, sample))
 
 
 def scheme_of(adapter: Adapter) -> Any:
