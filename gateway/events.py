@@ -118,6 +118,20 @@ class Memo:
     undated: bool = False
 
 
+Remembered = tuple[Mapping[str, Any], datetime]
+"""The values under a key of memory, and when the newest of them was said."""
+
+
+def learnt(known: Remembered | None, memo: Memo) -> Remembered:
+    """What is known with a memo besides, in whatever order memos come: what was said later is not overwritten."""
+    if known is None:
+        return (dict(memo.values), memo.at)
+    values, at = known
+    if memo.at >= at and not memo.undated:
+        return ({**values, **memo.values}, memo.at)
+    return ({**memo.values, **values}, at)
+
+
 @dataclass(frozen=True)
 class Paid:
     """How much was paid for a sale, as one object of the provider says it: in all, and up to now.
