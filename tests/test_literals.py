@@ -27,6 +27,7 @@ OTHER_MEANINGS = {
     ("gateway/desk/changes.py", "ignored"): "a count",
     ("gateway/desk/changes.py", "taught"): "a count",
     ("gateway/events.py", "failed"): "a word of Lumail's",
+    ("gateway/ledger/money/sums.py", "unknown"): "what is known of a payment",
     ("gateway/ledger/scheduling/attempt.py", "unknown"): "what Lumail says of a subscriber",
     ("gateway/ledger/jobs/jobs.py", "cancelled"): "the status of a job",
     ("gateway/ledger/scheduling/places.py", "failed"): "the outcome of an attempt",

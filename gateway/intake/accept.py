@@ -209,7 +209,7 @@ def _without_claims(route: Route, event: SourceEvent, webhook: Webhook) -> Sourc
 
 def _of_account(account: Account, webhook: Webhook, route: Route, item: TranslatedItem) -> TranslatedItem:
     """What is of no consequence may name any account; all else binds the source to the first one, and is of that."""
-    if item.word == "ignored" and not item.memos and not item.links:
+    if item.word is Outcome.IGNORED and not item.memos and not item.links:
         return item
     if account.doubt is not None:
         return TranslatedItem(Outcome.QUARANTINED, item.type, reason=account.doubt)
