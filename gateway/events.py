@@ -103,6 +103,11 @@ class MemoryKey(str):
     def __new__(cls, kind: str, id: str) -> Self:  # noqa: A002 - as it is called everywhere
         return super().__new__(cls, f"{kind}:{id}")
 
+    def __getnewargs__(self) -> tuple[str, str]:
+        """So that it can be copied."""
+        kind, _, id = self.partition(":")  # noqa: A001 - as above
+        return kind, id
+
 
 @dataclass(frozen=True)
 class Memo:
