@@ -103,10 +103,10 @@ class MemoryKey(str):
     def __new__(cls, kind: str, id: str) -> Self:  # noqa: A002 - as it is called everywhere
         return super().__new__(cls, f"{kind}:{id}")
 
-    def __getnewargs__(self) -> tuple[str, str]:
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
         """So that it can be copied."""
         kind, _, id = self.partition(":")  # noqa: A001 - as above
-        return kind, id
+        return type(self), (kind, id)
 
 
 @dataclass(frozen=True)
