@@ -103,10 +103,10 @@ class MemoryKey(str):
     def __new__(cls, kind: str, id: str) -> Self:  # noqa: A002 - as it is called everywhere
         return super().__new__(cls, f"{kind}:{id}")
 
-    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]  # `__new__` takes two texts here, not one
-        """What a copy is made of."""
-        kind, _, identity = self.partition(":")
-        return kind, identity
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """So that it can be copied."""
+        kind, _, id = self.partition(":")  # noqa: A001 - as above
+        return type(self), (kind, id)
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,7 @@ def _without_claims(route: Route, event: SourceEvent, webhook: Webhook) -> Sourc
     """
     claims = route.adapter.claims
     at = min(event.occurred_at, webhook.received_at) if Claim.OCCURRED_AT in claims else event.occurred_at
-    test = event.test and Claim.TEST not in claims
+    test = event.test and (Claim.TEST not in claims or event.test_is_signed)
     return event if (at, test) == (event.occurred_at, event.test) else replace(event, occurred_at=at, test=test)
 
 

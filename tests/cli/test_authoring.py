@@ -196,7 +196,7 @@ def test_each_step_is_shown(here: Terminal, tmp_path: Path, payload: str) -> Non
         "currency",
         "product",
     ]
-    assert "  paid                  1.5  <- total" in shown
+    assert '  paid                  "1.50"  <- total' in shown
 
 
 def test_the_schema_knows_every_key(here: Terminal) -> None:
