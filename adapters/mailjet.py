@@ -33,7 +33,8 @@ def greylisted(of: Happening) -> Translation:
     return (Bounce(SOFT) if of.item.flag("hard_bounce") else mail.delayed)(of)
 
 
-# What each `error` says, in the order of the reference's table; last `hard_bounce`, where no known error is told.
+# What each `error` says, in the order of the reference's table; then one that only the `MessageState` of Mailjet's
+# client libraries has (https://github.com/mailjet/mailjet-apiv3-nodejs); last `hard_bounce`, where no known error is.
 BOUNCES: Acts = {
     "user unknown": Bounce(HARD),
     "mailbox inactive": Bounce(HARD),
@@ -45,6 +46,8 @@ BOUNCES: Acts = {
     "relay/access denied": Bounce(SOFT, BLOCKED),
     "greylisted": greylisted,
     "typofix": Bounce(HARD, REJECTED),
+    "bad or empty template": Bounce(SOFT, REJECTED),
+    "error in template language": Bounce(SOFT, REJECTED),
     "sender blocked": Bounce(SOFT, BLOCKED),
     "content blocked": Bounce(SOFT, BLOCKED),
     "policy issue": Bounce(SOFT, BLOCKED),
@@ -53,6 +56,7 @@ BOUNCES: Acts = {
     "connection issue": Bounce(SOFT),
     "preblocked": Bounce(HARD, REJECTED),  # bounced lately or repeatedly
     "duplicate in campaign": Bounce(SOFT, REJECTED),
+    "spam preblocked": Bounce(UNDETERMINED, REJECTED),  # whether for the message or for the address is not said
     "true": Bounce(HARD),
     "false": Bounce(SOFT),
 }

@@ -46,15 +46,23 @@ def read(item: Item) -> Mail:
 # The `bounce_category` of a `bounce`, which is final.
 # https://docs.mailtrap.io/email-api-smtp/deliverability/bounce-categorization
 BOUNCES = {
-    "badmailbox": Bounce(HARD),
+    "badrecipient": Bounce(HARD),
     "transientfail": Bounce(SOFT),
     "greylisting": Bounce(SOFT),
     "dnsfail": Bounce(SOFT),
     "generalfail": Bounce(SOFT),
-    "quota": Bounce(SOFT),
+    "serverfail": Bounce(SOFT),
+    "overquota": Bounce(SOFT),
     "badsender": Bounce(SOFT, BLOCKED),
     "block": Bounce(SOFT, BLOCKED),
     "content": Bounce(SOFT, BLOCKED),
+    "spam": Bounce(SOFT, BLOCKED),  # a filter's judgement, not a person's complaint
+    "spam_gmail": Bounce(SOFT, BLOCKED),  # not authenticated, too much at once, or reputation
+    "serverpolicy": Bounce(SOFT, BLOCKED),
+    "relayfail": Bounce(SOFT, BLOCKED),
+    "verifyfail": Bounce(UNDETERMINED),  # of the sender's address or of the recipient's
+    "timeout": Bounce(UNDETERMINED),  # "unspecified, probably a timeout"
+    "other": Bounce(UNDETERMINED),
 }
 
 TABLE: Acts = {
@@ -63,11 +71,10 @@ TABLE: Acts = {
     "click": mail.clicked,
     "soft bounce": mail.delayed,  # as the reference shows it in payloads
     "soft_bounce": mail.delayed,  # as it lists what can be chosen
-    "suspension": mail.delayed,  # the sending domain is not verified yet; Mailtrap looks again
+    "suspension": mail.delayed,  # the domain is not verified yet, or the day's limit is reached; Mailtrap looks again
     "bounce": mail.by("bounce_category", BOUNCES, Bounce(UNDETERMINED)),
-    "reject": Bounce(
-        UNDETERMINED, REJECTED
-    ),  # suppressed, or the domain was not verified in time: it is not told which
+    # suppressed, for whatever cause, or the domain was not verified in time: only the words of `reason` say which
+    "reject": Bounce(UNDETERMINED, REJECTED),
     "spam": mail.complained,
     "spam complaint": mail.complained,  # in Mailtrap's own client libraries
     "unsubscribe": mail.unsubscribed,

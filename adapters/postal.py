@@ -91,6 +91,7 @@ FAILURES = {
     "Maximum number of delivery attempts": Bounce(SOFT),
     "Message is likely spam": Bounce(SOFT, REJECTED),
     "Message's domain no longer exist": Bounce(SOFT, REJECTED),  # the sender's
+    "Raw message has been removed": Bounce(SOFT, REJECTED),  # kept too short a time for another try
 }
 
 

@@ -68,6 +68,7 @@ CLASSIFICATIONS = {
     "frequency or volume too high": Bounce(SOFT, BLOCKED),
     "frequency/volume": Bounce(SOFT, BLOCKED),
     "technical": Bounce(UNDETERMINED),
+    "technical failure": Bounce(UNDETERMINED),
     "unclassified": Bounce(UNDETERMINED),
 }
 TYPES = {
@@ -84,6 +85,7 @@ def bounced(item: Item) -> str | None:
 
 
 # Why SendGrid did not even try; a reason that is not here leaves open what is wrong with the address.
+# https://docs.sendgrid.com/glossary/drops
 DROPS = {
     "bounced address": Bounce(HARD, REJECTED),  # bounced before, and is on the suppression list since
     "invalid address": Bounce(HARD, REJECTED),
@@ -91,6 +93,9 @@ DROPS = {
     "spam content": Bounce(SOFT, REJECTED),
     "invalid smtpapi header": Bounce(SOFT, REJECTED),
     "recipient list over package quota": Bounce(SOFT, REJECTED),
+    "duplicate message": Bounce(SOFT, REJECTED),  # on several lists of one campaign: it had the message once
+    "unsubscribed address": Bounce(UNDETERMINED, REJECTED),
+    "spam reporting address": Bounce(UNDETERMINED, REJECTED),  # complained of an earlier message
 }
 
 TABLE: Acts = {

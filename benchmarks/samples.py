@@ -1,7 +1,7 @@
 """The webhooks that are sent: each one genuine, of its own, signed now and rendered as the bytes of a request."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from gateway.translation.registry import adapters, default_sample, samples
@@ -71,8 +71,3 @@ def _request(webhook: Webhook) -> bytes:
         *(f"{name}: {value}" for name, value in webhook.headers.items()),
     ]
     return "\r\n".join(head).encode() + b"\r\n\r\n" + webhook.body
-
-
-def cycled(requests: Sequence[bytes], count: int) -> list[bytes]:
-    """As many as asked for, the same ones again; for whoever does not look for duplicates."""
-    return [requests[number % len(requests)] for number in range(count)]

@@ -103,6 +103,11 @@ class MemoryKey(str):
     def __new__(cls, kind: str, id: str) -> Self:  # noqa: A002 - as it is called everywhere
         return super().__new__(cls, f"{kind}:{id}")
 
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """So that it can be copied."""
+        kind, _, id = self.partition(":")  # noqa: A001 - as above
+        return type(self), (kind, id)
+
 
 @dataclass(frozen=True)
 class Memo:
@@ -116,6 +121,20 @@ class Memo:
     values: Mapping[str, Any]
     at: datetime
     undated: bool = False
+
+
+Remembered = tuple[Mapping[str, Any], datetime]
+"""The values under a key of memory, and when the newest of them was said."""
+
+
+def learnt(remembered: Remembered | None, memo: Memo) -> Remembered:
+    """What is known with a memo besides, in whatever order memos come: what was said later is not overwritten."""
+    if remembered is None:
+        return (dict(memo.values), memo.at)
+    values, at = remembered
+    if memo.at >= at and not memo.undated:
+        return ({**values, **memo.values}, memo.at)
+    return ({**memo.values, **values}, at)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from gateway.ledger.facts.submission import Recorded, Submission, TranslatedItem
 from gateway.ledger.identity import new_id
 from gateway.ledger.recording.commit import record_group
 from gateway.ledger.schema import attempts, destinations
-from gateway.ledger.status import Status
+from gateway.ledger.status import Outcome, Status
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -66,7 +66,7 @@ def event(event_type: EventType, **given: Any) -> Event:
 
 
 def told(*facts: LumailEvent, links: tuple[tuple[str, ...], ...] = (), memos: tuple[Memo, ...] = ()) -> TranslatedItem:
-    return TranslatedItem("translated" if facts else "taught", "test.event", facts, memos, links)
+    return TranslatedItem(Outcome.TRANSLATED if facts else Outcome.TAUGHT, "test.event", facts, memos, links)
 
 
 def submission(*translated_items: TranslatedItem, delivery_id: str | None = None, **given: Any) -> Submission:

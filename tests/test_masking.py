@@ -44,5 +44,5 @@ def test_a_body_of_any_depth_and_with_halves_of_characters_can_be_sent_to_a_brow
 
 
 def test_what_is_nested_too_deep_is_masked() -> None:
-    told = masked([[1]], levels=1)
+    told = masked([[1]], depth=1)
     assert told == [MASK]

@@ -53,6 +53,7 @@ def split(verified: VerifiedWebhook) -> Sequence[SourceEvent]:
         payload=told,
         account=_shop(verified, told),
         test=_header(verified, "Test") == "true" or _is_test(told),
+        test_is_signed=_is_test(told),
     )
     return [event]
 

@@ -16,7 +16,7 @@ _DELETED = BodyMarks(
     has=("id", "admin_graphql_api_id", "tax_exemptions"),
     lacks=("email", "verified_email", "created_at", "updated_at", "order_id", *_OF_AN_ORDER, *_OF_THE_LAW),
 )
-_DISPUTE = BodyMarks(has=("order_id", "reason", "status"), lacks=("kind", "transactions", *_OF_THE_LAW))
+_DISPUTE = BodyMarks(has=("order_id", "type", "status"), lacks=("kind", "transactions", *_OF_THE_LAW))
 _ORDER = BodyMarks(
     has=("id", "currency"),  # a checkout and a draft are like it
     lacks=("abandoned_checkout_url", "invoice_url", "order_id", "customer_id", "verified_email", *_OF_THE_LAW),
@@ -38,7 +38,10 @@ MARKS: Mapping[str, BodyMarks] = {
     "disputes/*": _DISPUTE,
     "order_transactions/create": BodyMarks(has=("order_id", "kind", "status"), lacks=("transactions", "reason")),
     "orders/*": _ORDER,
-    "refunds/create": BodyMarks(has=("order_id", "transactions"), lacks=("kind", "status", *_OF_THE_LAW)),
+    "refunds/create": BodyMarks(
+        has=("id", "order_id"),  # without money it may have no transactions
+        lacks=("kind", "status", "type", *_OF_THE_LAW),
+    ),
     "shop/redact": BodyMarks(
         has=("shop_id", "shop_domain"),
         lacks=("id", "email", "customer", "orders_to_redact", "orders_requested", "data_request"),

@@ -65,7 +65,8 @@ ONE_FACT = {"accepted": "sent"}
 """Should both be told, taken and on its way."""
 
 # delivery_status, https://godocs.unisender.ru/email-statuses. `hard_bounced` says only that nothing more will be
-# tried, for a full mailbox too: what is not here says no more than that, unless the mail server's code does.
+# tried, for a full mailbox too: what is not here says no more than that, unless the mail server's code does. The
+# reference only names some; https://www.unisender.com/en/support/api/messages/checkemail/ says what they mean.
 BOUNCES = {
     "err_user_unknown": Bounce(HARD),
     "err_user_inactive": Bounce(HARD),
@@ -75,9 +76,16 @@ BOUNCES = {
     "err_too_large": Bounce(SOFT),
     "err_destination_misconfigured": Bounce(SOFT),
     "err_domain_inactive": Bounce(SOFT),  # the provider tries such a domain again after some days
+    "err_no_dns": Bounce(SOFT),  # as with a domain that takes no mail
+    "err_no_smtp": Bounce(SOFT),
     "err_giveup": Bounce(SOFT),
+    "err_delivery_failed": Bounce(UNDETERMINED),  # for another reason
+    "err_unknown": Bounce(UNDETERMINED),
     "err_spam_rejected": Bounce(SOFT, BLOCKED),
     "err_blacklisted": Bounce(SOFT, BLOCKED),
+    "err_dest_invalid": Bounce(HARD, REJECTED),  # not an address
+    "err_src_invalid": Bounce(SOFT, REJECTED),  # the sender's is none
+    "err_not_available": Bounce(SOFT, REJECTED),  # may be back after days or weeks, unlike err_unreachable
     "err_skip_letter": Bounce(SOFT, REJECTED),
     "err_spam_skipped": Bounce(SOFT, REJECTED),
     "err_spam_removed": Bounce(SOFT, REJECTED),

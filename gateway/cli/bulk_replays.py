@@ -20,8 +20,8 @@ from gateway.intake.route import routes
 from gateway.ledger.database import Ledger
 from gateway.ledger.jobs import jobs
 from gateway.ledger.jobs.jobs import EVENTS, RUNNING, WEBHOOKS, Job
-from gateway.ledger.status import Status
-from gateway.ledger.views.search import QUARANTINED, Filters
+from gateway.ledger.status import OUTCOMES, Outcome, Status
+from gateway.ledger.views.search import Filters
 from gateway.replay import bulk, selection
 from gateway.replay.selection import Preview, Selection
 from gateway.translation.registry import adapters, beside
@@ -33,7 +33,7 @@ UNTOUCHED = 10
 """Seconds after which it is said that no worker has begun."""
 
 EVENT_STATUSES = tuple(one.value for one in (Status.FAILED, Status.HELD, Status.DROPPED, Status.DELIVERED))
-WEBHOOK_STATUSES = (QUARANTINED, "translated", "merged", "taught", "ignored")
+WEBHOOK_STATUSES = tuple(one.value for one in sorted(OUTCOMES, key=lambda one: one is not Outcome.QUARANTINED))
 
 _preview = click.option("--preview", is_flag=True, help="Say what would come of it, and do nothing.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -60,7 +60,7 @@ def many_events(said: Said, filters: Filters, force: bool, preview: bool, yes: b
 
 
 @replay.command("webhooks")
-@narrowing_options(WEBHOOK_STATUSES, usual_status=QUARANTINED)
+@narrowing_options(WEBHOOK_STATUSES, usual_status=Outcome.QUARANTINED.value)
 @_preview
 @_yes
 @installation_options

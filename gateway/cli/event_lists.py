@@ -25,10 +25,8 @@ from gateway.ledger import words
 from gateway.ledger.facts import incidents
 from gateway.ledger.outbox import deferral
 from gateway.ledger.status import Status
-from gateway.ledger.views import search
+from gateway.ledger.views import listing, search
 from gateway.ledger.views.search import Filters, Row
-
-STATUSES = tuple(status.value for status in Status)
 
 
 @click.group()
@@ -38,7 +36,7 @@ def events() -> None:
 
 @events.command("list")
 @installation_options
-@filter_options(STATUSES)
+@filter_options(listing.STATUSES)
 @json_option
 def list_events(said: Said, filters: Filters, limit: int, after: str | None, as_json: bool) -> None:
     """The newest events.
@@ -49,9 +47,10 @@ def list_events(said: Said, filters: Filters, limit: int, after: str | None, as_
     """
     with opened_ledger(installation(said).config) as ledger, ledger.read() as connection:
         now = ledger.now(connection)
-        page = search.list_events(connection, filters, limit, after)
+        page = listing.newest_events(connection, filters, limit, after)
+        whole = search.whole_events(connection, [row["id"] for row in page.rows]) if as_json else ()
     if as_json:
-        show_document({"events": [as_document(row) for row in page.rows], "after": page.after})
+        show_document({"events": [as_document(row) for row in whole], "after": page.after})
         return
     show_table(
         [

@@ -1,17 +1,15 @@
 """What a list of events or webhooks can be narrowed by, and how it goes on."""
 
-import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
 import click
 
 from gateway.events import EventType, Lane
+from gateway.formats.durations import duration
 from gateway.ledger.views.search import Filters
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Since(click.ParamType[datetime]):
@@ -22,8 +20,8 @@ class Since(click.ParamType[datetime]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         if isinstance(value, datetime):
             return value
-        if match := re.fullmatch(r"([0-9]{1,6})([smhd])", value):
-            return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})
+        if (age := duration(value)) is not None:
+            return datetime.now(UTC) - age
         try:
             return datetime.fromisoformat(value).astimezone(UTC)
         except (ValueError, OverflowError):

@@ -18,7 +18,7 @@ from gateway.config import Config, signing_secret
 from gateway.errors import CommandError
 from gateway.ledger import words
 from gateway.ledger.database import Ledger
-from gateway.ledger.status import Reason, Status
+from gateway.ledger.status import Outcome, Reason, Status
 from gateway.ledger.views import search
 from gateway.ledger.views.overview import halted
 from gateway.ledger.views.search import Row
@@ -211,20 +211,20 @@ class _Following:
     def _received(self, receipt: Mapping[str, Any]) -> None:
         webhook, made = self._look(receipt["webhook"])
         self._destination = webhook["destination"]
-        if receipt["duplicate"]:
-            self._step("duplicate", datetime.now(UTC), f"the gateway has it already as {webhook['id']}")
+        if receipt[Outcome.DUPLICATE]:
+            self._step(Outcome.DUPLICATE.value, datetime.now(UTC), f"the gateway has it already as {webhook['id']}")
         else:
             self._step("received", webhook["received_at"], webhook["id"])
         for note in webhook["notes"]:
             self._step(note["word"], datetime.now(UTC), f"{note['type'] or 'an item'}: {note['reason']}")
-        if receipt["merged"]:
-            self._step("merged", datetime.now(UTC), "it tells what is known already")
-        if receipt["taught"]:
-            self._step("taught", datetime.now(UTC), "it makes no event, but what it says is remembered")
+        if receipt[Outcome.MERGED]:
+            self._step(Outcome.MERGED.value, datetime.now(UTC), "it tells what is known already")
+        if receipt[Outcome.TAUGHT]:
+            self._step(Outcome.TAUGHT.value, datetime.now(UTC), "it makes no event, but what it says is remembered")
         for event in made:
             if event["id"] in receipt["events"]:
                 detail = f"{event['type']} for {event['subscriber'] or 'somebody not known yet'}: {event['id']}"
-                self._step("translated", event["created_at"], detail, event["id"])
+                self._step(Outcome.TRANSLATED.value, event["created_at"], detail, event["id"])
 
     def _until_ended(self, identities: Sequence[str]) -> list[Row]:
         deadline = time.monotonic() + FOLLOWED_FOR
@@ -279,7 +279,7 @@ class _Following:
             click.echo(printable(line))
 
     def _sent(self, status: int, receipt: Mapping[str, Any] | None, rows: Sequence[Row]) -> Sent:
-        understood = receipt is not None and not receipt["quarantined"]
+        understood = receipt is not None and not receipt[Outcome.QUARANTINED]
         return Sent(
             source=self._sending.source,
             case=self._sending.case,

@@ -14,6 +14,7 @@ from gateway.cli.display import Column, pretty, printable, show_block, show_docu
 from gateway.cli.settings import Said, installation_options, json_option, own_adapters
 from gateway.errors import CommandError
 from gateway.formats.wording import as_plain
+from gateway.ledger.status import Outcome
 from gateway.translation import sample
 from gateway.translation.adapter import Adapter
 from gateway.translation.declarative.adapter import adapter_of
@@ -106,7 +107,7 @@ def translate(context: click.Context, said: Said, adapter_name: str, file: Path,
             _show_tried(one)
         if not tried:
             click.echo("an empty batch: nothing to translate")
-    context.exit(QUARANTINED if any(one.outcome == "quarantined" for one in tried) else 0)
+    context.exit(QUARANTINED if any(one.outcome == Outcome.QUARANTINED for one in tried) else 0)
 
 
 def chosen(named: str, folder: Path) -> Adapter:

@@ -13,10 +13,9 @@ from gateway.cli.settings import Said, installation, installation_options, json_
 from gateway.errors import CommandError
 from gateway.formats.masking import masked
 from gateway.formats.wording import as_plain, counted
-from gateway.ledger.views import search
+from gateway.ledger.status import COUNTED, OUTCOMES
+from gateway.ledger.views import listing, search
 from gateway.ledger.views.search import Filters
-
-OUTCOMES = ("translated", "merged", "taught", "ignored", "quarantined")
 
 
 @click.group()
@@ -26,7 +25,7 @@ def webhooks() -> None:
 
 @webhooks.command("list")
 @installation_options
-@filter_options(OUTCOMES)
+@filter_options([one.value for one in OUTCOMES])
 @json_option
 def list_webhooks(said: Said, filters: Filters, limit: int, after: str | None, as_json: bool) -> None:
     """The newest webhooks. --type, --lane and --subscriber ask for an event that one made.
@@ -37,7 +36,7 @@ def list_webhooks(said: Said, filters: Filters, limit: int, after: str | None, a
     """
     with opened_ledger(installation(said).config) as ledger, ledger.read() as connection:
         now = ledger.now(connection)
-        page = search.list_webhooks(connection, filters, limit, after)
+        page = listing.newest_webhooks(connection, filters, limit, after)
     if as_json:
         show_document({"webhooks": page.rows, "after": page.after})
         return
@@ -86,7 +85,7 @@ def show_webhook(said: Said, identity: str, as_json: bool) -> None:
     if as_json:
         show_document({**row, **_body(row["body"]), "events": [as_document(event) for event in made]})
         return
-    counts = [(name, row[name]) for name in ("merged", "taught", "ignored", "quarantined") if row[name]]
+    counts = [(name, row[name]) for name in COUNTED if row[name]]
     show_fields(
         [
             ("webhook", row["id"]),

@@ -225,10 +225,15 @@ def _unconfirmed(settlement: Settlement, context: ConcludeContext) -> Settlement
     return replace(settlement, changes=changes)
 
 
-def _rate_limited(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
+def rate_limited_pause(answer: Answer, now: datetime) -> Pause:
+    """The rest of a destination that a 429 asks for: as long as it says, from a second to an hour."""
     after = answer.rate_limit.retry_after
     rest = RATE_LIMITED_PAUSE if after is None else timedelta(seconds=max(1.0, min(after, 3600.0)))
-    pause = Pause(context.now + rest, PauseKind.RATE_LIMITED)
+    return Pause(now + rest, PauseKind.RATE_LIMITED)
+
+
+def _rate_limited(settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
+    pause = rate_limited_pause(answer, context.now)
     settlement = replace(settlement, pause=pause, failed=None)
     if settlement.claimed.event is None:
         return _unanswered(settlement)

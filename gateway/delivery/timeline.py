@@ -3,15 +3,14 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gateway.config import Destination
+from gateway.delivery.outcome import rate_limited_pause
 from gateway.errors import CommandError
 from gateway.ledger.database import Ledger
 from gateway.ledger.scheduling import pauses, places
 from gateway.ledger.scheduling.attempt import ENDS_WITHIN, SEND_WITHIN
-from gateway.ledger.scheduling.pauses import Pause
-from gateway.ledger.status import PauseKind
 from gateway.lumail.answer import Answer
 from gateway.lumail.client import EventsQuery, RecordedEvent, events_path, read_events_page
 from gateway.lumail.transport import Transport
@@ -20,8 +19,6 @@ KIND = "timeline"
 """The kind of such an attempt."""
 
 SHOWN = 50
-
-RESTS_AFTER_429 = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -57,9 +54,7 @@ def look(ledger: Ledger, destination: Destination, subscriber: str, event: str) 
         settled = ledger.now(connection)
         places.settle(connection, attempt, answer.status, answer.error, settled)
         if answer.status == 429:
-            after = answer.rate_limit.retry_after
-            rest = RESTS_AFTER_429 if after is None else timedelta(seconds=max(1.0, min(after, 3600.0)))
-            pauses.begin(connection, name, Pause(settled + rest, PauseKind.RATE_LIMITED), settled)
+            pauses.begin(connection, name, rate_limited_pause(answer, settled), settled)
     if answer.status == 404:
         return Timeline(settled, (), is_known=False)
     page = read_events_page(answer)

@@ -22,20 +22,16 @@ from gateway.ledger.views.detail import EventDetail
 
 pages = Blueprint("events", __name__)
 
-MOST_NEWS = 99
-
 
 @pages.get("/events")
 @allowed(Role.VIEWER)
 def page() -> ResponseReturnValue:
-    asked = filtering.filters()
     with parts().ledger.read() as connection:
-        found = listing.events_page(connection, asked, filtering.ask())
-        count = listing.counted_by(found, filtering.ask()) or listing.count_events(connection, asked)
+        found = filtering.listed(connection, listing.EVENTS, "events")
         names = text_search.destinations(connection)
     return render_template(
         "desk/events/page.html",
-        found=filtering.listed(found, count, "events.page", "events.news"),
+        found=found,
         destinations=names,
         sources=sorted(parts().config.sources),
         statuses=listing.STATUSES,
@@ -49,10 +45,7 @@ def page() -> ResponseReturnValue:
 @pages.get("/events/news")
 @allowed(Role.VIEWER)
 def news() -> ResponseReturnValue:
-    """How many events are newer than the first that is shown."""
-    with parts().ledger.read() as connection:
-        count = listing.count_events(connection, filtering.filters(), newer=filtering.ask().newer, most=MOST_NEWS)
-    return render_template("desk/events/news.html", count=count, given=filtering.given(), endpoint="events.page")
+    return filtering.news(listing.EVENTS, "events")
 
 
 @pages.get("/events/<identity>")

@@ -1,24 +1,29 @@
 """How a list's filters stand in its URL."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from flask import abort, request, url_for
+from flask import abort, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
 
-from gateway.desk.parts import now
+from gateway.desk.parts import now, parts
 from gateway.events import EventType, Lane
+from gateway.formats.durations import duration
 from gateway.ledger.paging import Place
-from gateway.ledger.views.listing import NEWEST, Ask, Count, Page
+from gateway.ledger.views import listing
+from gateway.ledger.views.listing import NEWEST, Ask, Count, Kind, Page
 from gateway.ledger.views.search import Filters
 
 AGES = (("15m", "15 minutes"), ("1h", "1 hour"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"))
 TYPES: Sequence[str] = tuple(sorted(EventType))
 LANES: Sequence[str] = tuple(lane.word for lane in Lane)
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+MOST_NEWS = 99
+"""More than these are not counted for somebody who looks at a list."""
+
 _NAMES = (
     *("status", "type", "lane", "source", "destination", "subscriber", "age", "since", "until", "error", "incident"),
     "q",
@@ -72,24 +77,32 @@ def ask() -> Ask:
     return Ask(older=older, newer=None if older is not None else newer)
 
 
-def listed(page: Page, count: Count, endpoint: str, news: str) -> Listed:
-    """The page with the URLs of its neighbours; `news` is the endpoint that counts what is newer."""
-    asked = given()
+def listed(connection: Connection, kind: Kind, pages: str) -> Listed:
+    """The page that the URL asks for, with the URLs of its neighbours; `pages` is the blueprint that shows it."""
+    asked, which, said = filters(), ask(), given()
+    page = kind.page(connection, asked, which)
+    count = listing.counted_by(page, which) or kind.count(connection, asked)
 
     def url(**place: Any) -> str | None:
-        return None if None in place.values() else _url(endpoint, {**asked, **place})
+        return None if None in place.values() else _url(f"{pages}.page", {**said, **place})
 
     at = page.rows[0] if page.rows else None
     first = Place(now(), "") if at is None else Place(at.get("created_at") or at["received_at"], at["id"])
-    is_first = ask() == NEWEST
     return Listed(
         page=page,
         count=count,
-        given=asked,
+        given=said,
         older=url(older=page.older),
         newer=url(newer=page.newer),
-        news=_url(news, {**asked, "newer": first}) if is_first else None,
+        news=_url(f"{pages}.news", {**said, "newer": first}) if which == NEWEST else None,
     )
+
+
+def news(kind: Kind, pages: str) -> ResponseReturnValue:
+    """How many are newer than the first that is shown."""
+    with parts().ledger.read() as connection:
+        count = kind.count(connection, filters(), newer=ask().newer, most=MOST_NEWS)
+    return render_template("desk/events/news.html", count=count, given=given(), endpoint=f"{pages}.page")
 
 
 def _url(endpoint: str, asked: Mapping[str, object]) -> str:
@@ -98,10 +111,10 @@ def _url(endpoint: str, asked: Mapping[str, object]) -> str:
 
 
 def _age(written: str) -> timedelta:
-    match = re.fullmatch(r"([0-9]{1,4})([mhd])", written)
-    if match is None:
+    age = duration(written)
+    if age is None:
         abort(400, f"age: {written!r} is not like 15m, 24h or 7d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    return age
 
 
 def _moment(written: str | None, name: str) -> datetime | None:

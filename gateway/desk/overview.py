@@ -11,7 +11,7 @@ from gateway.desk.access import Role, allowed
 from gateway.desk.parts import now, parts
 from gateway.formats.wording import counted, distance
 from gateway.ledger import words
-from gateway.ledger.status import Reason, Status
+from gateway.ledger.status import Outcome, Reason, Status
 from gateway.ledger.views import counters
 from gateway.ledger.views.counters import Measure, Series, Span
 from gateway.ledger.views.overview import DestinationState, Overview, SourceState, overview
@@ -23,7 +23,7 @@ URGENCY = (
     "erasure",
     "undecided",
     Status.FAILED,
-    "quarantined",
+    Outcome.QUARANTINED.value,
     "rejected",
     Status.HELD,
     "not made",
@@ -102,7 +102,7 @@ def charts() -> ResponseReturnValue:
         "failures": [
             (Status.FAILED, settled.total(Status.FAILED)),
             (Status.HELD, settled.total(Status.HELD)),
-            ("quarantined", received.total("quarantined")),
+            (Outcome.QUARANTINED.value, received.total(Outcome.QUARANTINED.value)),
         ],
     }
     starts, step = int(received.starts.timestamp()), int(received.step.total_seconds())
@@ -198,10 +198,16 @@ def _of_destination(one: DestinationState) -> Iterator[Need]:
 def _of_source(one: SourceState, sources: Sequence[str]) -> Iterator[Need]:
     if one.quarantined:
         text = f"{counted(one.quarantined, 'webhook')} of {one.name} not understood"
-        query = {"status": "quarantined", "source": one.name}
+        query = {"status": Outcome.QUARANTINED.value, "source": one.name}
         why = "Kept; translated again once the adapter knows it."
         yield Need(
-            "bad", "quarantined", text, "/received", query, why, replayed="webhooks" if one.name in sources else ""
+            "bad",
+            Outcome.QUARANTINED.value,
+            text,
+            "/received",
+            query,
+            why,
+            replayed="webhooks" if one.name in sources else "",
         )
     if one.rejected:
         text = f"{counted(one.rejected, 'request')} to {one.name} rejected in the last 24 hours"

@@ -8,28 +8,25 @@ from gateway.desk.access import Role, allowed
 from gateway.desk.explaining import explain as explained
 from gateway.desk.parts import parts
 from gateway.formats.masking import masked_url, readable
+from gateway.ledger.status import COUNTED, OUTCOMES
 from gateway.ledger.views import detail as details
 from gateway.ledger.views import listing, search, text_search
 
 pages = Blueprint("webhooks", __name__)
 
-MOST_NEWS = 99
-
 
 @pages.get("/received")
 @allowed(Role.VIEWER)
 def page() -> ResponseReturnValue:
-    asked = filtering.filters()
     with parts().ledger.read() as connection:
-        found = listing.webhooks_page(connection, asked, filtering.ask())
-        count = listing.counted_by(found, filtering.ask()) or listing.count_webhooks(connection, asked)
+        found = filtering.listed(connection, listing.WEBHOOKS, "webhooks")
         names = text_search.destinations(connection)
     return render_template(
         "desk/webhooks/page.html",
-        found=filtering.listed(found, count, "webhooks.page", "webhooks.news"),
+        found=found,
         destinations=names,
         sources=sorted(parts().config.sources),
-        outcomes=listing.OUTCOMES,
+        outcomes=OUTCOMES,
         ages=filtering.AGES,
         reasons=_reasons,
     )
@@ -38,10 +35,7 @@ def page() -> ResponseReturnValue:
 @pages.get("/received/news")
 @allowed(Role.VIEWER)
 def news() -> ResponseReturnValue:
-    """How many webhooks are newer than the first that is shown."""
-    with parts().ledger.read() as connection:
-        count = listing.count_webhooks(connection, filtering.filters(), newer=filtering.ask().newer, most=MOST_NEWS)
-    return render_template("desk/events/news.html", count=count, given=filtering.given(), endpoint="webhooks.page")
+    return filtering.news(listing.WEBHOOKS, "webhooks")
 
 
 @pages.get("/received/<identity>")
@@ -59,7 +53,7 @@ def show(identity: str) -> ResponseReturnValue:
         webhook=webhook,
         url=masked_url(webhook["url"]),
         body=None if body is None else readable(body, webhook["headers"].get("content-type", "")),
-        counts=[(name, webhook[name]) for name in ("merged", "taught", "ignored", "quarantined") if webhook[name]],
+        counts=[(name, webhook[name]) for name in COUNTED if webhook[name]],
     )
 
 

@@ -19,17 +19,17 @@ UNPAIRED = re.compile("[\ud800-\udfff]")
 _SECRET_NAMES = re.compile(r"secret|password|token|signature|authorization|api_?key", re.IGNORECASE)
 
 
-def masked(value: Any, levels: int = DEEPEST_SHOWN) -> Any:
+def masked(value: Any, depth: int = DEEPEST_SHOWN) -> Any:
     """A JSON value without the texts whose name says that they are secret, and without what lies too deep."""
-    if isinstance(value, Mapping | list) and levels == 0:
+    if isinstance(value, Mapping | list) and depth == 0:
         return MASK
     if isinstance(value, Mapping):
         return {
-            _text(name): MASK if isinstance(inner, str) and is_secret(name) else masked(inner, levels - 1)
+            _text(name): MASK if isinstance(inner, str) and is_secret(name) else masked(inner, depth - 1)
             for name, inner in value.items()
         }
     if isinstance(value, list):
-        return [masked(inner, levels - 1) for inner in value]
+        return [masked(inner, depth - 1) for inner in value]
     return _text(value) if isinstance(value, str) else value
 
 

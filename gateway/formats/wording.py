@@ -8,7 +8,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from gateway.formats.masking import DEEPEST_SHOWN, MASK
+DEEPEST = 100
+"""Levels of a value that are told."""
+
+CUT = "…"
+"""Stands in the place of what lies deeper."""
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -35,8 +39,8 @@ def counted(number: int, singular: str, many: str | None = None) -> str:
     return f"{number:,} {singular if number == 1 else many or singular + 's'}"
 
 
-def as_plain(value: Any, levels: int = DEEPEST_SHOWN) -> Any:
-    """The value in JSON's kinds: instants as ISO 8601 in UTC, amounts as numbers; a mask for what lies too deep."""
+def as_plain(value: Any, levels: int = DEEPEST) -> Any:
+    """The value in JSON's kinds: instants as ISO 8601 in UTC, amounts as numbers; CUT for what lies too deep."""
     if isinstance(value, datetime):
         return iso(value)
     if isinstance(value, Enum):
@@ -48,7 +52,7 @@ def as_plain(value: Any, levels: int = DEEPEST_SHOWN) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return as_plain(asdict(value), levels)
     if isinstance(value, Mapping):
-        return {str(key): as_plain(inner, levels - 1) for key, inner in value.items()} if levels else MASK
+        return {str(key): as_plain(inner, levels - 1) for key, inner in value.items()} if levels else CUT
     if isinstance(value, list | tuple | set | frozenset):
-        return [as_plain(inner, levels - 1) for inner in value] if levels else MASK
+        return [as_plain(inner, levels - 1) for inner in value] if levels else CUT
     return value

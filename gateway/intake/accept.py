@@ -20,6 +20,7 @@ from gateway.ledger.facts.single_use import SingleUse
 from gateway.ledger.facts.submission import Recall, Recorded, Submission, TranslatedItem
 from gateway.ledger.money.sums import named
 from gateway.ledger.recording.commit import Committer
+from gateway.ledger.status import COUNTED, Outcome
 from gateway.privacy import PrivacyRequest
 from gateway.translation.adapter import Claim, Context, Memo, SourceEvent, Translation, Unreadable, split, translate
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
@@ -56,10 +57,7 @@ class Receipt:
             "webhook": one.webhook,
             "duplicate": one.duplicate,
             "events": list(one.events),
-            "merged": one.merged,
-            "taught": one.taught,
-            "ignored": one.ignored,
-            "quarantined": one.quarantined,
+            **{word.value: getattr(one, word) for word in COUNTED},
         }
         if not self.itemized:
             return counts
@@ -177,9 +175,9 @@ class _AccountsMemory:
 
 def _translated_item(route: Route, webhook: Webhook, event: SourceEvent | Unreadable, recall: Recall) -> TranslatedItem:
     if isinstance(event, Unreadable):
-        return TranslatedItem("quarantined", "", reason=event.reason)
+        return TranslatedItem(Outcome.QUARANTINED, "", reason=event.reason)
     if event.test and not route.source.accept_test_events:
-        return TranslatedItem("ignored", event.type, reason="a test event, and accept_test_events is off")
+        return TranslatedItem(Outcome.IGNORED, event.type, reason="a test event, and accept_test_events is off")
     memory = _NotingMemory(recall)
     account = account_of(route, event, memory.read)
     believed = _without_claims(route, event, webhook)
@@ -191,7 +189,7 @@ def _translated_item(route: Route, webhook: Webhook, event: SourceEvent | Unread
     except Exception as error:  # noqa: BLE001 - whatever it holds, it is quarantined with its cause
         if memory.fault is not None:
             raise memory.fault from memory.fault.__cause__
-        item = TranslatedItem("quarantined", event.type, reason=_why(error, route))
+        item = TranslatedItem(Outcome.QUARANTINED, event.type, reason=_why(error, route))
     if memory.fault is not None:
         raise memory.fault
     if not memory.reads:
@@ -205,16 +203,16 @@ def _without_claims(route: Route, event: SourceEvent, webhook: Webhook) -> Sourc
     """
     claims = route.adapter.claims
     at = min(event.occurred_at, webhook.received_at) if Claim.OCCURRED_AT in claims else event.occurred_at
-    test = event.test and Claim.TEST not in claims
+    test = event.test and (Claim.TEST not in claims or event.test_is_signed)
     return event if (at, test) == (event.occurred_at, event.test) else replace(event, occurred_at=at, test=test)
 
 
 def _of_account(account: Account, webhook: Webhook, route: Route, item: TranslatedItem) -> TranslatedItem:
     """What is of no consequence may name any account; all else binds the source to the first one, and is of that."""
-    if item.word == "ignored" and not item.memos and not item.links:
+    if item.word is Outcome.IGNORED and not item.memos and not item.links:
         return item
-    if account.doubt is not None:
-        return TranslatedItem("quarantined", item.type, reason=account.doubt)
+    if account.fault is not None:
+        return TranslatedItem(Outcome.QUARANTINED, item.type, reason=account.fault)
     if not account.pins:
         return item
     key = pinned_accounts.key(route.source.name)
@@ -242,22 +240,22 @@ def _understood(
     route: Route, prefix: str, account: Account, event: SourceEvent, translation: Translation
 ) -> TranslatedItem:
     if translation.ignored is not None:
-        return TranslatedItem("ignored", event.type, reason=translation.ignored)
+        return TranslatedItem(Outcome.IGNORED, event.type, reason=translation.ignored)
     if translation.demand is not None:
         _require_whole_account(account, translation.demand)
-        return TranslatedItem("taught", event.type, demand=_scoped_request(route, prefix, translation.demand))
+        return TranslatedItem(Outcome.TAUGHT, event.type, demand=_scoped_request(route, prefix, translation.demand))
     forward = route.source.forward
     events = tuple(_scoped(route, prefix, made) for made in translation.events if made.type in forward)
     said = tuple(_scoped(route, prefix, made, makes=False) for made in translation.sums if made.type in forward)
     memos = tuple(_scoped_memo(prefix, memo) for memo in translation.memos)
     links = tuple(tuple(_key(prefix, key) for key in link) for link in translation.links)
     if events:
-        return TranslatedItem("translated", event.type, events + said, memos, links)
+        return TranslatedItem(Outcome.TRANSLATED, event.type, events + said, memos, links)
     if translation.events:
         left_out = ", ".join(sorted({made.type.value for made in translation.events}))
         reason = f"{left_out} is not among what this source forwards"
-        return TranslatedItem("ignored", event.type, (), memos, links, reason)
-    return TranslatedItem("taught", event.type, said, memos, links)
+        return TranslatedItem(Outcome.IGNORED, event.type, (), memos, links, reason)
+    return TranslatedItem(Outcome.TAUGHT, event.type, said, memos, links)
 
 
 def _scoped_request(route: Route, prefix: str, said: PrivacyRequest) -> PrivacyRequest:

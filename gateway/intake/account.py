@@ -15,7 +15,7 @@ NO_ACCOUNT = "-"
 
 @dataclass(frozen=True)
 class Account:
-    """`named` is what the webhook says it is, None where it names none; `doubt` why what it says can't be believed.
+    """`named` is what the webhook says it is, None where it names none; `fault` why what it says can't be believed.
 
     `pins` where it is the first that the source hears of, and stays.
     """
@@ -23,7 +23,7 @@ class Account:
     name: str
     named: str | None
     pins: bool = False
-    doubt: str | None = None
+    fault: str | None = None
 
 
 def account_of(route: Route, event: SourceEvent, read: Callable[[str], Mapping[str, Any] | None]) -> Account:
@@ -40,7 +40,7 @@ def account_of(route: Route, event: SourceEvent, read: Callable[[str], Mapping[s
     pinned = known[pinned_accounts.NAME]
     if named is None or named == pinned:
         return Account(pinned, named)
-    return Account(pinned, named, doubt=_doubt(route.source.name, named, pinned))
+    return Account(pinned, named, fault=_fault(route.source.name, named, pinned))
 
 
 def identity(named: str) -> str:
@@ -56,7 +56,7 @@ def identity(named: str) -> str:
     return text if not host else host if port in (None, 80, 443) else f"{host}:{port}"
 
 
-def _doubt(source: str, named: str, pinned: str) -> str:
+def _fault(source: str, named: str, pinned: str) -> str:
     return (
         f"names the account {named[:100]!r}, which is not signed, and this source is {pinned[:100]!r}'s. "
         f"A shop of its own gets a source of its own; where this source's has a new name: "

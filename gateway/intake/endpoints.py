@@ -24,6 +24,7 @@ from gateway.intake.proving import EncodingRefusedError, ProofSlots, Waiting, mo
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import Route
 from gateway.ledger.recording.commit import Committer
+from gateway.ledger.status import Outcome
 from gateway.translation.schemes import PathToken
 from gateway.translation.webhook import Headers, Webhook
 
@@ -192,7 +193,7 @@ def _note_receipt(route: Route, receipt: Receipt, started: float) -> None:
     one = receipt.recorded
     _note(
         route,
-        "duplicate" if one.duplicate and not one.events else one.word,
+        Outcome.DUPLICATE if one.duplicate and not one.events else one.word,
         started,
         webhook=one.webhook,
         events=len(one.events),

@@ -4,7 +4,6 @@ import fcntl
 import hashlib
 import os
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, selec
 from sqlalchemy import func as sql
 
 from gateway.errors import ConfigError, LedgerUnavailableError
-from gateway.ledger import faults, postgresql, schema
+from gateway.ledger import faults, postgresql
 
 LOCK_SECONDS = 3.5
 """How long a writer waits for the database before it gives up; below the door's own limit of 4 s."""
@@ -187,18 +186,3 @@ def _told_as_unavailable(engine: Engine) -> Iterator[None]:
         if faults.is_read_only(error):
             engine.dispose()
         raise LedgerUnavailableError(f"the ledger's database can't be used now: {faults.words(error)}") from error
-
-
-def wait_until_ready(ledger: Ledger, seconds: float) -> None:
-    """Wait for the database to answer; LedgerUnavailableError when it does not within `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            with ledger.read() as connection:
-                connection.execute(select(schema.destinations.c.name).limit(1))
-        except LedgerUnavailableError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-        else:
-            return

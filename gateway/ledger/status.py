@@ -56,6 +56,24 @@ class PauseKind(StrEnum):
     LEDGER_COPIED = "ledger_copied"
 
 
+class Outcome(StrEnum):
+    """What became of a webhook or of one of its source events."""
+
+    TRANSLATED = "translated"
+    MERGED = "merged"
+    TAUGHT = "taught"
+    IGNORED = "ignored"
+    QUARANTINED = "quarantined"
+    DUPLICATE = "duplicate"  # the ledger has the webhook already, which is kept with what became of it then
+
+
+OUTCOMES = tuple(outcome for outcome in Outcome if outcome is not Outcome.DUPLICATE)
+"""What a webhook that is kept may have become."""
+
+COUNTED = (Outcome.MERGED, Outcome.TAUGHT, Outcome.IGNORED, Outcome.QUARANTINED)
+"""Outcomes of source events of which a webhook has a count, under this name."""
+
+
 class Closed(StrEnum):
     """Why nothing of a fact is told any more."""
 
@@ -152,9 +170,6 @@ FINAL_REASONS = frozenset({Reason.CANCELLED, Reason.EXPIRED, Reason.PERSON_ERASE
 
 FINAL_WHEN_HELD = frozenset({Reason.ANSWER_LOST, Reason.OTHER_CURRENCY})
 """The same of one that was held too long for one of these reasons."""
-
-OF_SALES = frozenset({Reason.PAYMENT_NOT_LEFT, Reason.PAYMENT_NOT_DELIVERED, Reason.SALE_UNKNOWN, Reason.SALE_LEFT_OUT})
-"""Why a refund is held until more is known of its sale."""
 
 WITHOUT_REASON: Mapping[str, Any] = {"reason": None, "reason_detail": None, "former_reason": None}
 """The columns of an event that needs no reason, whatever it had before."""

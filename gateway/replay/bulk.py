@@ -31,7 +31,7 @@ from gateway.ledger.outbox import duplicates, transitions, unknown_subscribers
 from gateway.ledger.paging import Place
 from gateway.ledger.recording.commit import record_group
 from gateway.ledger.schema import Instant, events, from_microseconds, to_microseconds
-from gateway.ledger.status import Status
+from gateway.ledger.status import Outcome, Status
 from gateway.ledger.views import search
 from gateway.replay import pace, selection
 from gateway.replay.selection import FIRST, Selection
@@ -346,7 +346,7 @@ def _counted(counts: Mapping[str, int], items: Sequence[Item]) -> dict[str, int]
 
 
 def _told_again(identity: str, recorded: Recorded) -> Item:
-    why = next((one.reason for one in recorded.items if one.word == "quarantined"), None)
+    why = next((one.reason for one in recorded.items if one.word is Outcome.QUARANTINED), None)
     return Item(identity, {"made": list(recorded.events)}, recorded.word, why)
 
 

@@ -12,7 +12,7 @@ from gateway.events import Lane
 from gateway.intake.route import Route
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts.known_events import events_of
-from gateway.ledger.jobs.jobs import EVENTS
+from gateway.ledger.jobs.jobs import EVENTS, WEBHOOKS
 from gateway.ledger.outbox import duplicates
 from gateway.ledger.paging import Place
 from gateway.ledger.schema import from_microseconds
@@ -58,19 +58,20 @@ class Selection:
         return cls(kind, Filters(**said), request["force"])
 
 
+_KINDS = {EVENTS: listing.EVENTS, WEBHOOKS: listing.WEBHOOKS}
+
+
 def of_destination(selection: Selection, destination: str) -> Selection:
     return replace(selection, filters=replace(selection.filters, destination=destination))
 
 
 def page(connection: Connection, selection: Selection, after: Place, limit: int) -> listing.Page:
     """The oldest that follow, the newest of them first; its `newer` is where to go on, None: that is all."""
-    look = listing.events_page if selection.kind == EVENTS else listing.webhooks_page
-    return look(connection, selection.filters, Ask(newer=after, limit=limit))
+    return _KINDS[selection.kind].page(connection, selection.filters, Ask(newer=after, limit=limit))
 
 
 def count(connection: Connection, selection: Selection) -> Count:
-    look = listing.count_events if selection.kind == EVENTS else listing.count_webhooks
-    return look(connection, selection.filters, most=MOST_COUNTED)
+    return _KINDS[selection.kind].count(connection, selection.filters, most=MOST_COUNTED)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.facts.memory import reader
 from gateway.ledger.facts.submission import Item, Recorded, Submission
 from gateway.ledger.recording.commit import record_group
-from gateway.ledger.status import LIVE, Status, is_final
+from gateway.ledger.status import LIVE, Outcome, Status, is_final
 from gateway.ledger.views import search
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
@@ -69,8 +69,8 @@ class Verdict(StrEnum):
     UNCHANGED = "unchanged"
     DELIVERED = "already delivered"
     NEVER = "dropped for good"
-    TAUGHT = "taught"
-    IGNORED = "ignored"
+    TAUGHT = Outcome.TAUGHT
+    IGNORED = Outcome.IGNORED
     NOT_UNDERSTOOD = "still not understood"
 
 
@@ -131,9 +131,9 @@ def foresee(ledger: Ledger, again: Submission) -> tuple[Foreseen, ...]:
 
 
 _WITHOUT_EVENTS = {
-    "taught": Verdict.TAUGHT,
-    "ignored": Verdict.IGNORED,
-    "quarantined": Verdict.NOT_UNDERSTOOD,
+    Outcome.TAUGHT: Verdict.TAUGHT,
+    Outcome.IGNORED: Verdict.IGNORED,
+    Outcome.QUARANTINED: Verdict.NOT_UNDERSTOOD,
 }
 
 

@@ -47,6 +47,7 @@ class SourceEvent:
     `id` is the provider's name for the happening, where it gives one.
     `account` is the provider's account that it belongs to, where one endpoint serves several.
     `test` marks what the provider calls a test; it is delivered only where the source says so and teaches nothing.
+    `test_is_signed`: the signed body says so, where the adapter's `claims` name what headers say of it.
     """
 
     id: str | None
@@ -56,6 +57,7 @@ class SourceEvent:
     account: str | None = None
     test: bool = False
     timed_by: TimedBy = TimedBy.ITEM
+    test_is_signed: bool = False
 
     @property
     def reported_at(self) -> datetime | None:

@@ -1,4 +1,4 @@
-"""What an adapter makes of a body outside of any gateway: nothing came before, nothing is proven, nothing is kept."""
+"""What an adapter makes of webhooks outside of any gateway: nothing is proven, and nothing is kept."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.errors import PayloadError
-from gateway.events import DEFAULT_FORWARDED, LumailEvent, MemoryKey, lane_of
+from gateway.events import DEFAULT_FORWARDED, LumailEvent, Memo, Remembered, lane_of, learnt
 from gateway.formats.wording import as_plain
 from gateway.translation.adapter import (
     Adapter,
@@ -26,31 +26,48 @@ SHORTEST_NAME = 8
 """Characters. A shorter one may stand in a body where it names nothing."""
 
 
-class _NoMemory:
-    def recall(self, key: MemoryKey) -> Mapping[str, Any] | None:
-        """Nobody taught anything."""
+class RehearsalMemory:
+    """What webhooks taught in a rehearsal: nothing at first, and then by the rule of the ledger."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Remembered] = {}
+
+    def recall(self, key: str) -> Mapping[str, Any] | None:
+        known = self._known.get(key)
+        return None if known is None else known[0]
+
+    def learn(self, memo: Memo) -> None:
+        self._known[memo.key] = learnt(self._known.get(memo.key), memo)
 
 
 Rehearsed = tuple[SourceEvent | Unreadable, Translation | PayloadError]
 
 
 def rehearse(
-    adapter: Adapter, headers: Mapping[str, str], body: bytes, options: Mapping[str, Any]
+    adapter: Adapter, verified: VerifiedWebhook, options: Mapping[str, Any], memory: RehearsalMemory
 ) -> Iterator[Rehearsed]:
-    """Each source event with what it would become. Raises PayloadError where the body can't be read at all."""
-    verified = _unproven(adapter, headers, body)
-    context = Context(adapter.name, verified.webhook.received_at, _NoMemory(), options)
+    """Each source event with what it would become; what it teaches is in `memory` before the next one is translated.
+
+    Raises PayloadError where the body can't be read at all.
+    """
+    context = Context(adapter.name, verified.webhook.received_at, memory, options)
     for event in split(adapter, verified):
         if isinstance(event, Unreadable):
             yield event, PayloadError(event.reason)
             continue
         try:
-            yield event, translate(adapter, event, context)
+            translation = translate(adapter, event, context)
         except PayloadError as error:
             yield event, error
+            continue
+        yield event, translation
+        for memo in translation.memos:
+            memory.learn(memo)
 
 
-def explained(adapter: Adapter, event: SourceEvent, options: Mapping[str, Any]) -> Sequence[Step]:
+def explained(
+    adapter: Adapter, event: SourceEvent, options: Mapping[str, Any], memory: RehearsalMemory
+) -> Sequence[Step]:
     """Each step from the webhook to what becomes of one of its source events."""
     account = f", account {event.account}" if event.account else ""
     split_off = f"id {event.id or 'not told'}, type {event.type}, at {event.occurred_at.isoformat()}{account}"
@@ -66,7 +83,7 @@ def explained(adapter: Adapter, event: SourceEvent, options: Mapping[str, Any]) 
             "neither handled nor ignored",
         ),
     )
-    context = Context(adapter.name, event.occurred_at, _NoMemory(), options)
+    context = Context(adapter.name, event.occurred_at, memory, options)
     return (
         Step("proven", f"not asked here; a source asks for {scheme}"),
         Step("split", split_off),
@@ -91,17 +108,18 @@ class Tried:
 
 def tried_out(adapter: Adapter, headers: Mapping[str, str], body: bytes, options: Mapping[str, Any]) -> list[Tried]:
     """Each source event of a body with its steps and what it would become, in JSON's kinds. It never raises."""
+    memory, webhook = RehearsalMemory(), unproven(adapter, headers, body, datetime.now(UTC))
     try:
         return [
-            _tried(event, became, _steps(adapter, event, options))
-            for event, became in rehearse(adapter, headers, body, options)
+            _tried(event, became, _steps(adapter, event, options, memory))
+            for event, became in rehearse(adapter, webhook, options, memory)
         ]
     except PayloadError as error:
         return [Tried("", "quarantined", str(error))]
 
 
 def _steps(
-    adapter: Adapter, event: SourceEvent | Unreadable, options: Mapping[str, Any]
+    adapter: Adapter, event: SourceEvent | Unreadable, options: Mapping[str, Any], memory: RehearsalMemory
 ) -> tuple[Mapping[str, Any], ...]:
     if isinstance(event, Unreadable):
         return ()
@@ -109,7 +127,7 @@ def _steps(
         {"step": one.what, "of": one.of, "fault": str(one.gave)}
         if isinstance(one.gave, PayloadError)
         else {"step": one.what, "of": one.of, "gave": as_plain(one.gave)}
-        for one in explained(adapter, event, options)
+        for one in explained(adapter, event, options, memory)
     )
 
 
@@ -177,10 +195,11 @@ def made_new(adapter: Adapter, sample: Sample, at: datetime, token: str) -> Samp
 def _names(adapter: Adapter, sample: Sample) -> tuple[set[str], set[str]]:
     """What names the webhook and its source events, and what names facts and memory, as the adapter reads them."""
     options = adapter.options().load(sample.options)
-    own = {adapter.delivery_id(_unproven(adapter, sample.headers, sample.body)) or ""}
+    webhook = unproven(adapter, sample.headers, sample.body, datetime.now(UTC))
+    own = {adapter.delivery_id(webhook) or ""}
     keys: set[str] = set()
     try:
-        for event, became in rehearse(adapter, sample.headers, sample.body, options):
+        for event, became in rehearse(adapter, webhook, options, RehearsalMemory()):
             if isinstance(event, SourceEvent):
                 own.add(event.id or "")
             if isinstance(became, Translation):
@@ -201,6 +220,7 @@ def _is_id(name: str) -> bool:
     return len(name) >= SHORTEST_NAME and "@" not in name and any(map(str.isdigit, name))
 
 
-def _unproven(adapter: Adapter, headers: Mapping[str, str], body: bytes) -> VerifiedWebhook:
-    webhook = Webhook(adapter.name, "https://localhost/", Headers(headers), body, datetime.now(UTC))
+def unproven(adapter: Adapter, headers: Mapping[str, str], body: bytes, at: datetime) -> VerifiedWebhook:
+    """A webhook that came at `at`, as if it had been proven."""
+    webhook = Webhook(adapter.name, "https://localhost/", Headers(headers), body, at)
     return VerifiedWebhook(webhook, secret=None, signed_at=None)

@@ -3,27 +3,22 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 
 from gateway.errors import PayloadError
 from gateway.events import LumailEvent, Sum
-from gateway.translation.adapter import Adapter, Context, Memo, SourceEvent, Translation, Unreadable, split, translate
+from gateway.translation.adapter import Adapter, SourceEvent, Translation, covers
 from gateway.translation.moment import to_iso
+from gateway.translation.rehearsal import RehearsalMemory, rehearse, unproven
 from gateway.translation.sample import Sample
 from gateway.translation.webhook import VerifiedWebhook
 
 
-class _Memory(dict[str, Mapping[str, Any]]):
-    def recall(self, key: str) -> Mapping[str, Any] | None:
-        return self.get(key)
-
-    def learn(self, memo: Memo) -> None:
-        known = self.get(memo.key, {})
-        self[memo.key] = {**memo.values, **known} if memo.undated else {**known, **memo.values}
-
-
 @dataclass
-class _Became:
+class Became:
+    """What became of a webhook."""
+
     events: list[LumailEvent] = field(default_factory=list)
     sums: list[LumailEvent] = field(default_factory=list)
     taught: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -36,74 +31,80 @@ class _Became:
 
 def faults(adapter: Adapter, cases: Mapping[str, Sample], case: str, at: datetime) -> Sequence[str]:
     """What of a case is not as its file says; nothing where all of it is."""
-    memory = _Memory()
+    memory = RehearsalMemory()
     for earlier in cases[case].after:
         if earlier not in cases:
             return [f"after: there is no case {earlier}"]
-        _tell(adapter, cases[earlier], memory, at)
-    return list(_differences(_tell(adapter, cases[case], memory, at), cases[case].outcome))
+        _told(adapter, cases[earlier], memory, at)
+    return list(differences(_told(adapter, cases[case], memory, at), cases[case].outcome))
 
 
 def unseen(adapter: Adapter, cases: Mapping[str, Sample], at: datetime) -> Sequence[str]:
     """Types that the adapter names and no case shows."""
-    seen = {event.type for one in cases.values() for event in _tell(adapter, one, _Memory(), at).source_events}
-    names = [*adapter.handlers, *adapter.ignored]
-    return [name for name in names if name not in seen and not any(_fits(name, told) for told in seen)]
+    seen = {event.type for one in cases.values() for event in _told(adapter, one, RehearsalMemory(), at).source_events}
+    return [name for name in (*adapter.handlers, *adapter.ignored) if not any(covers(name, told) for told in seen)]
 
 
-def _fits(name: str, told: str) -> bool:
-    return name.endswith("*") and told.startswith(name[:-1])
-
-
-def _tell(adapter: Adapter, sample: Sample, memory: _Memory, at: datetime) -> _Became:
-    became = _Became()
-    webhook = sample.webhook(adapter.name, "https://localhost/", at)
-    context = Context(adapter.name, at, memory, adapter.options().load(sample.options))
+def translated(
+    adapter: Adapter, webhook: VerifiedWebhook, options: Mapping[str, Any], memory: RehearsalMemory
+) -> Became:
+    """What becomes of a webhook; what it teaches is learnt into `memory`. It never raises."""
+    became = Became()
     try:
-        found = split(adapter, VerifiedWebhook(webhook, secret=0, signed_at=None))
+        for event, translation in rehearse(adapter, webhook, options, memory):
+            if isinstance(event, SourceEvent):
+                became.source_events.append(event)
+            if isinstance(translation, PayloadError):
+                became.quarantined.append(str(translation))
+            else:
+                _note(became, translation)
     except PayloadError as error:
-        found = [Unreadable(str(error))]
-    for event in found:
-        if isinstance(event, Unreadable):
-            became.quarantined.append(event.reason)
-            continue
-        became.source_events.append(event)
-        try:
-            _note(became, translate(adapter, event, context), memory)
-        except PayloadError as error:
-            became.quarantined.append(str(error))
+        became.quarantined.append(str(error))
     return became
 
 
-def _note(became: _Became, translation: Translation, memory: _Memory) -> None:
+def _told(adapter: Adapter, sample: Sample, memory: RehearsalMemory, at: datetime) -> Became:
+    webhook = unproven(adapter, sample.headers, sample.body, at)
+    return translated(adapter, webhook, adapter.options().load(sample.options), memory)
+
+
+def _note(became: Became, translation: Translation) -> None:
     became.events += translation.events
     became.sums += translation.sums
     became.links += [list(link) for link in translation.links]
     became.demands += [] if translation.demand is None else [translation.demand.as_json()]
     became.ignored += [] if translation.ignored is None else [translation.ignored]
-    for memo in translation.memos:
-        memory.learn(memo)
-        became.taught[memo.key] = dict(memo.values)
+    became.taught |= {memo.key: dict(memo.values) for memo in translation.memos}
 
 
-def _differences(became: _Became, outcome: Mapping[str, Any]) -> Iterator[str]:
+def differences(became: Became, outcome: Mapping[str, Any]) -> Iterator[str]:
+    """What is not as a case says it."""
     yield from _events_unlike("expect", became.events, outcome["expect"])
     if "says" in outcome:
         yield from _events_unlike("says", became.sums, outcome["says"])
-    reasons = outcome.get("quarantine", [])
-    reasons = [reasons] if isinstance(reasons, str) else reasons
-    unexpected = [told for told in became.quarantined if not any(reason in told for reason in reasons)]
-    yield from (f"quarantine: {told}" for told in unexpected)
-    if len(became.quarantined) < len(reasons):
-        yield f"quarantine: expected {', '.join(reasons)}"
-    if "teaches" in outcome and outcome["teaches"] != became.taught:
-        yield f"teaches: {became.taught}, expected {outcome['teaches']}"
-    if "links" in outcome and outcome["links"] != became.links:
-        yield f"links: {became.links}, expected {outcome['links']}"
+    yield from _reasons_unlike("quarantine", became.quarantined, _several(outcome.get("quarantine", [])))
+    for word, made in (("teaches", became.taught), ("links", became.links)):
+        if word in outcome and outcome[word] != made:
+            yield f"{word}: {made}, expected {outcome[word]}"
     if became.demands != outcome.get("demands", []):
         yield f"demands: {became.demands}, expected {outcome.get('demands', [])}"
-    if "ignored" in outcome and not any(outcome["ignored"] in told for told in became.ignored):
-        yield f"ignored: {'; '.join(became.ignored) or 'nothing'}, expected {outcome['ignored']}"
+    if "ignored" in outcome:
+        yield from _reasons_unlike("ignored", became.ignored, [outcome["ignored"]] * max(len(became.ignored), 1))
+    for event in became.source_events:
+        for word, carried in (("account", event.account), ("test", event.test)):
+            if carried != outcome.get(word, carried if word == "test" else None):
+                yield f"{word}: {event.type} carries {carried}, expected {outcome.get(word)}"
+
+
+def _several(said: str | list[str]) -> list[str]:
+    return [said] if isinstance(said, str) else said
+
+
+def _reasons_unlike(word: str, told: Sequence[str], expected: Sequence[str]) -> Iterator[str]:
+    """Each reason holds what is expected in its place."""
+    for reason, part in zip_longest(told, expected):
+        if reason is None or part is None or part not in reason:
+            yield f"{word}: {reason or 'nothing'}, expected {part or 'nothing'}"
 
 
 def _events_unlike(word: str, made: Sequence[LumailEvent], expected: Sequence[Mapping[str, Any]]) -> Iterator[str]:

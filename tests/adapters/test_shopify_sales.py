@@ -22,12 +22,13 @@ Shop = Callable[..., None]
 
 @pytest.fixture
 def tell(ledger: Ledger) -> Iterator[Shop]:
-    """Post cases one after the other, each as a delivery of its own; every one is understood."""
+    """Post cases one after the other, each as a delivery of its own, each shop at a source of its own; all are
+    understood."""
     opened: list[Provider] = []
     deliveries = count()
 
     def post(*cases: str, options: dict[str, str] | None = None, shop: str = SHOP) -> None:
-        provider = Provider(adapters()["shopify"], ledger, options)
+        provider = Provider(adapters()["shopify"], ledger, options, source=shop.partition(".")[0])
         opened.append(provider)
         for name in cases:
             named = {"X-Shopify-Shop-Domain": shop, "X-Shopify-Webhook-Id": f"delivery-{next(deliveries)}"}

@@ -158,9 +158,11 @@ def test_examples_that_hold(here: Terminal, tmp_path: Path) -> None:
     [
         ({"expect": []}, "expect: one more event was made"),
         ({"expect": EXAMPLE["expect"] * 2}, "expect: not made: "),  # type: ignore[operator]  # a list
-        ({"body": {"type": "order.paid", "total": 1}}, "quarantine: sale: none of its keys is told"),
+        ({"body": {"type": "order.paid", "total": 1}}, "quarantine: sale: none of its keys is told, expected nothing"),
         ({"ignored": "for fun"}, "ignored: nothing, expected for fun"),
-        ({"quarantine": "never"}, "quarantine: expected never"),
+        ({"account": "acme"}, "account: order.paid carries None, expected acme"),
+        ({"test": True}, "test: order.paid carries False, expected True"),
+        ({"quarantine": "never"}, "quarantine: nothing, expected never"),
         ({"teaches": {"a:1": {"b": 2}}}, "teaches: {}, expected"),
         ({"links": [["a:1", "b:2"]]}, "links: [], expected"),
         ({"after": ["earlier"]}, "after: there is no case earlier"),
@@ -194,7 +196,7 @@ def test_each_step_is_shown(here: Terminal, tmp_path: Path, payload: str) -> Non
         "currency",
         "product",
     ]
-    assert "  paid                  1.5  <- total" in shown
+    assert '  paid                  "1.50"  <- total' in shown
 
 
 def test_the_schema_knows_every_key(here: Terminal) -> None:

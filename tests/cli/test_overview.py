@@ -11,6 +11,7 @@ from gateway.events import Paid
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts.submission import TranslatedItem
 from gateway.ledger.schema import attempts, destinations, events, groups, lines, pauses
+from gateway.ledger.status import Outcome
 from gateway.ledger.views.rejections import Refused, add
 from tests.cli.conftest import NOWHERE, Terminal
 from tests.making import complained, opened, payment, record, record_facts, submission, told
@@ -119,7 +120,7 @@ def test_what_each_source_brought_in_a_day_is_counted(terminal: Terminal, ledger
         ledger,
         submission(told(payment("p:1")), received_at=now - timedelta(hours=1)),
         submission(told(payment("p:1")), received_at=now - timedelta(minutes=1)),
-        submission(TranslatedItem("quarantined", "x", reason="?"), received_at=now - timedelta(hours=30)),
+        submission(TranslatedItem(Outcome.QUARANTINED, "x", reason="?"), received_at=now - timedelta(hours=30)),
     )
     with ledger.write() as connection:
         add(connection, [Refused("stripe", "/webhooks/stripe", "wrong", "", 3)], now)
@@ -142,7 +143,7 @@ def test_what_needs_a_person_is_named_with_the_command_that_shows_it(terminal: T
     record_facts(ledger, payment("p:1", subscriber=None), payment("p:2", subscriber=None), complained("m:1"))
     with ledger.write(["main"]) as connection:
         connection.execute(update(events).where(events.c.lane == 0).values(status="failed"))
-    record(ledger, submission(TranslatedItem("quarantined", "x", reason="?")))
+    record(ledger, submission(TranslatedItem(Outcome.QUARANTINED, "x", reason="?")))
     assert terminal.lines("status")[-4:] == [
         "This needs a person:",
         "  2 events held: lumail-gateway events list --status held",

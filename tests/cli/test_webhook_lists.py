@@ -9,10 +9,11 @@ from sqlalchemy import update
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts.submission import TranslatedItem
 from gateway.ledger.schema import webhooks
+from gateway.ledger.status import Outcome
 from tests.cli.conftest import Terminal
 from tests.making import complained, opened, payment, record, submission, told
 
-NOT_UNDERSTOOD = TranslatedItem("quarantined", "hologram.made", reason="unknown type 'hologram.made'")
+NOT_UNDERSTOOD = TranslatedItem(Outcome.QUARANTINED, "hologram.made", reason="unknown type 'hologram.made'")
 
 
 def came(ledger: Ledger, *translated_items: TranslatedItem, **given: Any) -> str:

@@ -226,7 +226,10 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) ->
         "gateway.yaml:16: sources.mail.auth: Not a valid string.",
         "gateway.yaml:17: sources.mail.account: must be text; put quotes around it",
         "gateway.yaml:19: sources.mail.adapter: this key stands twice; the first is in line 14",
-        "environment: REDIS_URL: must be redis://host:6379/0, rediss://… or unix:///path/to/socket",
+        (
+            "environment: REDIS_URL: must be redis://host:6379/0, rediss://…, unix:///path/to/socket or "
+            "redis+sentinel://host:26379,…/master/0"
+        ),
         "environment: PORT: must be a whole number from 1 to 65535",
         f"environment: GATEWAY_SECRET_KEY: is not set; {KEY}",
     ]

@@ -8,8 +8,7 @@ import pytest
 from gateway.config import Destination
 from gateway.delivery.drain import DeliveryPool, drain
 from gateway.events import decode_data
-from gateway.ledger.scheduling import pauses
-from gateway.ledger.schema import attempts, destinations, events
+from gateway.ledger.schema import attempts, destinations, events, pauses
 from gateway.ledger.status import Reason
 from tests.delivery.conftest import Road
 from tests.making import NOON, complained, opened, payment, record, record_facts, rows, submission, told
@@ -94,8 +93,7 @@ def test_a_refused_destination_rests_and_its_events_use_up_no_try(road: Road, ki
     record_facts(road.ledger, payment("p:1"))
     assert (road.drain(), road.drain()) == (1, 0)
     assert rows(road.ledger, events, "status", "tries") == [("waiting", 0)]
-    with road.ledger.read() as connection:
-        until = pauses.paused_until(connection, "main", road.ledger.now(connection))
+    [(until,)] = rows(road.ledger, pauses, "until")
     assert until is not None
     assert rows(road.ledger, destinations, "wake_at")[0] == (until,)
 

@@ -13,6 +13,7 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.facts import incidents
 from gateway.ledger.facts.submission import TranslatedItem
 from gateway.ledger.schema import attempts, events
+from gateway.ledger.status import Outcome
 from gateway.ledger.views import rejections
 from gateway.ledger.views.rejections import Refused
 from tests.desk.conftest import Visitor
@@ -26,7 +27,7 @@ def fill(ledger: Ledger) -> tuple[str, str]:
     """Script in everything that somebody outside can fill; the ids of an event and its webhook."""
     body = json.dumps({SCRIPT: SCRIPT, "list": [SCRIPT]}).encode()
     fact = payment(f"stripe:-:payment:{SCRIPT}", subscriber=SCRIPT, product=SCRIPT)
-    quarantined = TranslatedItem("quarantined", SCRIPT[:80], reason=SCRIPT)
+    quarantined = TranslatedItem(Outcome.QUARANTINED, SCRIPT[:80], reason=SCRIPT)
     headers = {SCRIPT: SCRIPT, "content-type": SCRIPT}
     url = f"https://h.example.com/{SCRIPT}"
     kept = submission(told(fact), quarantined, body=body, headers=headers, delivery_id=SCRIPT, url=url)

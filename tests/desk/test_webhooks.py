@@ -5,6 +5,7 @@ import re
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts.submission import TranslatedItem
 from gateway.ledger.schema import events, webhooks
+from gateway.ledger.status import Outcome
 from tests.desk.conftest import Visitor
 from tests.making import payment, record, rows, submission, told
 
@@ -20,7 +21,7 @@ def listed(page: str) -> list[str]:
 
 
 def test_webhooks_are_listed_filtered_and_searched(ledger: Ledger, viewer: Visitor) -> None:
-    quarantined = TranslatedItem("quarantined", "x", reason="no e-mail address in it")
+    quarantined = TranslatedItem(Outcome.QUARANTINED, "x", reason="no e-mail address in it")
     one, two = record(
         ledger, submission(told(payment("p:1")), delivery_id="evt_1"), submission(quarantined, source="sendgrid")
     )
@@ -33,7 +34,7 @@ def test_webhooks_are_listed_filtered_and_searched(ledger: Ledger, viewer: Visit
 
 
 def test_a_webhook_shows_its_events_its_reasons_and_its_body(ledger: Ledger, viewer: Visitor) -> None:
-    ignored = TranslatedItem("ignored", "charge.updated", reason="nothing that Lumail wants")
+    ignored = TranslatedItem(Outcome.IGNORED, "charge.updated", reason="nothing that Lumail wants")
     headers = {"stripe-signature": "sha256:0123", "content-type": "application/json"}
     [one] = record(ledger, submission(told(payment("p:1")), ignored, headers=headers, body=b'{"a": [1, 2]}'))
     page = viewer.page(f"/received/{one.webhook}")

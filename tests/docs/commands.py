@@ -41,8 +41,8 @@ def page() -> str:
             written + mark,
             "## Every command",
             "",
-            "| Command | Flags of its own | What it does |",
-            "|---|---|---|",
+            "| `lumail-gateway …` | What it does |",
+            "|---|---|",
             *rows,
             "",
             "## Every flag",
@@ -58,10 +58,9 @@ def page() -> str:
 def _command(path: str, command: click.Command) -> str:
     context = click.Context(command)
     words = [param.make_metavar(context) for param in command.params if isinstance(param, click.Argument)]
-    own = " ".join(f"`{option.opts[0]}`" for option in options(command))
     first = (command.help or "").splitlines()[0].rstrip(".")
-    typed = " ".join([path, *words]).replace("|", "\\|")
-    return f"| `{typed}` | {own} | {first} |"
+    typed = " ".join([path.partition(" ")[2], *words]).replace("|", "\\|")
+    return f"| `{typed}` | {first} |"
 
 
 def _flags(known: Mapping[str, click.Command]) -> Mapping[tuple[str, str], list[str]]:

@@ -45,7 +45,6 @@ WITHIN = {
     "door",
     "visit",
     "passage",
-    "guesses",
     "copies",
     "rivals",
     "superseding",

@@ -13,7 +13,17 @@ from gateway.events import Lane
 from gateway.ledger.database import Ledger
 from gateway.ledger.paging import Place
 from gateway.ledger.schema import events, keys, webhooks
-from gateway.ledger.views.listing import Ask, Count, Page, count_events, count_webhooks, events_page, webhooks_page
+from gateway.ledger.views.listing import (
+    LOOKED_THROUGH,
+    Ask,
+    Count,
+    Page,
+    count_events,
+    count_webhooks,
+    events_page,
+    newest_events,
+    webhooks_page,
+)
 from gateway.ledger.views.search import Filters, Row
 from tests.making import NOON
 
@@ -263,3 +273,16 @@ def test_a_page_between_others_names_both(ledger: Ledger, made: Sequence[Row]) -
         page = events_page(connection, Filters(), replace(SHORT, older=Place(at[ids[6]], ids[6])))
     assert [row["id"] for row in page.rows] == ids[7:14]
     assert (page.newer, page.older) == (Place(at[ids[7]], ids[7]), Place(at[ids[13]], ids[13]))
+
+
+def test_a_list_without_pages_goes_on_until_it_is_full_however_far_it_has_to_look(ledger: Ledger) -> None:
+    chance = random.Random(7)
+    opened = [{**an_event(chance, number), "type": "EMAIL_OPENED", "lane": 3} for number in range(LOOKED_THROUGH + 100)]
+    clicked = [{**row, "type": "EMAIL_CLICKED"} for row in opened[:3]]
+    with ledger.write(["main", "other"]) as connection:
+        connection.execute(insert(events), [*clicked, *opened[3:]])
+    with ledger.read() as connection:
+        first = newest_events(connection, Filters(type="EMAIL_CLICKED"), 2)
+        rest = newest_events(connection, Filters(type="EMAIL_CLICKED"), 2, first.after)
+    assert ([row["id"] for row in first.rows], first.after) == (["ev_0002", "ev_0001"], "ev_0001")
+    assert ([row["id"] for row in rest.rows], rest.after) == (["ev_0000"], None)

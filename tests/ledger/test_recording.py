@@ -14,6 +14,7 @@ from gateway.ledger.facts import incidents
 from gateway.ledger.facts.submission import TranslatedItem
 from gateway.ledger.recording.commit import record_group
 from gateway.ledger.schema import events, groups, keys, lines, memory, webhooks
+from gateway.ledger.status import Outcome
 from tests.making import NOON, again, complained, opened, payment, record, record_facts, rows, submission, told
 
 
@@ -58,7 +59,7 @@ def test_two_sources_may_use_one_delivery_id(ledger: Ledger) -> None:
 
 
 def test_a_quarantined_delivery_is_translated_when_it_is_sent_again(ledger: Ledger) -> None:
-    [first] = record(ledger, submission(TranslatedItem("quarantined", "x", reason="why"), delivery_id="evt_1"))
+    [first] = record(ledger, submission(TranslatedItem(Outcome.QUARANTINED, "x", reason="why"), delivery_id="evt_1"))
     [again_] = record(ledger, submission(told(payment("payment:1")), delivery_id="evt_1"))
     assert (again_.webhook, again_.duplicate, len(again_.events)) == (first.webhook, True, 1)
     assert rows(ledger, webhooks, "outcome", "quarantined", "events_made") == [("translated", 0, 1)]

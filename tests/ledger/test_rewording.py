@@ -54,7 +54,7 @@ def reworded(tmp_path: Path, ledger: Ledger) -> Reworded:
     )
 
     def run(code: str, *given: str) -> str:
-        url = ledger.engine.url.render_as_string(hide_password=False)
+        url = ledger.url
         environ = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
         done = subprocess.run(
             [sys.executable, "-c", code, url, *given],

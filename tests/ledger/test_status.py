@@ -18,7 +18,8 @@ from gateway.ledger.status import (
     Status,
     is_final,
 )
-from gateway.ledger.views.search import Filters, list_events
+from gateway.ledger.views.listing import newest_events
+from gateway.ledger.views.search import Filters
 from tests.making import payment
 from tests.replay.standing import recorded
 
@@ -96,7 +97,7 @@ def test_the_words_of_a_reason_are_found_as_they_are_told(ledger: Ledger) -> Non
         [identity] = recorded(ledger, payment(f"p:{reason}"), status="held", **columns)
         made[identity] = str(words.of_event(columns))
     with ledger.read() as connection:
-        found = {told: list_events(connection, Filters(error=told.upper()), 99).rows for told in made.values()}
+        found = {told: newest_events(connection, Filters(error=told.upper()), 99).rows for told in made.values()}
     names = {told: {row["id"] for row in rows} for told, rows in found.items()}
     assert names == {told: {one for one, each in made.items() if told in each} for told in made.values()}
 

@@ -28,7 +28,8 @@ ORDER: dict[str, Any] = {
 
 
 def told(text: str, value: Any = ORDER, **tables: dict[str, str]) -> Any:
-    return compiled(text).evaluate(value, Scope(Headers({"X-Event": "order.paid"}), tables))
+    scope = Scope(Headers({"X-Event": "order.paid"}), tables, options={"paid_statuses": ["completed"]})
+    return compiled(text).evaluate(value, scope)
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,32 @@
 """Samples made new: told the same, under names that no gateway has yet."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gateway.errors import PayloadError
+from gateway.events import Memo, MemoryKey
 from gateway.translation.adapter import Adapter, SourceEvent, Translation
 from gateway.translation.registry import adapters, samples
-from gateway.translation.rehearsal import made_new, rehearse
+from gateway.translation.rehearsal import RehearsalMemory, Rehearsed, made_new, rehearse, unproven
 from gateway.translation.sample import Sample
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 CASES = [(adapter, sample) for adapter in adapters().values() for sample in samples(adapter.name).values()]
 
 
+def rehearsed(adapter: Adapter, sample: Sample) -> Iterator[Rehearsed]:
+    options = adapter.options().load(sample.options)
+    return rehearse(adapter, unproven(adapter, sample.headers, sample.body, NOW), options, RehearsalMemory())
+
+
 def told(adapter: Adapter, sample: Sample) -> list[tuple[str, str]]:
     """What becomes of each source event, in words."""
-    options = adapter.options().load(sample.options)
     try:
         return [
             (event.type if isinstance(event, SourceEvent) else "", _word(became))
-            for event, became in rehearse(adapter, sample.headers, sample.body, options)
+            for event, became in rehearsed(adapter, sample)
         ]
     except PayloadError:
         return [("", "not understood")]
@@ -34,10 +40,9 @@ def _word(became: Translation | PayloadError) -> str:
 
 def keys(sample: Sample) -> set[str]:
     adapter = adapters()[sample.adapter]
-    options = adapter.options().load(sample.options)
     return {
         key
-        for _, became in rehearse(adapter, sample.headers, sample.body, options)
+        for _, became in rehearsed(adapter, sample)
         if isinstance(became, Translation)
         for key in (
             *(key for made in became.events for key in made.keys),
@@ -48,7 +53,7 @@ def keys(sample: Sample) -> set[str]:
 
 def source_event(sample: Sample) -> str | None:
     adapter = adapters()[sample.adapter]
-    ((event, _),) = rehearse(adapter, sample.headers, sample.body, adapter.options().load(sample.options))
+    ((event, _),) = rehearsed(adapter, sample)
     return event.id if isinstance(event, SourceEvent) else None
 
 
@@ -69,3 +74,15 @@ def test_another_time_everything_has_another_name() -> None:
     first, second = (made_new(stripe, sample, NOW, token) for token in ("a", "b"))
     assert keys(first).isdisjoint(keys(second) | keys(sample))
     assert len({source_event(first), source_event(second), source_event(sample)}) == 3
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "the later first"])
+def test_what_was_said_later_counts_in_whatever_order_a_rehearsal_hears_it(order: tuple[int, int]) -> None:
+    said = [
+        Memo(MemoryKey("customer", "9"), {"email": "ana@example.com", "name": "Ana"}, NOW - timedelta(hours=1)),
+        Memo(MemoryKey("customer", "9"), {"email": "bea@example.com"}, NOW),
+    ]
+    memory = RehearsalMemory()
+    for place in order:
+        memory.learn(said[place])
+    assert memory.recall("customer:9") == {"email": "bea@example.com", "name": "Ana"}

@@ -7,12 +7,13 @@ from typing import Any
 
 from gateway.events import LumailEvent, Memo
 from gateway.ledger.facts.single_use import SingleUse
+from gateway.ledger.status import Outcome
 from gateway.privacy import PrivacyRequest
 
 
 @dataclass(frozen=True)
 class TranslatedItem:
-    """What one source event became. `word` is translated, taught, ignored or quarantined.
+    """What one source event became. `word` is what is known of that before it is recorded, so it is never merged.
 
     All keys and names of memory carry adapter and account, and names in sums are hashed.
 
@@ -20,7 +21,7 @@ class TranslatedItem:
     with what memory holds now, under the writer lock.
     """
 
-    word: str
+    word: Outcome
     type: str
     events: tuple[LumailEvent, ...] = ()
     memos: tuple[Memo, ...] = ()
@@ -58,11 +59,9 @@ class Submission:
 
 @dataclass(frozen=True)
 class Item:
-    """What became of one source event: translated, merged, taught, ignored or quarantined; duplicate where its
-    webhook is. `events` are the new ones.
-    """
+    """What became of one source event; it is a duplicate where its webhook is. `events` are the new ones."""
 
-    word: str
+    word: Outcome
     reason: str | None = None
     events: tuple[str, ...] = ()
 
@@ -83,14 +82,14 @@ class Recorded:
     """When the first of the new events is due; None where nothing is to be delivered."""
 
     @property
-    def word(self) -> str:
+    def word(self) -> Outcome:
         """The whole in one word, the most telling first."""
         if self.quarantined:
-            return "quarantined"
+            return Outcome.QUARANTINED
         if self.events:
-            return "translated"
+            return Outcome.TRANSLATED
         if self.merged:
-            return "merged"
+            return Outcome.MERGED
         if self.taught:
-            return "taught"
-        return "ignored"
+            return Outcome.TAUGHT
+        return Outcome.IGNORED

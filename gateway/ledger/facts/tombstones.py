@@ -12,7 +12,7 @@ from gateway.ledger.facts import hashing
 from gateway.ledger.facts.submission import Recall, TranslatedItem
 from gateway.ledger.schema import tombstones
 from gateway.ledger.statements import Among, Insert, Prepared
-from gateway.ledger.status import Reason
+from gateway.ledger.status import Outcome, Reason
 
 _FOUND = Prepared(
     select(tombstones.c.name, tombstones.c.at).where(
@@ -64,9 +64,9 @@ class Tombstones:
         if (len(facts), len(memos)) == (len(item.events), len(item.memos)):
             return item
         if facts or memos:
-            return replace(item, word=item.word if facts else "taught", events=facts, memos=memos)
+            return replace(item, word=item.word if facts else Outcome.TAUGHT, events=facts, memos=memos)
         return replace(
-            item, word="ignored", events=(), memos=(), links=(), reason=words.of_reason(Reason.PERSON_ERASED)
+            item, word=Outcome.IGNORED, events=(), memos=(), links=(), reason=words.of_reason(Reason.PERSON_ERASED)
         )
 
     def _is_erased(self, fact: LumailEvent, recall: Recall) -> bool:

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, text
 
+from gateway.events import Remembered
 from gateway.ledger.event import EVENT_COLUMNS, Event
 from gateway.ledger.facts import hashing
 from gateway.ledger.facts.submission import Submission, TranslatedItem
 from gateway.ledger.facts.tombstones import Tombstones
 from gateway.ledger.money.sale import Sale
 from gateway.ledger.recording.grouping import FactGroup, Grouping
-from gateway.ledger.recording.working_memory import Remembered, WorkingMemory, keys_of
+from gateway.ledger.recording.working_memory import WorkingMemory, keys_of
 from gateway.ledger.schema import events, groups, keys, memory, status_in, webhooks
 from gateway.ledger.statements import Among, Prepared
 from gateway.ledger.status import UNSENT

@@ -6,7 +6,6 @@ Each of the three is done for a whole group of webhooks: so a group costs hardly
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -22,8 +21,8 @@ from gateway.ledger.recording.batch_events import BatchEvents
 from gateway.ledger.recording.grouping import FactGroup
 from gateway.ledger.recording.loading import EarlierWebhook, Loaded, load
 from gateway.ledger.recording.working_memory import released, renamed
-from gateway.ledger.recording.writing import Changes, Outcome, write
-from gateway.ledger.status import UNSENT, Reason, Status
+from gateway.ledger.recording.writing import Changes, Note, RecordedWebhook, write
+from gateway.ledger.status import COUNTED, UNSENT, Outcome, Reason, Status
 
 
 def record(connection: Connection, submissions: Sequence[Submission], now: datetime) -> list[Recorded]:
@@ -43,7 +42,7 @@ def decide(loaded: Loaded, submissions: Sequence[Submission], now: datetime) -> 
 
 def quarantined_whole(submission: Submission, reason: str) -> Submission:
     """The same webhook, kept but not translated, because recording it failed."""
-    return replace(submission, translated_items=(TranslatedItem("quarantined", "", reason=reason),))
+    return replace(submission, translated_items=(TranslatedItem(Outcome.QUARANTINED, "", reason=reason),))
 
 
 class RecordingBatch:
@@ -66,13 +65,15 @@ class RecordingBatch:
         name = (submission.source, submission.delivery_id)
         earlier = self._loaded.earlier.get(name) if submission.existing_webhook is None else None
         if earlier is not None and not earlier.quarantined:
-            return Recorded(earlier.id, duplicate=True, items=(Item("duplicate"),) * len(submission.translated_items))
+            return Recorded(
+                earlier.id, duplicate=True, items=(Item(Outcome.DUPLICATE),) * len(submission.translated_items)
+            )
         receipt, notes = self._record(submission, translated_items or (), earlier)
-        outcome = Outcome(submission, receipt, tuple(notes), bodiless=receipt.webhook in self._bodiless)
+        recorded = RecordedWebhook(submission, receipt, tuple(notes), bodiless=receipt.webhook in self._bodiless)
         if submission.existing_webhook is not None or earlier is not None:
-            self._changes.translated_again.append(outcome)
+            self._changes.translated_again.append(recorded)
         else:
-            self._changes.received.append(outcome)
+            self._changes.received.append(recorded)
             if submission.delivery_id is not None:
                 self._loaded.earlier[name] = EarlierWebhook(receipt.webhook, receipt.quarantined)
         return receipt
@@ -99,12 +100,12 @@ class RecordingBatch:
 
     def _record(
         self, one: Submission, translated_items: Sequence[TranslatedItem], earlier: EarlierWebhook | None
-    ) -> tuple[Recorded, list[dict[str, Any]]]:
+    ) -> tuple[Recorded, list[Note]]:
         webhook = one.existing_webhook or (earlier.id if earlier is not None else new_id("wh"))
         self._events.begin(one, webhook)
         made: list[str] = []
-        counts = {"merged": 0, "taught": 0, "ignored": 0, "quarantined": 0}
-        notes: list[dict[str, Any]] = []
+        counts = dict.fromkeys(COUNTED, 0)
+        notes: list[Note] = []
         items: list[Item] = []
         for position, item in enumerate(translated_items):
             new = self._take_telling(one, webhook, item)
@@ -112,12 +113,19 @@ class RecordingBatch:
             word = _counted_as(item, new)
             if word is not None:
                 counts[word] += 1
-            items.append(Item(word or "translated", item.reason, tuple(new)))
+            items.append(Item(word or Outcome.TRANSLATED, item.reason, tuple(new)))
             if item.reason is not None:
                 notes.append({"position": position, "type": item.type[:80], "word": item.word, "reason": item.reason})
         events = [self._events.now(identity) for identity in made]
         due_at = min((event.due_at for event in events if event.status == Status.WAITING), default=None)
-        receipt = Recorded(webhook, earlier is not None, tuple(made), **counts, items=tuple(items), due_at=due_at)
+        receipt = Recorded(
+            webhook,
+            earlier is not None,
+            tuple(made),
+            **{word.value: count for word, count in counts.items()},
+            items=tuple(items),
+            due_at=due_at,
+        )
         return receipt, notes
 
     def _take_telling(self, one: Submission, webhook: str, item: TranslatedItem) -> list[str]:
@@ -265,8 +273,8 @@ class RecordingBatch:
         return key if salt is None else hashing.hashed(salt, key)
 
 
-def _counted_as(item: TranslatedItem, new: Sequence[str]) -> str | None:
+def _counted_as(item: TranslatedItem, new: Sequence[str]) -> Outcome | None:
     """Under which count a source event goes; None where it made events."""
     if new:
         return None
-    return "merged" if item.word == "translated" else item.word
+    return Outcome.MERGED if item.word is Outcome.TRANSLATED else item.word

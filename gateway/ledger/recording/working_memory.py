@@ -1,16 +1,12 @@
 """What memory holds while webhooks are recorded: as it was read, and as they teach it one after the other."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
-from gateway.events import Memo, decode_data, encode_data
+from gateway.events import Memo, Remembered, decode_data, encode_data, learnt
 from gateway.ledger.event import Event, EventChange
 from gateway.ledger.facts.submission import TranslatedItem
 from gateway.ledger.status import Reason, Status
-
-Remembered = tuple[Mapping[str, Any], datetime]
-"""The values under a key, and when the newest of them was said."""
 
 
 class WorkingMemory:
@@ -36,17 +32,12 @@ class WorkingMemory:
         return None if known is None else known[0]
 
     def learn(self, memo: Memo) -> None:
-        """Take a lesson in; what was said later is not overwritten."""
+        """Take a lesson in."""
         self.prepare([memo.key])
         known = self._known[memo.key]
-        if known is None:
-            learnt: Remembered = (dict(memo.values), memo.at)
-        elif memo.at >= known[1] and not memo.undated:
-            learnt = ({**known[0], **memo.values}, memo.at)
-        else:
-            learnt = ({**memo.values, **known[0]}, known[1])
-        if learnt != known:
-            self._known[memo.key] = learnt
+        new = learnt(known, memo)
+        if new != known:
+            self._known[memo.key] = new
             self._taught.add(memo.key)
 
     def taught(self) -> dict[str, Remembered]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import Connection, bindparam, case, delete, update
 
@@ -19,17 +19,26 @@ from gateway.ledger.scheduling import lines
 from gateway.ledger.scheduling.leases import wake
 from gateway.ledger.schema import groups, keys, memory, webhooks
 from gateway.ledger.statements import Among, Insert, Prepared, Update
-from gateway.ledger.status import Status
+from gateway.ledger.status import COUNTED, Outcome, Status
 from gateway.privacy import PrivacyRequest
 
 
+class Note(TypedDict):
+    """What is kept with a webhook of a source event that has a reason; `position` is its place in the webhook."""
+
+    position: int
+    type: str
+    word: Outcome
+    reason: str
+
+
 @dataclass(frozen=True)
-class Outcome:
+class RecordedWebhook:
     """What became of a webhook. `bodiless`: nothing is kept of what it said."""
 
     submission: Submission
     receipt: Recorded
-    notes: tuple[Mapping[str, Any], ...]
+    notes: tuple[Note, ...]
     bodiless: bool
 
 
@@ -41,8 +50,8 @@ class Changes:
     whose line may have another head. `moved_groups` are parts of other groups from now on.
     """
 
-    received: list[Outcome] = field(default_factory=list)
-    translated_again: list[Outcome] = field(default_factory=list)
+    received: list[RecordedWebhook] = field(default_factory=list)
+    translated_again: list[RecordedWebhook] = field(default_factory=list)
     new_events: list[Event] = field(default_factory=list)
     changed_events: list[tuple[Event, EventChange]] = field(default_factory=list)
     lines: set[tuple[Lane, str]] = field(default_factory=set)
@@ -59,7 +68,7 @@ _ADD_WEBHOOKS = Insert(
     webhooks,
     (
         *("id", "source", "adapter", "destination", "delivery_id", "received_at", "url", "headers", "body", "secret"),
-        *("outcome", "events_made", "merged", "taught", "ignored", "quarantined", "notes"),
+        *("outcome", "events_made", *(word.value for word in COUNTED), "notes"),
     ),
 )
 _ADD_KEYS = Insert(keys, ("destination", "key", "group"), replaced=())
@@ -73,12 +82,12 @@ _TRANSLATED_AGAIN = (
     .where(webhooks.c.id == bindparam("its_id"))
     .values(
         outcome=case(
-            (bindparam("its_outcome") == "quarantined", bindparam("its_outcome")),
-            (webhooks.c.events_made > 0, "translated"),
+            (bindparam("its_outcome") == Outcome.QUARANTINED.value, bindparam("its_outcome")),
+            (webhooks.c.events_made > 0, Outcome.TRANSLATED.value),
             else_=bindparam("its_outcome"),
         ),
         events_made=webhooks.c.events_made + bindparam("also_made"),
-        **{name: bindparam(f"its_{name}") for name in ("merged", "taught", "ignored", "quarantined", "notes")},
+        **{name: bindparam(f"its_{name}") for name in (*COUNTED, "notes")},
     )
 )
 
@@ -117,28 +126,25 @@ def _write_lines(connection: Connection, destination: str, changes: Changes, now
         wake(connection, destination, min(due))
 
 
-def _row(one: Outcome) -> tuple[Any, ...]:
+def _row(one: RecordedWebhook) -> tuple[Any, ...]:
     item, receipt = one.submission, one.receipt
     return (
         *(receipt.webhook, item.source, item.adapter, item.destination, item.delivery_id, item.received_at, item.url),
         *(({}, None) if one.bodiless else (dict(item.headers), item.body)),
         *(item.secret, receipt.word, len(receipt.events)),
-        *(receipt.merged, receipt.taught, receipt.ignored, receipt.quarantined, one.notes),
+        *(*(getattr(receipt, word) for word in COUNTED), one.notes),
     )
 
 
-def _write_again(connection: Connection, one: Outcome) -> None:
+def _write_again(connection: Connection, one: RecordedWebhook) -> None:
     """What a second translation changes; events made by the first are counted still."""
     receipt = one.receipt
     values = {
         "its_id": receipt.webhook,
         "its_outcome": receipt.word,
         "also_made": len(receipt.events),
-        "its_merged": receipt.merged,
-        "its_taught": receipt.taught,
-        "its_ignored": receipt.ignored,
-        "its_quarantined": receipt.quarantined,
         "its_notes": one.notes,
+        **{f"its_{word}": getattr(receipt, word) for word in COUNTED},
     }
     connection.execute(_TRANSLATED_AGAIN, values)
 

@@ -88,12 +88,6 @@ def sources_at_rest(connection: Connection, destination: str) -> list[SourceAtRe
     return [SourceAtRest(row.id, row.name, row.made_at, row.until is not None) for row in found]
 
 
-def paused_until(connection: Connection, destination: str, now: datetime) -> datetime | None:
-    """Until when the destination is paused; None where it is not, or nobody knows."""
-    ends = [one.until for one in open_pauses(connection, destination, now) if one.until is not None]
-    return max(ends, default=None)
-
-
 def begin(connection: Connection, destination: str, pause: Pause, now: datetime) -> bool:
     """Pause the destination; one with the same probe goes on instead. Whether it is a new one."""
     over = and_(

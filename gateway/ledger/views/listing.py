@@ -5,7 +5,7 @@ address, an error, a second filter) is looked for in the next LOOKED_THROUGH row
 looked, and the next goes on from there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -16,9 +16,9 @@ from sqlalchemy import func as sql
 from gateway.events import EventType, Lane, lanes_of
 from gateway.ledger.paging import Place
 from gateway.ledger.schema import events, webhooks
-from gateway.ledger.status import Status
+from gateway.ledger.status import Outcome, Status
 from gateway.ledger.views import search, text_search
-from gateway.ledger.views.search import QUARANTINED, Filters, Row
+from gateway.ledger.views.search import Filters, Row
 
 PAGE = 50
 
@@ -31,8 +31,7 @@ LOOKED_THROUGH = 10_000
 COUNTED_THROUGH = 5_000
 """The same, to count."""
 
-STATUSES = tuple(Status)
-OUTCOMES = ("translated", "merged", "taught", "ignored", QUARANTINED)
+STATUSES = tuple(status.value for status in Status)
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,14 @@ class Page:
     older: Place | None = None
     newer: Place | None = None
     looked_to: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest first. `after` is the id to go on with, None where this is the end."""
+
+    rows: Sequence[Row]
+    after: str | None
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,27 @@ def count_webhooks(
     connection: Connection, filters: Filters, *, newer: Place | None = None, most: int = MOST_COUNTED
 ) -> Count:
     return _count(connection, _of_webhooks(connection, filters), newer, most)
+
+
+def newest_events(connection: Connection, filters: Filters, limit: int, after: str | None = None) -> Newest:
+    """Up to `limit` events that follow the event `after`, however far they have to be looked for."""
+    return _newest(connection, _of_events(connection, filters), limit, after)
+
+
+def newest_webhooks(connection: Connection, filters: Filters, limit: int, after: str | None = None) -> Newest:
+    return _newest(connection, _of_webhooks(connection, filters), limit, after)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of list."""
+
+    page: Callable[[Connection, Filters, Ask], Page]
+    count: Callable[..., Count]
+
+
+EVENTS = Kind(events_page, count_events)
+WEBHOOKS = Kind(webhooks_page, count_webhooks)
 
 
 @dataclass(frozen=True)
@@ -238,7 +266,7 @@ def _way_to_webhooks(connection: Connection, filters: Filters) -> _Way:
     if filters.subscriber is not None:
         return _Way((text_search.webhooks_about(connection, filters.subscriber),), ordered=False)
     of_source = () if filters.source is None else (webhooks.c.source == filters.source,)
-    if filters.status == QUARANTINED:
+    if filters.status == Outcome.QUARANTINED:
         index = "webhooks_in_quarantine" if of_source else "webhooks_quarantined"
         where = (*of_source, search.in_quarantine())
         return _Way(where, frozenset({"status", "source"}), index)
@@ -281,6 +309,25 @@ def _page(connection: Connection, listed: _List, ask: Ask) -> Page:
         return Page(shown, older=behind, newer=further, looked_to=None if more else cut)
     before = (_place(listed, shown[0]) if shown else older) if older is not None else None
     return Page(shown, older=further, newer=before, looked_to=None if more else cut)
+
+
+def _newest(connection: Connection, listed: _List, limit: int, after: str | None) -> Newest:
+    place = None if after is None else _place_of(connection, listed, after)
+    if after is not None and place is None:
+        return Newest((), None)
+    rows: list[Row] = []
+    while len(rows) <= limit:
+        page = _page(connection, listed, Ask(older=place, limit=limit + 1 - len(rows)))
+        rows += page.rows
+        place = page.older
+        if place is None:
+            break
+    return Newest(rows[:limit], rows[limit - 1]["id"] if len(rows) > limit else None)
+
+
+def _place_of(connection: Connection, listed: _List, identity: str) -> Place | None:
+    at = connection.execute(select(listed.at).where(listed.id == identity)).scalar_one_or_none()
+    return None if at is None else Place(at, identity)
 
 
 def _count(connection: Connection, listed: _List, newer: Place | None, most: int) -> Count:

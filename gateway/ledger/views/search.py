@@ -1,4 +1,4 @@
-"""What operators look up in the ledger: lists with filters, a page at a time, and everything about one thing."""
+"""What operators look up in the ledger: what a list can be narrowed by, and everything about one thing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -11,13 +11,11 @@ from sqlalchemy import func as sql
 from gateway.events import Lane
 from gateway.ledger import schema, words
 from gateway.ledger.schema import attempts, events, groups, keys, webhooks
+from gateway.ledger.status import Outcome
 from gateway.ledger.views import text_search
 
 Row = Mapping[str, Any]
 """A row by its column names, values as the schema gives them."""
-
-QUARANTINED = "quarantined"
-"""As a status of webhooks: those that hold at least one source event in quarantine, whatever else they hold."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +43,8 @@ class Filters:
     incident: Literal[True] | None = None
 
 
-@dataclass(frozen=True)
-class Page:
-    """The newest first. `after` is the id to go on with, None where this is the end."""
-
-    rows: Sequence[Row]
-    after: str | None
-
-
 MOST_NAMES = 500
 """How many values stand in one IN list."""
-
-_LEFT_OUT_OF_LISTS = frozenset({"headers", "body"})
 
 
 def _worded(code: ColumnElement[str | None], former: ColumnElement[str]) -> ColumnElement[str]:
@@ -76,19 +64,6 @@ _FORMER_IN_WORDS = case(
     (events.c.former_reason.is_(None), words.NO_CAUSE), else_=_worded(events.c.former_reason, literal(""))
 )
 _REASON_IN_WORDS = _worded(events.c.reason, _FORMER_IN_WORDS)
-
-
-def list_events(connection: Connection, filters: Filters, limit: int, after: str | None = None) -> Page:
-    """Up to `limit` events that follow the event `after`."""
-    query = select(events).where(*of_events(connection, filters))
-    return _page(connection, query, events.c.created_at, limit, after)
-
-
-def list_webhooks(connection: Connection, filters: Filters, limit: int, after: str | None = None) -> Page:
-    """Up to `limit` webhooks that follow the webhook `after`, without their headers and bodies."""
-    columns = [column for column in webhooks.c if column.name not in _LEFT_OUT_OF_LISTS]
-    query = select(*columns).where(*of_webhooks(connection, filters))
-    return _page(connection, query, webhooks.c.received_at, limit, after)
 
 
 def of_events(connection: Connection, filters: Filters) -> list[ColumnElement[bool]]:
@@ -119,7 +94,7 @@ def of_webhooks(connection: Connection, filters: Filters) -> list[ColumnElement[
     asked = said(filters)
     conditions = [webhooks.c[name] == asked[name] for name in ("source", "destination", "delivery_id") if name in asked]
     conditions += _times(webhooks.c.received_at, filters)
-    if filters.status == QUARANTINED:
+    if filters.status == Outcome.QUARANTINED:  # whatever else it holds
         conditions.append(in_quarantine())
     elif filters.status is not None:
         conditions.append(webhooks.c.outcome == filters.status)
@@ -167,6 +142,15 @@ def webhook(connection: Connection, identity: str) -> Row | None:
     return _one(connection, webhooks, identity)
 
 
+def whole_events(connection: Connection, identities: Sequence[str]) -> list[Row]:
+    """These events with all that is kept of them, in the order given."""
+    found: dict[str, Row] = {}
+    for start in range(0, len(identities), MOST_NAMES):
+        some = identities[start : start + MOST_NAMES]
+        found |= {row["id"]: row for row in _rows(connection, select(events).where(events.c.id.in_(some)))}
+    return [found[identity] for identity in identities if identity in found]
+
+
 def attempts_of(connection: Connection, identity: str) -> list[Row]:
     """Every request that was made for an event, the oldest first."""
     query = select(attempts).where(attempts.c.event == identity).order_by(attempts.c.taken_at, attempts.c.id)
@@ -205,17 +189,6 @@ def said(filters: Filters) -> dict[str, Any]:
     """What is asked for, by name."""
     told = {one.name: getattr(filters, one.name) for one in fields(filters)}
     return {name: int(value) if name == "lane" else value for name, value in told.items() if value is not None}
-
-
-def _page(
-    connection: Connection, query: Select[Any], at: ColumnElement[datetime], limit: int, after: str | None
-) -> Page:
-    identity = query.selected_columns["id"]
-    if after is not None:
-        start = select(at).where(identity == after).scalar_subquery()
-        query = query.where(or_(at < start, and_(at == start, identity < after)))
-    rows = _rows(connection, query.order_by(at.desc(), identity.desc()).limit(limit + 1))
-    return Page(rows[:limit], rows[limit - 1]["id"] if len(rows) > limit else None)
 
 
 def _one(connection: Connection, table: Table, identity: str) -> Row | None:
