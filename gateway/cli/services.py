@@ -75,7 +75,7 @@ def up(said: Said, port: int | None, processes: int, workers: int) -> None:
         if config.sandbox_url is not None:
             _sandbox_listens_at(config.sandbox_url, tried=True)
         listener = _listening(config, passed)
-        warn_of_strangers(config)
+        warn_beyond_loopback(config)
         prepare(config)
         first_admin.make(config)
         _forget_metrics(config)
@@ -116,7 +116,7 @@ def web(said: Said, port: int | None, processes: int) -> None:
     config, environ = _read(said, port, passed, beside=True)
     configure_logs()
     listener = _listening(config, passed)
-    warn_of_strangers(config)
+    warn_beyond_loopback(config)
     prepare(config)
 
     def children(config: Config, environ: Mapping[str, str]) -> list[Child]:
@@ -261,7 +261,7 @@ def _listening(config: Config, passed: socket.socket | None) -> socket.socket:
     return passed
 
 
-def warn_of_strangers(config: Config) -> None:
+def warn_beyond_loopback(config: Config) -> None:
     """Whoever connects is taken for the sender, and the headers of a proxy for anybody's words."""
     if config.trusted_proxies == 0 and not _is_loopback(config.host):
         log.warning(

@@ -39,7 +39,7 @@ def counted(number: int, singular: str, many: str | None = None) -> str:
     return f"{number:,} {singular if number == 1 else many or singular + 's'}"
 
 
-def as_plain(value: Any, levels: int = DEEPEST) -> Any:
+def as_plain(value: Any, depth: int = DEEPEST) -> Any:
     """The value in JSON's kinds: instants as ISO 8601 in UTC, amounts as numbers; CUT for what lies too deep."""
     if isinstance(value, datetime):
         return iso(value)
@@ -50,9 +50,9 @@ def as_plain(value: Any, levels: int = DEEPEST) -> Any:
     if isinstance(value, Path):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return as_plain(asdict(value), levels)
+        return as_plain(asdict(value), depth)
     if isinstance(value, Mapping):
-        return {str(key): as_plain(inner, levels - 1) for key, inner in value.items()} if levels else CUT
+        return {str(key): as_plain(inner, depth - 1) for key, inner in value.items()} if depth else CUT
     if isinstance(value, list | tuple | set | frozenset):
-        return [as_plain(inner, levels - 1) for inner in value] if levels else CUT
+        return [as_plain(inner, depth - 1) for inner in value] if depth else CUT
     return value

@@ -204,6 +204,8 @@ def _names(adapter: Adapter, sample: Sample) -> tuple[set[str], set[str]]:
                 own.add(event.id or "")
             if isinstance(became, Translation):
                 keys.update(key for made in became.events for key in made.keys)
+                # A key may be composed of what is told, the mail's id among it: it can't be found in the body itself.
+                keys.update(f"mail:{made.data['emailId']}" for made in became.events if made.data.get("emailId"))
                 keys.update(key for link in became.links for key in link)
                 keys.update(memo.key.partition(":")[2] for memo in became.memos)
     except PayloadError:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.cli.services import warn_of_strangers
+from gateway.cli.services import warn_beyond_loopback
 from gateway.config import Flags
 from gateway.startup import configured
 from tests.cli.conftest import CONFIGURATION
@@ -32,5 +32,5 @@ def test_listening_beyond_the_machine_without_a_proxy_is_warned_of(
     file.write_text(f"trusted_proxies: {proxies}\n{CONFIGURATION}")
     config = configured(Flags(file=file, host=host), live_environ)
     with capture_logs() as lines:
-        warn_of_strangers(config)
+        warn_beyond_loopback(config)
     assert [(line["event"], line["host"]) for line in lines] == ([("web.no_proxy_trusted", host)] if warned else [])
