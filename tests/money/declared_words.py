@@ -227,5 +227,5 @@ PROVIDERS: Mapping[str, Provider] = {
     "paddle": Provider(paddle, Powers()),
     "polar": Provider(polar, Powers(claims=False)),
     "square": Provider(square, Powers(nobody=True, part_credits=False, accounts=("ML_A", "ML_B"))),
-    "woocommerce": Provider(woocommerce, Powers(fails=False, claims=False, credits=False, accounts=("a", "b"))),
+    "woocommerce": Provider(woocommerce, Powers(fails=False, claims=False, credits=False)),
 }
