@@ -19,7 +19,7 @@ def tell_shop(shop: Shop, version: str) -> list[Told]:
         Told(
             "customers/create" if number == 0 and since == 0 else "customers/update",
             since,
-            _without(_customer(customer.id, email), version, "tags", "orders_count"),
+            {**_without(_customer(customer.id, email), version, "tags", "orders_count"), "verified_email": True},
             email=email,
             customer=customer.id,
         )
