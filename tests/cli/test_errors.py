@@ -61,7 +61,7 @@ def test_a_database_that_nobody_answers_for(tmp_path: Path) -> None:
         "status",
         *("--config", str(file), "--data", str(tmp_path)),
         DATABASE_URL="postgresql://nobody@127.0.0.1:9/none",
-        GATEWAY_SECRET_KEY="made-up-for-one-test-4f9c1e7a",
+        GATEWAY_SECRET_KEY="made-up-for-one-test-4f9c1e7a-2b8d6035",
         TOKEN="lum_for_tests_only",
     )
     assert said.endswith("See whether the database of DATABASE_URL runs and takes connections from here.")
