@@ -4,10 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from gateway.errors import ConfigError
-from gateway.runtime.private_files import FOR_OTHERS, hide_folder
+from gateway.runtime.private_files import FOR_OTHERS, hide_folder, is_shared
 
 OPEN = "open('{}/file', 'w').close()"
 
@@ -43,9 +40,15 @@ def test_a_link_in_it_changes_nothing_outside(tmp_path: Path) -> None:
     assert outside.stat().st_mode & 0o777 == 0o644
 
 
-def test_a_folder_that_others_use_is_refused(tmp_path: Path) -> None:
-    folder = tmp_path / "shared"
+def test_a_folder_that_others_use_is_known_as_one(tmp_path: Path) -> None:
+    shared = [Path("/"), Path("/tmp"), Path("/dev/shm")]
+    assert [is_shared(folder, folder.stat()) for folder in (*shared, tmp_path)] == [True, True, True, False]
+
+
+def test_a_memory_disk_that_was_just_mounted_is_taken_and_closed(tmp_path: Path) -> None:
+    folder = tmp_path / "mounted"
     folder.mkdir()
     folder.chmod(0o1777)
-    with pytest.raises(ConfigError, match="a data folder of its own"):
-        hide_folder(folder)
+    hide_folder(folder)
+    (folder / "gateway.db").touch(mode=0o600)
+    assert (hide_folder(folder), open_to_others(folder)) == (0, [])

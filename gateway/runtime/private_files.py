@@ -7,6 +7,7 @@ from pathlib import Path
 from gateway.errors import ConfigError
 
 FOR_OTHERS = 0o077
+SYSTEMS_OWN = [Path(folder) for folder in ("/", "/tmp", "/var/tmp", "/dev/shm")]  # noqa: S108  never written to
 
 
 def hide_new_files() -> None:
@@ -22,7 +23,7 @@ def hide_folder(folder: Path) -> int:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat() if not folder.is_symlink() else folder.stat()
-    if folder.resolve() == Path("/") or found.st_mode & stat.S_ISVTX:
+    if is_shared(folder, found):
         raise ConfigError(f"{folder}: others use this folder; give the gateway a data folder of its own")
     changed = _hide(folder, found)
     for place, folders, files in os.walk(folder):
@@ -33,6 +34,15 @@ def hide_folder(folder: Path) -> int:
             except FileNotFoundError:
                 continue  # another process ended meanwhile, and took it away
     return changed
+
+
+def is_shared(folder: Path, found: os.stat_result) -> bool:
+    """Whether it is a folder such as /tmp; a memory disk that was just mounted looks like one, but is ours alone."""
+    if folder.resolve() in SYSTEMS_OWN:
+        return True
+    if not (found.st_mode & stat.S_ISVTX and found.st_mode & stat.S_IWOTH):
+        return False
+    return {found.st_uid, *(path.lstat().st_uid for path in folder.iterdir())} != {os.geteuid()}
 
 
 def _hide(path: Path, found: os.stat_result) -> int:

@@ -115,6 +115,7 @@ class Installation:
         return [line for line in self.log.read_text().splitlines() if f'"event": "{event}"' in line]
 
     def is_ready(self) -> bool:
+        assert self.process.poll() is None, f"it ended at once: {self.log.read_text()[-2000:]}"
         try:
             return requests.get(f"{self.url}/readyz", timeout=1).ok
         except requests.RequestException:
