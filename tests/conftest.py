@@ -1,5 +1,6 @@
 """What every test may ask for: a Redis that is empty and a ledger's database that is new, both real."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import redis
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import migrate
 from tests.making import add_destinations
-from tests.services import Postgres, postgres_server, redis_server
+from tests.services import LENT_POSTGRES, Postgres, postgres_server, redis_server
 
 SQLITE = "sqlite:///"
 
@@ -36,7 +37,11 @@ def redis_url(shared_redis: str) -> str:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """One cluster for each process that runs tests."""
+    """One cluster for each process that runs tests, unless one is lent to it."""
+    lent = os.environ.get(LENT_POSTGRES)
+    if lent is not None:
+        yield Postgres(Path(lent), f"of_{os.getpid()}")
+        return
     with postgres_server() as server:
         yield server
 

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
@@ -22,6 +22,9 @@ POSTGRES_MISSING = (
     "no PostgreSQL server programs (initdb, postgres) on the PATH or under /usr/lib/postgresql: "
     "install them (Debian, Ubuntu: `apt-get install postgresql`; macOS: `brew install postgresql@17`)"
 )
+
+LENT_POSTGRES = "GATEWAY_TESTS_POSTGRES"
+"""The variable that names the folder of a cluster which somebody else runs for these tests."""
 
 
 @contextmanager
@@ -40,7 +43,9 @@ class Postgres:
     """A running cluster that takes connections on a socket in `folder` from anybody on this machine."""
 
     folder: Path
-    names: Iterator[int]
+    mine: str = "test"
+    """How the names of the databases begin that this process makes."""
+    numbers: Iterator[int] = field(default_factory=count)
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
@@ -51,7 +56,7 @@ class Postgres:
     @contextmanager
     def database(self, template: str = "template1") -> Iterator[str]:
         """A new database, dropped at the end; its name. A template that has tables saves their making."""
-        name = f"test_{next(self.names)}"
+        name = f"{self.mine}_{next(self.numbers)}"
         with self.connect() as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
@@ -104,7 +109,7 @@ def postgres_server(*, durable: bool = False) -> Iterator[Postgres]:
         )
         server = _start(owner, folder, programs, durable=durable)
         try:
-            postgres = Postgres(folder, count())
+            postgres = Postgres(folder)
             eventually(lambda: _answers(postgres, server), within=30, what="PostgreSQL answers")
             yield postgres
         finally:
