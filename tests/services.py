@@ -65,7 +65,6 @@ class Postgres:
             with self.connect() as connection:
                 connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
-
     def empty(self, database: str) -> None:
         """Nobody uses it any more, and its tables are as they were made."""
         with self.connect(database) as connection:

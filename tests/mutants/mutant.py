@@ -1,4 +1,4 @@
-"""A small wrong change that would hurt somebody, as it stands in a list: where, what, why, and the tests that notice."""
+"""A small wrong change that would hurt somebody, as it is listed: where, what, why, and the tests that notice it."""
 
 import ast
 import tomllib
@@ -53,4 +53,6 @@ def _read(path: Path) -> list[Mutant]:
 
 def _mutant(part: str, file: str, told: Mapping[str, Any]) -> Mutant:
     texts = {name: told[name] for name in ("name", "old", "new", "why")}
-    return Mutant(part, file=told.get("file", file), tests=tuple(told["tests"]), equivalent=told.get("equivalent"), **texts)
+    return Mutant(
+        part, file=told.get("file", file), tests=tuple(told["tests"]), equivalent=told.get("equivalent"), **texts
+    )

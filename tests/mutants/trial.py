@@ -45,7 +45,7 @@ def begin(copy: Path, tests: Sequence[str], seconds: float) -> Trial:
     """Run tests in a copy, up to the first that fails."""
     for name in OTHERS:
         importlib.import_module(name)
-    said = tempfile.TemporaryFile()
+    said = tempfile.TemporaryFile()  # noqa: SIM115 - it is read when the process has ended
     process = os.fork()
     if process == 0:
         status = 70
