@@ -124,12 +124,14 @@ def test_a_connection_that_stands_too_late_carries_no_byte(secured: bool, tmp_pa
     """As after a handshake, or a search for the host, that took until after `send_before`."""
     ours, theirs = connected(tmp_path) if secured else socket.socketpair()
     now = time.monotonic()
+    watch = watch_until(now + 60)
     with ours, theirs:
         with pytest.raises(transport_module._TooLateError):
-            transport_module._Flight(now - 0.001, watch_until(now + 60)).depart(ours, b"POST /events")
+            transport_module._Flight(now - 0.001, watch).depart(ours, b"POST /events")
         theirs.settimeout(0.05)
         with pytest.raises(TimeoutError):
             theirs.recv(1)
+    watch.end()
 
 
 @pytest.mark.parametrize("secured", [False, True])
