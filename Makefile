@@ -17,7 +17,7 @@ run: $(VENV)/installed  ## Install what is missing and run the gateway with Luma
 install: $(VENV)/installed  ## Only install, to run it live.
 
 test: $(VENV)/developing  ## All tests, against a real Redis, PostgreSQL and Chromium.
-	$(BIN)/pytest --quiet --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --dist worksteal
+	$(BIN)/pytest --quiet --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )) --dist worksteal
 
 mutants: $(VENV)/developing  ## Make small wrong changes in copies, and say which the tests notice (ONLY=roles: a part).
 	@$(BIN)/python -m tests.mutants $(ONLY) $(if $(JOBS),--jobs $(JOBS))

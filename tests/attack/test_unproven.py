@@ -101,10 +101,10 @@ def hostile() -> list[Hostile]:
 
 
 def test_a_flood_of_bodies_costs_little_and_genuine_webhooks_are_taken_beside_it(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, sqlite_url: str
 ) -> None:
     bodies = hostile()
-    with installation(tmp_path, database_url, SETUP, ENVIRON) as running:
+    with installation(tmp_path, sqlite_url, SETUP, ENVIRON) as running:
         for number in range(20):
             genuine(running, number)
         before, pids = memory(running), {process.pid for process in running.parts("web")}
