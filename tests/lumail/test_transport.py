@@ -69,6 +69,14 @@ def test_each_fault_gets_its_verdict_and_one_request(
     assert judge(post(transport)) is Verdict.RECORDED  # the connection is usable, or a new one is made
 
 
+def test_a_question_whose_answer_is_lost_is_asked_once(transport: Transport, sandbox: Sandbox) -> None:
+    """To ask again takes a place, which is the ledger's to give."""
+    sandbox.fail("drop_before", call="any")
+    now = time.monotonic()
+    answer = transport.exchange("GET", "/subscribers/ana%40example.com", send_before=now + 2, ends_by=now + 4)
+    assert (answer.status, len(sandbox.requests())) == (None, 1)
+
+
 @pytest.mark.parametrize("recorded", [False, True])
 def test_an_answer_that_never_comes_is_ended_on_time(recorded: bool, transport: Transport, sandbox: Sandbox) -> None:
     sandbox.fail("hang", seconds=30, recorded=recorded)
