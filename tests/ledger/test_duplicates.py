@@ -74,15 +74,15 @@ def heir_of(ledger: Ledger, ended: str) -> tuple[str, Decimal]:
 
 
 def test_the_heir_of_a_payment_tells_what_is_lacking(ledger: Ledger) -> None:
-    assert heir_of(ledger, told_in_two_ways(ledger)) == ("waiting", 80)
+    assert heir_of(ledger, told_in_two_ways(ledger)) == ("waiting", Decimal(80))
 
 
 def test_what_lumail_was_told_before_the_purge_is_not_told_by_an_heir(ledger: Ledger) -> None:
-    assert heir_of(ledger, told_in_two_ways(ledger, EUR="30.00")) == ("waiting", 50)
+    assert heir_of(ledger, told_in_two_ways(ledger, EUR="30.00")) == ("waiting", Decimal(50))
 
 
 def test_the_heir_of_a_payment_that_was_told_in_full_before_the_purge_is_not_sent(ledger: Ledger) -> None:
-    assert heir_of(ledger, told_in_two_ways(ledger, EUR="80.00")) == ("dropped", 80)
+    assert heir_of(ledger, told_in_two_ways(ledger, EUR="80.00")) == ("dropped", Decimal(80))
 
 
 def test_who_sends_a_payment_by_hand_is_shown_what_tells_the_same_money(ledger: Ledger) -> None:

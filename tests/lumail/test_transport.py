@@ -214,7 +214,7 @@ def test_a_connection_that_the_peer_closed_meanwhile_is_replaced() -> None:
 
 
 def test_a_connection_that_is_lost_after_the_request_left_is_in_doubt() -> None:
-    with peer(read_request) as found:  # type: ignore[arg-type]  # what it returns is not used
+    with peer(read_request) as found:
         answer = post(to_port(found.port))
     assert (answer.status, answer.sent, judge(answer)) == (None, True, Verdict.UNCONFIRMED)
     assert found.connections == 1
