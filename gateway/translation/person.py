@@ -10,8 +10,8 @@ import unicodedata
 _LONGEST = 254  # RFC 5321
 _LONGEST_TEXT = 1000  # with a display name, a route and comments around it
 
-_UNSEEN = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_PREFIX = re.compile(r"(?:rfc ?822|mailto|smtp)\s*[;:]\s*", re.IGNORECASE)
+_UNSEEN = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+_PREFIX = re.compile(r"(?:rfc ?822|utf-8|mailto|smtp)\s*[;:]\s*")  # RFC 3464, RFC 6533
 _ROUTE = re.compile(r"@[^\s:@<>]+(?:,@[^\s:@<>]+)*:")
 _COMMENT = re.compile(r'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)', re.DOTALL)
 _DOTS = re.compile("[\u3002\uff0e\uff61]")  # that IDNA (RFC 3490) takes for a dot
