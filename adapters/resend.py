@@ -110,15 +110,16 @@ def topics(of: Happening) -> Translation:
     told = {one.text("subscription") for one in of.item.parts("data.topics")}
     if told.isdisjoint(("opt_in", "opt_out")):
         raise PayloadError("topics changed, but none is told")
-    left = [one for one in of.item.parts("data.topics") if one.text("subscription") == "opt_out"]
+    left = [place for place, one in enumerate(of.item.parts("data.topics")) if one.text("subscription") == "opt_out"]
     if not left:
         return ignored("who chose the topic, the person or the sender, is not told, so it is no consent")
-    return translated(*(made for one in left for made in mail.unsubscribed(of_topic(of, one)).events))
+    return translated(*(made for place in left for made in mail.unsubscribed(of_topic(of, place)).events))
 
 
-def of_topic(of: Happening, one: Item) -> Happening:
-    keys = tuple(f"{key}:{one.id('id')}" for key in of.keys)
-    return of.with_mail(replace(of.mail, keys=keys, reason=f"topic {one.id('id')}"))
+def of_topic(of: Happening, place: int) -> Happening:
+    topic = list(of.item.parts("data.topics"))[place].id("id")
+    keys = tuple(f"{key}:{topic or place}" for key in of.keys)
+    return of.with_mail(replace(of.mail, keys=keys, reason=f"topic {topic}" if topic else None))
 
 
 # https://resend.com/docs/dashboard/emails/email-bounces; without a type the event means a permanent one
