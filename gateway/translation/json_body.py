@@ -10,7 +10,7 @@ from gateway.errors import PayloadError
 
 _LARGEST_EXPONENT = 308  # what a double can hold; a larger one is an attack: int(Decimal("1e999999999")) never ends
 _MOST_DIGITS = 4000  # of a whole number; Python reads no more than 4,300, since it takes the square of them in steps
-_SUSPECT_ESCAPES = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_SUSPECT = re.compile(r"\x00|\\u(?:0000|[dD][89a-fA-F])")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -33,8 +33,9 @@ def _nothing(word: str) -> None:
     return None
 
 
-_DECODER = json.JSONDecoder(parse_float=_fraction, parse_constant=_nothing)
-_SLOW_DECODER = json.JSONDecoder(parse_float=_fraction, parse_constant=_nothing, parse_int=_whole)
+# Not strict: a line end or another control character may stand in a text as it is.
+_DECODER = json.JSONDecoder(parse_float=_fraction, parse_constant=_nothing, strict=False)
+_SLOW_DECODER = json.JSONDecoder(parse_float=_fraction, parse_constant=_nothing, parse_int=_whole, strict=False)
 
 
 def load(body: bytes) -> Any:
@@ -47,7 +48,7 @@ def load(body: bytes) -> Any:
     try:
         text = body.decode("utf-8-sig", "replace")
         value = _decoded(text)
-        return _storable(value) if _SUSPECT_ESCAPES.search(text) else value
+        return _storable(value) if _SUSPECT.search(text) else value
     except RecursionError as error:
         raise PayloadError("the body is nested too deeply") from error
     except ValueError as error:

@@ -30,6 +30,7 @@ def test_a_body_is_read_exactly(body: bytes, value: Any) -> None:
 
 def test_other_bytes_cost_a_body_nothing_but_themselves() -> None:
     assert json_body.load(b'[{"a": "f\xfcr"}, {"b": 1}]') == [{"a": "f\ufffdr"}, {"b": 1}]
+    assert json_body.load(b'[{"a": "two\nlines\t\x00"}, {"b": 1}]') == [{"a": "two\nlines\t\ufffd"}, {"b": 1}]
 
 
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999999999", b"-0.1e-400", b"1" * 5000])
