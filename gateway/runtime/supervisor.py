@@ -72,6 +72,10 @@ class Child:
     ready: Callable[[], bool] | None = None
     is_ours: bool = False
 
+    @property
+    def command_line(self) -> Sequence[str]:
+        return [sys.executable, "-m", *self.argv] if self.is_ours else self.argv
+
 
 class _Process(Protocol):
     """What `subprocess.Popen` and `Forked` have in common."""
@@ -372,7 +376,7 @@ def _forked(child: Child, env: Mapping[str, str], inherited: Collection[int]) ->
 
 def _begun(child: Child, env: Mapping[str, str], inherited: Collection[int]) -> _Process:
     return subprocess.Popen(  # noqa: S603 - the command line is ours
-        [sys.executable, "-m", *child.argv] if child.is_ours else child.argv,
+        child.command_line,
         env=env,
         stdin=subprocess.DEVNULL,
         pass_fds=list(inherited),
