@@ -143,7 +143,7 @@ def test_what_one_lane_takes_in_a_cycle_is_gone_for_the_others(ledger: Ledger, d
     record_facts(
         ledger,
         *(complained(f"c:{who}", who) for who in people),
-        *(payment(f"p:{who}", subscriber=who) for who in people[:5]),
+        *(payment(f"p:{who}", subscriber=f"p{who}") for who in people[:5]),
     )
     assert len(drain.claimed(soon, wanted=100, limit=30)) == 30
     assert drain.claimed(soon, wanted=100, limit=30) == []
@@ -222,6 +222,17 @@ def test_an_answer_that_names_the_record_which_a_read_took_for_another_event_has
     drain.turn(soon, wanted=0, settlements=[replace(delivered(first), by_read=True)])
     drain.turn(soon, wanted=0, settlements=[delivered(second)])
     assert rows(ledger, events, "status", "lumail_event_id") == [("unknown", None), ("delivered", "lum_1")]
+
+
+def test_while_a_token_is_on_trial_one_event_is_under_way_until_it_is_answered(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
+    record_facts(ledger, *(complained(f"c:{number}", f"s{number}@example.com") for number in range(5)))
+    with ledger.write(["main"]) as connection:
+        connection.execute(update(destinations).values(on_trial=True))
+    [one] = drain.claimed(soon)
+    assert drain.claimed(soon) == []
+    assert len(drain.turn(soon, settlements=[delivered(one)]).claimed) == 1
 
 
 def test_a_retry_waits_until_it_is_due(ledger: Ledger, drain: Drain, soon: datetime) -> None:

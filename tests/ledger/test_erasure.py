@@ -262,6 +262,7 @@ def test_what_is_on_its_way_ends_first(ledger: Ledger, status: str) -> None:
     done = erased(ledger)
     assert (done.is_done, done.left) == (False, 1)
     assert rows(ledger, events, "status", "subscriber") == [(status, ANA), ("dropped", None)]
+    assert rows(ledger, attempts, "sent") == [(ANA,)]  # by which it is recognised at Lumail
     with ledger.write(["main"]) as connection:
         connection.execute(update(events).where(events.c.id == event).values(status="delivered"))
     assert erasure.erase(ledger, done.id).is_done

@@ -13,7 +13,7 @@ from gateway.events import EventType, LumailEvent, Memo, Paid, Refund, RefundSta
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts import closed_facts, hashing, incidents
 from gateway.ledger.retention.purge import Progress, purge
-from gateway.ledger.schema import attempts, events, groups, keys, memory, unknown_subscribers, webhooks
+from gateway.ledger.schema import attempts, events, groups, keys, memory, single_uses, unknown_subscribers, webhooks
 from tests.making import NOON, add_attempt, fact, opened, payment, record, record_facts, rows, submission, told
 
 IN_TWO_YEARS = NOON + timedelta(days=730)
@@ -241,6 +241,18 @@ def test_an_event_stays_as_long_as_another_of_its_fact(ledger: Ledger) -> None:
         connection.execute(update(events).where(events.c.id == young).values(settled_at=yesterday))
     purged(ledger)
     assert len(rows(ledger, events, "id")) == 2
+
+
+def test_requests_keep_their_places_and_signatures_are_known_as_long_as_they_are_young(ledger: Ledger) -> None:
+    record(ledger, submission(told()))
+    yesterday = IN_TWO_YEARS - timedelta(days=1)
+    for number, at in enumerate((NOON, yesterday)):
+        add_attempt(ledger, None, at)
+        used = {"secret": "s", "token": f"t{number}", "event": "e", "destination": "main", "at": at}
+        with ledger.write(["main"]) as connection:
+            connection.execute(single_uses.insert().values(used))
+    purged(ledger)
+    assert (rows(ledger, attempts, "taken_at"), rows(ledger, single_uses, "token")) == ([(yesterday,)], [("t1",)])
 
 
 def test_what_another_destination_was_taught_under_the_same_key_stays(ledger: Ledger) -> None:
