@@ -20,6 +20,11 @@ UNFINISHED = 256 * 1024 * 1024
 FOR_SMALL_ONES = UNFINISHED // 4
 """Of these, what large bodies can't take: a small one finds room beside them."""
 
+PIECES = 1000
+LEAST_PIECE = 64
+"""A body comes in so many pieces at most, and one more for each so many bytes: each costs the event loop a turn, so
+that a stream of single bytes would cost it far more than its length."""
+
 PER_ADDRESS = 32
 """Bodies of one sender that take their time at once, in all web processes of an installation."""
 
@@ -63,9 +68,9 @@ class Bounds:
 
 
 class NotWholeError(Exception):
-    """The body did not come whole, or there is no room for it; `status` None where nobody is left to answer."""
+    """The body did not come whole, or there is no room for it; `status` is what its sender is told, if still there."""
 
-    def __init__(self, status: int | None) -> None:
+    def __init__(self, status: int) -> None:
         self.status = status
         super().__init__(status)
 
@@ -75,34 +80,46 @@ class Body:
 
     def __init__(self, room: "Room") -> None:
         self._room = room
-        self._pieces: list[bytes] = []
+        self._only: bytes = b""
+        """The first piece, as long as there is no other."""
         self._file: IO[bytes] | None = None
+        self._is_on_disk = False
+        self._pieces = 0
         self.size = 0
 
     def add(self, piece: bytes) -> None:
         """Raises NotWholeError where there is no room for it. What is past the longest body is dropped."""
         room, before = self._room, self.size
         kept = piece[: max(0, room.bounds.most + 1 - before)]
-        if not kept:
-            return
         if not room.takes(before, len(kept)):
             raise NotWholeError(503)
         self.size = before + len(kept)
-        if self.size <= IN_MEMORY:
-            self._pieces.append(kept)
+        self._pieces += 1
+        if self._pieces > PIECES + self.size // LEAST_PIECE:
+            raise NotWholeError(400)
+        if self._pieces == 1 and self.size <= IN_MEMORY:
+            self._only = kept
             return
         try:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=room.bounds.spill_to)  # noqa: SIM115 - see close
-                self._file.writelines(self._pieces)
-                self._pieces.clear()
-            self._file.write(kept)
+            self._write(kept)
         except OSError as error:  # the disk is full: smaller bodies need none
             raise NotWholeError(503) from error
 
+    def _write(self, piece: bytes) -> None:
+        if self._file is None:
+            self._file = BytesIO()
+            self._file.write(self._only)
+            self._only = b""
+        if self.size > IN_MEMORY and not self._is_on_disk:
+            before = cast(BytesIO, self._file).getbuffer()
+            self._file = tempfile.TemporaryFile(dir=self._room.bounds.spill_to)  # noqa: SIM115 - see close
+            self._is_on_disk = True
+            self._file.write(before)
+        self._file.write(piece)
+
     def reader(self) -> IO[bytes]:
         if self._file is None:
-            return BytesIO(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces))
+            return BytesIO(self._only)
         self._file.seek(0)
         return self._file
 
@@ -219,7 +236,7 @@ async def _read(body: Body, receive: Receive, collecting: _Collecting) -> None:
         while more:
             message = await receive()
             if message["type"] != "http.request":
-                raise NotWholeError(None)
+                raise NotWholeError(400)  # gone, or sent what is no body
             if piece := message.get("body"):
                 body.add(piece)
             more = message.get("more_body", False)

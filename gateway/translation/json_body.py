@@ -7,6 +7,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]  # the stubs l
 from typing import Any, NoReturn
 
 from gateway.errors import PayloadError
+from gateway.formats.nesting import DEEPEST, is_too_deep
 
 _LARGEST_EXPONENT = 308  # what a double can hold; a larger one is an attack: int(Decimal("1e999999999")) never ends
 _SUSPECT_ESCAPES = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -17,6 +18,7 @@ _WORD = re.compile(r"[A-Za-z0-9.+-]*")
 _LONGEST_WORD = 30
 MOST_TOKENS = 1000
 _DEEPEST_FLAT = 3
+_TOO_DEEP = f"the body is nested too deeply: {DEEPEST} levels are the most"
 
 
 def _fraction(text: str) -> Decimal:
@@ -43,11 +45,13 @@ def load(body: bytes) -> Any:
     try:
         text = body.decode("utf-8-sig", "replace")
         value = _DECODER.decode(text)
-        return _storable(value) if _SUSPECT_ESCAPES.search(text) else value
     except RecursionError as error:
-        raise PayloadError("the body is nested too deeply") from error
+        raise PayloadError(_TOO_DEEP) from error
     except ValueError as error:
         raise PayloadError(f"the body is not JSON: {str(error)[:100]}") from error
+    if text.count("{") + text.count("[") > DEEPEST and is_too_deep(value):
+        raise PayloadError(_TOO_DEEP)
+    return _storable(value) if _SUSPECT_ESCAPES.search(text) else value
 
 
 def load_flat(body: bytes, most_tokens: int = MOST_TOKENS) -> dict[str, Any]:
