@@ -30,6 +30,17 @@ def rendered(path: str, body: bytes, fields: Mapping[str, str]) -> bytes:
     return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body
 
 
+async def answered(request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[int, bool]:
+    """The status (0: the connection was closed without one), and whether it was the last on this connection."""
+    try:
+        writer.write(request)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+    except (OSError, EOFError):
+        return 0, True
+    return int(head.split(b" ", 2)[1]), b"connection: close" in head
+
+
 async def flood(port: int, rate: float, seconds: float) -> tuple["Counter[int]", float]:
     answers: Counter[int] = Counter()
     due = iter(islice(requests(), int(rate * seconds)))
@@ -43,11 +54,11 @@ async def flood(port: int, rate: float, seconds: float) -> tuple["Counter[int]",
         while (request := next(due, None)) is not None:
             number += 1
             await asyncio.sleep(began + number / rate - loop.time())
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-            await reader.readexactly(int(length))
-            answers[int(head.split(b" ", 2)[1])] += 1
+            status, is_last = await answered(request, reader, writer)
+            answers[status] += 1
+            if is_last:
+                writer.close()
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.close()
 
     await asyncio.gather(*(post() for _ in range(CONNECTIONS)))
