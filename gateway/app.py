@@ -2,9 +2,9 @@
 
 import atexit
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
-import redis
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -22,13 +22,18 @@ from gateway.runtime.bridge import Served
 from gateway.runtime.collecting import Bounds
 from gateway.runtime.health import health
 from gateway.runtime.heartbeat import Heartbeat
+from gateway.runtime.readiness import PATIENCE, readiness
+from gateway.runtime.recent import Recent
 from gateway.runtime.redis_trouble import looker
-from gateway.runtime.wakeups import Wakeups, connect
+from gateway.runtime.wakeups import Wakeups
 from gateway.startup import METRICS_FOLDER, awaited_redis, configured, redis_url
 from gateway.translation.registry import adapters, beside
 
 BODIES_FOLDER = "bodies"
 """In the data folder: where large bodies wait until they are whole, in files without a name."""
+
+REDIS_PATIENCE = 0.5
+"""Seconds that /readyz waits for Redis, on which it does not depend."""
 
 
 def application() -> Served:
@@ -67,8 +72,15 @@ def create_app(config: Config) -> Flask:
         max_body_bytes=config.max_body_bytes,
     )
     app.register_blueprint(endpoints(door))
+    look = looker(awaited_redis(config))
     app.register_blueprint(
-        health(ledger, _redis_question(redis_url(config)), config.data / METRICS_FOLDER, config.metrics_token)
+        health(
+            ledger,
+            Recent(partial(readiness, ledger), PATIENCE),
+            Recent(lambda: (look(),), REDIS_PATIENCE),
+            config.data / METRICS_FOLDER,
+            config.metrics_token,
+        )
     )
     for blueprint in desk(Desk(ledger, config, ready, known, wakeups)):
         app.register_blueprint(blueprint)
@@ -77,15 +89,3 @@ def create_app(config: Config) -> Flask:
     atexit.register(refusals.close)
     atexit.register(drift.close)
     return app
-
-
-def _redis_question(url: str) -> Callable[[], bool]:
-    connection = connect(url)
-
-    def answers() -> bool:
-        try:
-            return bool(connection.ping())
-        except redis.RedisError:
-            return False
-
-    return answers

@@ -2,7 +2,7 @@
 
 import hmac
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, request
@@ -12,12 +12,20 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from gateway.errors import LedgerUnavailableError
 from gateway.ledger.database import Ledger
 from gateway.ledger.views import gauges
+from gateway.runtime.readiness import PATIENCE, Readiness
+from gateway.runtime.recent import Recent
+from gateway.runtime.redis_trouble import WORDS, RedisTrouble
 
 
-def health(ledger: Ledger, redis_answers: Callable[[], bool], metrics: Path, metrics_token: str | None) -> Blueprint:
+def health(
+    ledger: Ledger,
+    ready: Recent[Readiness],
+    redis: Recent[tuple[RedisTrouble | None]],
+    metrics: Path,
+    metrics_token: str | None,
+) -> Blueprint:
     """/healthz, /readyz and /metrics. `metrics` is the folder in which all processes of this machine count."""
     blueprint = Blueprint("health", __name__)
 
@@ -27,15 +35,18 @@ def health(ledger: Ledger, redis_answers: Callable[[], bool], metrics: Path, met
 
     @blueprint.get("/readyz")
     def readyz() -> ResponseReturnValue:
-        """Ready is whoever can take webhooks, and that needs the ledger alone."""
-        redis = "ok" if redis_answers() else "away: webhooks are taken, delivery goes on when it is back"
-        try:
-            with ledger.read() as connection:
-                ledger.now(connection)
-                connection.exec_driver_sql("SELECT name FROM destinations LIMIT 1")
-        except LedgerUnavailableError as error:
-            return jsonify(status="unavailable", ledger=str(error), redis=redis), 503
-        return jsonify(status="ok", ledger="ok", redis=redis)
+        """Ready is whoever can keep webhooks, and that needs the ledger alone; the rest is only told."""
+        (trouble,) = redis.get() or (RedisTrouble.AWAY,)
+        found = ready.get() or Readiness(f"the ledger's database has not answered for {PATIENCE:.0f} seconds")
+        answer = jsonify(
+            status="ok" if found.trouble is None else "unavailable",
+            ledger=found.trouble or "ok",
+            redis="ok" if trouble is None else WORDS[trouble],
+            workers=found.workers,
+            oldest_urgent_seconds=found.oldest_urgent_seconds,
+        )
+        answer.status_code = 200 if found.trouble is None else 503
+        return answer
 
     @blueprint.get("/metrics")
     def metrics_page() -> ResponseReturnValue:

@@ -3,12 +3,24 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select, text
 from sqlalchemy import func as sql
 
 from gateway.events import Lane
-from gateway.ledger.schema import events
+from gateway.ledger.schema import Instant, destinations, events, lines, status_is
 from gateway.ledger.status import Status
+
+_HEADS = select(sql.min(lines.c.due_at)).where(
+    lines.c.destination == bindparam("destination_name"),
+    lines.c.lane == bindparam("of_lane"),
+    lines.c.due_at <= bindparam("until", type_=Instant),
+)
+_BULK = select(sql.min(events.c.due_at)).where(
+    events.c.destination == bindparam("destination_name"),
+    status_is(Status.WAITING),
+    text("events.lane = 3"),
+    events.c.due_at <= bindparam("until", type_=Instant),
+)
 
 
 def events_by_state(connection: Connection) -> Mapping[tuple[str, str, Lane], int]:
@@ -19,13 +31,16 @@ def events_by_state(connection: Connection) -> Mapping[tuple[str, str, Lane], in
 
 
 def oldest_due(connection: Connection, now: datetime) -> Mapping[tuple[str, Lane], float]:
-    """Seconds that the oldest due event of each destination and lane has waited; only those that have one."""
-    query = (
-        select(events.c.destination, events.c.lane, sql.min(events.c.due_at))
-        .where(events.c.status == Status.WAITING, events.c.due_at <= now)
-        .group_by(events.c.destination, events.c.lane)
-    )
-    return {
-        (destination, Lane(lane)): (now - due_at).total_seconds()
-        for destination, lane, due_at in connection.execute(query)
-    }
+    """Seconds that the oldest due event of each destination and lane has waited; only those that have one.
+
+    Through the heads of lines and the index of the bulk lane, so that a long backlog costs nothing.
+    """
+    found = {}
+    for name in connection.execute(select(destinations.c.name)).scalars().all():
+        for lane in Lane:
+            query = _BULK if lane is Lane.BULK else _HEADS
+            known = {"destination_name": name, "until": now}
+            due_at = connection.execute(query, known if lane is Lane.BULK else {**known, "of_lane": int(lane)}).scalar()
+            if due_at is not None:
+                found[name, lane] = (now - due_at).total_seconds()
+    return found
