@@ -8,6 +8,7 @@ from functools import partial
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from gateway.attention import Asked, Need, attention, gathered
 from gateway.config import Config, Flags
 from gateway.desk import Desk, desk
 from gateway.intake.drift import DriftWatch
@@ -20,13 +21,13 @@ from gateway.ledger.facts.submission import Recorded, Submission
 from gateway.ledger.recording.commit import Committer
 from gateway.runtime.bridge import Served
 from gateway.runtime.collecting import Bounds
-from gateway.runtime.health import health
+from gateway.runtime.health import Figures, health
 from gateway.runtime.heartbeat import Heartbeat
-from gateway.runtime.readiness import PATIENCE, readiness
+from gateway.runtime.readiness import PATIENCE, Readiness, readiness
 from gateway.runtime.recent import Recent
 from gateway.runtime.redis_trouble import looker
 from gateway.runtime.wakeups import Wakeups
-from gateway.startup import METRICS_FOLDER, awaited_redis, configured, redis_url
+from gateway.startup import METRICS_FOLDER, awaited_redis, configured, redis_url, weak_secrets
 from gateway.translation.registry import adapters, beside
 
 BODIES_FOLDER = "bodies"
@@ -73,16 +74,24 @@ def create_app(config: Config) -> Flask:
     )
     app.register_blueprint(endpoints(door))
     look = looker(awaited_redis(config))
+    ready_now = Recent(partial(readiness, ledger), PATIENCE)
+    weak = weak_secrets(config)
+
+    def trouble() -> str | None:
+        return (ready_now.get() or Readiness("it has not answered for some seconds")).trouble
+
+    def needs() -> Sequence[Need]:
+        return attention(gathered(ledger, Asked(config, weak), trouble()))
+
     app.register_blueprint(
         health(
             ledger,
-            Recent(partial(readiness, ledger), PATIENCE),
+            ready_now,
             Recent(lambda: (look(),), REDIS_PATIENCE),
-            config.data / METRICS_FOLDER,
-            config.metrics_token,
+            Figures(config.data / METRICS_FOLDER, config.metrics_token, config.data, needs),
         )
     )
-    for blueprint in desk(Desk(ledger, config, ready, known, wakeups)):
+    for blueprint in desk(Desk(ledger, config, ready, known, wakeups, weak, trouble)):
         app.register_blueprint(blueprint)
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies)  # type: ignore[method-assign]  # Flask's own way to add middleware

@@ -12,12 +12,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
+from gateway.attention import Code, Need, Severity
 from gateway.ledger import heartbeats
 from gateway.ledger.database import Ledger
 from gateway.ledger.heartbeats import Condition, Identity
 from gateway.ledger.migration import migrate
+from gateway.ledger.scheduling import pauses
+from gateway.ledger.scheduling.pauses import Pause
 from gateway.ledger.schema import events, lines, webhooks
-from gateway.runtime.health import health
+from gateway.ledger.status import PauseKind
+from gateway.runtime.health import Figures, health
 from gateway.runtime.readiness import PATIENCE, Readiness, readiness
 from gateway.runtime.recent import Recent
 from gateway.runtime.redis_trouble import RedisTrouble
@@ -25,13 +29,19 @@ from tests.crash.installation import Provider, Setup, installation, payments
 from tests.making import complained, payment, record_facts, rows
 from tests.waiting import eventually
 
+NEEDS = [
+    Need(Code.FAILED, Severity.WARNING, name, "some failed", "", "", "", "", None, count)
+    for name, count in (("main", 2), ("other", 3))
+]
+
 
 def client(ledger: Ledger, folder: Path, *, redis: RedisTrouble | None = None, token: str | None = None) -> FlaskClient:
     metrics = folder / "metrics"
     metrics.mkdir(exist_ok=True)
     app = Flask("test")
     ready = Recent(partial(readiness, ledger), PATIENCE)
-    app.register_blueprint(health(ledger, ready, Recent(lambda: (redis,), PATIENCE), metrics, token))
+    figures = Figures(metrics, token, folder, lambda: NEEDS)
+    app.register_blueprint(health(ledger, ready, Recent(lambda: (redis,), PATIENCE), figures))
     return app.test_client()
 
 
@@ -93,7 +103,8 @@ def test_it_is_not_ready_where_the_ledger_never_answers(ledger: Ledger, tmp_path
         return Readiness(None)
 
     app = Flask("test")
-    app.register_blueprint(health(ledger, Recent(ask, 0.05), Recent(lambda: (None,), 0.05), tmp_path, None))
+    figures = Figures(tmp_path, None, tmp_path, lambda: NEEDS)
+    app.register_blueprint(health(ledger, Recent(ask, 0.05), Recent(lambda: (None,), 0.05), figures))
     answer = app.test_client().get("/readyz")
     stuck.set()
     assert (answer.status_code, answer.get_json()["ledger"]) == (
@@ -124,11 +135,43 @@ def test_it_is_not_ready_without_its_tables(sqlite_url: str, tmp_path: Path) -> 
 
 
 def test_metrics_tell_what_stands_in_the_ledger(ledger: Ledger, tmp_path: Path) -> None:
-    record_facts(ledger, payment("p:1"), complained("c:1"), complained("c:2"))
+    made = record_facts(ledger, payment("p:1"), complained("c:1"), complained("c:2"), payment("p:2"))
+    who = Identity("hb_1", heartbeats.WORKER, "host-1", 7, "0.1.0", "0001")
+    with ledger.write(["main"]) as connection:
+        now = ledger.now(connection)
+        heartbeats.beat(connection, who, Condition(timedelta(0), None, "full"), now)
+        pauses.begin(connection, "other", Pause(None, PauseKind.BY_HAND, {"who": "ana"}), now)
+        connection.execute(update(events).where(events.c.id == made[3]).values(status="delivered", settled_at=now))
     lines = client(ledger, tmp_path).get("/metrics").text.splitlines()
-    assert 'gateway_events{destination="main",lane="urgent",status="waiting"} 2.0' in lines
-    assert 'gateway_events{destination="main",lane="revenue",status="waiting"} 1.0' in lines
-    assert any(line.startswith('gateway_oldest_due_seconds{destination="main",lane="urgent"} ') for line in lines)
+    assert {line for line in lines if line.startswith(EXACT)} == {
+        'gateway_events{destination="main",lane="urgent",status="waiting"} 2.0',
+        'gateway_events{destination="main",lane="revenue",status="waiting"} 1.0',
+        'gateway_events{destination="main",lane="revenue",status="delivered"} 1.0',
+        'gateway_processes{role="worker",version="0.1.0"} 1.0',
+        'gateway_redis_up{host="host-1"} 0.0',
+        'gateway_paused{destination="main"} 0.0',
+        'gateway_paused{destination="other"} 1.0',
+        'gateway_needs_attention{code="failed",severity="warning"} 5.0',
+        'gateway_build_info{schema="0001",version="0.1.0"} 1.0',
+    }
+    for name in ('gateway_oldest_due_seconds{destination="main",lane="urgent"}', *MEASURED):
+        [value] = [float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} ")]
+        assert value > 0
+
+
+EXACT = ("gateway_events", "gateway_proc", "gateway_redis", "gateway_paused", "gateway_needs", "gateway_build")
+MEASURED = ("gateway_disk_free_bytes", "gateway_ledger_bytes")
+
+
+def test_metrics_that_are_not_the_ledgers_are_told_without_it(sqlite_url: str, tmp_path: Path) -> None:
+    empty = Ledger(sqlite_url)
+    answer = client(empty, tmp_path).get("/metrics")
+    empty.close()
+    assert (answer.status_code, "gateway_disk_free_bytes " in answer.text, "gateway_events{" in answer.text) == (
+        200,
+        True,
+        False,
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Brings a database to the schema that this version needs; safe when several processes start at once."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -33,6 +34,7 @@ def migrate(ledger: Ledger) -> None:
         command.upgrade(config, "head")
 
 
+@cache
 def head() -> str:
     """The schema that this version works with."""
     found = ScriptDirectory.from_config(_config()).get_current_head()
