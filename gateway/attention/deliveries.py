@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gateway.attention.facts import Facts
 from gateway.attention.need import Code, Found
 from gateway.events import Lane
-from gateway.formats.wording import counted, distance, span
+from gateway.formats.wording import counted, span
 from gateway.ledger import words
 from gateway.ledger.status import PauseKind, Reason, Status
 from gateway.ledger.views.overview import DAY, PATIENCE
@@ -196,7 +196,7 @@ def copy_requested(facts: Facts) -> Iterator[Found]:
         yield Found(
             one.id,
             f"{one.reference or one.id}: somebody wants a copy of what is held on them",
-            f"Asked by {one.source}, {distance(one.made_at, facts.overview.at)}" if one.source else "",
+            f"Asked by {one.source}" if one.source else "",
             one.made_at,
             command=f"lumail-gateway export {one.id} --out copy.json",
         )

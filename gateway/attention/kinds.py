@@ -51,6 +51,7 @@ KINDS: Mapping[Code, Kind] = {
         "lumail-gateway check",
     ),
     Code.DISK_LOW: Kind(WARNING, machines.disk_low, "Make room: once it is full, webhooks are answered 503.", "df -h"),
+    Code.DESTINATION_PAUSED: Kind(WARNING, partial(deliveries.paused, Code.DESTINATION_PAUSED), ""),
     Code.COPY_REQUESTED: Kind(
         WARNING, deliveries.copy_requested, "Make the copy and hand it over; the law sets a time."
     ),
@@ -103,7 +104,6 @@ KINDS: Mapping[Code, Kind] = {
         "During an upgrade nothing; else restart those that are behind.",
         "systemctl restart lumail-gateway",
     ),
-    Code.DESTINATION_PAUSED: Kind(NOTICE, partial(deliveries.paused, Code.DESTINATION_PAUSED), ""),
     Code.PART_PAUSED: Kind(NOTICE, deliveries.part_paused, "Resume it when its time has come."),
     Code.UNKNOWN_PATH: Kind(
         NOTICE,

@@ -20,7 +20,6 @@ class Code(StrEnum):
     """The kinds of what needs a person. Codes never change: alerts and programs go by them."""
 
     LEDGER_UNAVAILABLE = "ledger_unavailable"
-    DISK_LOW = "disk_low"
     NO_WEB = "no_web"
     NO_WORKER = "no_worker"
     LEDGER_COPIED = "ledger_copied"
@@ -29,6 +28,8 @@ class Code(StrEnum):
     UNAVAILABLE = "unavailable"
     INCIDENT = "incident"
     ERASURE_LATE = "erasure_late"
+    DISK_LOW = "disk_low"
+    DESTINATION_PAUSED = "destination_paused"
     COPY_REQUESTED = "copy_requested"
     UNDECIDED = "undecided"
     FAILED = "failed"
@@ -40,7 +41,6 @@ class Code(StrEnum):
     WEAK_SECRET = "weak_secret"  # noqa: S105 - a code, no secret
     CLOCK_DIFFERS = "clock_differs"
     VERSIONS_DIFFER = "versions_differ"
-    DESTINATION_PAUSED = "destination_paused"
     PART_PAUSED = "part_paused"
     UNKNOWN_PATH = "unknown_path"
     HELD = "held"

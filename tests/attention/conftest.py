@@ -13,14 +13,12 @@ from gateway.attention import Asked, Code, Need, attention, gathered, trouble_of
 from gateway.config import Config, Flags
 from gateway.ledger import heartbeats
 from gateway.ledger.database import Ledger
-from gateway.ledger.heartbeats import Condition, Identity
+from gateway.ledger.heartbeats import Condition
 from gateway.ledger.schema import events
 from gateway.startup import configured
 from gateway.translation.registry import adapters
 from tests.cli.conftest import CONFIGURATION, NOWHERE
-from tests.making import record_facts
-
-WELL = Condition(timedelta(0), 10**12, None)
+from tests.making import WELL, beat, beat_all, record_facts
 
 
 @dataclass
@@ -48,9 +46,7 @@ class Place:
         return need
 
     def beat(self, role: str, condition: Condition = WELL, version: str = "0.1.0") -> None:
-        who = Identity(f"hb_{role}_{version}", role, "host-1", 7, version, "0001")
-        with self.ledger.write() as connection:
-            heartbeats.beat(connection, who, condition, self.ledger.now(connection))
+        beat(self.ledger, role, condition, version)
 
     def end(self, role: str, version: str = "0.1.0") -> None:
         with self.ledger.write() as connection:
@@ -84,6 +80,5 @@ def place(ledger: Ledger, tmp_path: Path) -> Place:
         "SENDGRID_WEBHOOK_PUBLIC_KEY": adapters()["sendgrid"].scheme({}).generate().verifying,
     }
     made = Place(ledger, configured(Flags(file=file, data=tmp_path / "var"), environ))
-    made.beat(heartbeats.WEB)
-    made.beat(heartbeats.WORKER)
+    beat_all(ledger)
     return made

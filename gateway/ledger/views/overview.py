@@ -266,7 +266,7 @@ def _through(
     return through(backlog, pace, free, now, resting)
 
 
-def _pace(connection: Connection, of: DestinationsPlan, limit: int, now: datetime) -> int | None:
+def _pace(connection: Connection, of: DestinationsPlan, limit: int, now: datetime) -> float | None:
     """Requests a minute of which events really leave so many; None where nobody sends, or nothing leaves."""
     if not any(one.identity.role == heartbeats.WORKER for one in heartbeats.alive(connection, now)):
         return None
@@ -283,7 +283,7 @@ def _pace(connection: Connection, of: DestinationsPlan, limit: int, now: datetim
     )
     left = _count(connection, attempts, recorded)
     a_minute = left * timedelta(minutes=1) / (now - since)
-    return None if left == 0 else max(1, min(limit, round(a_minute / LOW_SHARE)))
+    return None if left == 0 else min(limit, a_minute / LOW_SHARE)
 
 
 def halted(connection: Connection, now: datetime, destination: str, scope: str) -> Halt | None:
