@@ -243,7 +243,7 @@ events = Table(
     Index("events_named_later", "destination", "named_by", sqlite_where=_NAMED_LATER, postgresql_where=_NAMED_LATER),
     Index("events_settled", "settled_at", sqlite_where=_SETTLED, postgresql_where=_SETTLED),
     Index("events_with_reason", "created_at", sqlite_where=_TROUBLED, postgresql_where=_TROUBLED),
-    Index("events_undecided", "destination", "held_at", sqlite_where=_UNDECIDED, postgresql_where=_UNDECIDED),
+    Index("events_undecided", "reason", "destination", "held_at", sqlite_where=_UNDECIDED, postgresql_where=_UNDECIDED),
     Index(
         "events_waiting_for_memory",
         "destination",

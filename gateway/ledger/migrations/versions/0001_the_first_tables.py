@@ -327,7 +327,7 @@ def upgrade() -> None:
     op.create_index(
         "events_undecided",
         "events",
-        ["destination", "held_at"],
+        ["reason", "destination", "held_at"],
         unique=False,
         sqlite_where=sa.text("status = 'held' AND reason = 'answer_lost'"),
         postgresql_where=sa.text("status = 'held' AND reason = 'answer_lost'"),
