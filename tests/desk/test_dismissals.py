@@ -28,7 +28,7 @@ def test_an_unknown_path_is_set_aside_from_the_overview_and_taken_back(desk_part
     assert operator.post("/set-aside/undo", kind="path", subject=PATH).status_code == 303
     assert PATH in operator.page("/")
     told = rows(desk_parts.ledger, audit, "who", "action", "subject")
-    assert told == [("otto", "set aside path", PATH), ("otto", "take back path", PATH)]
+    assert told[-2:] == [("otto", "set aside path", PATH), ("otto", "take back path", PATH)]
 
 
 def test_a_webhook_is_set_aside_from_its_page(desk_parts: Desk, operator: Visitor, viewer: Visitor) -> None:
