@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "adapters": ["trials", "authoring", "drift"],
 }
 """Each command, in the order in which somebody new needs them, and where it is: the first module has what is named
-so (or as _NAMES says), the others add to it. A module is imported by whoever calls for its command: none pays for others.
+so (or as _NAMES says), the others add to it. A module is imported by whoever calls for its command.
 """
 
 
