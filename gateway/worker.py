@@ -32,7 +32,7 @@ from gateway.ledger.outbox import restore_guard
 from gateway.ledger.views import counters
 from gateway.replay import bulk
 from gateway.runtime.supervised import tell_ready
-from gateway.runtime.wakeups import DRAIN, QUEUE, WORK, Wakeups, connect
+from gateway.runtime.wakeups import DRAIN, QUEUES, WORK, Wakeups, connect
 from gateway.startup import prepare, redis_url
 from gateway.translation.registry import adapters, beside
 
@@ -97,17 +97,17 @@ class DrainWorker(SimpleWorker):
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         """The next call that is one of ours, and its queue."""
         del timeout, max_idle_time
-        (queue,) = self.queues
+        names = {queue.key.encode(): queue for queue in reversed(self.queues)}
         while True:
             self.check_for_suspension(burst=False)
             try:
-                found = self.connection.blpop([queue.key], LISTENS)
+                found = self.connection.blpop([*names], LISTENS)
                 call = None if found is None else self._call(found[1])
             except (redis.RedisError, OSError) as error:
                 self.fault = error
                 raise StopRequested from error
             if call is not None:
-                return call, queue
+                return call, names[found[0]]
             if found is not None:
                 self._drop()
 
@@ -261,8 +261,8 @@ def _listen(url: str, delivery_pool: drain.DeliveryPool) -> None:
 
 
 def _take_calls(connection: "redis.Redis", delivery_pool: drain.DeliveryPool) -> Exception | None:
-    queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
-    worker = DrainWorker([queue], connection=connection, serializer=JSONSerializer, worker_ttl=DrainWorker.worker_ttl)
+    queues = [Queue(name, connection=connection, serializer=JSONSerializer) for name in QUEUES]
+    worker = DrainWorker(queues, connection=connection, serializer=JSONSerializer, worker_ttl=DrainWorker.worker_ttl)
     worker.delivery_pool = delivery_pool
     worker.work(logging_level="CRITICAL")
     return worker.fault
