@@ -14,14 +14,17 @@ from gateway.intake.drift import DriftWatch
 from gateway.intake.endpoints import EndpointServices, endpoints
 from gateway.intake.refusals import Refusals
 from gateway.intake.route import routes
+from gateway.ledger import heartbeats
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts.submission import Recorded, Submission
 from gateway.ledger.recording.commit import Committer
 from gateway.runtime.bridge import Served
 from gateway.runtime.collecting import Bounds
 from gateway.runtime.health import health
+from gateway.runtime.heartbeat import Heartbeat
+from gateway.runtime.redis_trouble import looker
 from gateway.runtime.wakeups import Wakeups, connect
-from gateway.startup import METRICS_FOLDER, configured, redis_url
+from gateway.startup import METRICS_FOLDER, awaited_redis, configured, redis_url
 from gateway.translation.registry import adapters, beside
 
 BODIES_FOLDER = "bodies"
@@ -33,6 +36,9 @@ def application() -> Served:
     config = configured(Flags(), os.environ)
     folder = config.data / BODIES_FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    heartbeat = Heartbeat(config.database_url, heartbeats.WEB, config.data, looker(awaited_redis(config)))
+    heartbeat.start()
+    atexit.register(heartbeat.close)
     bounds = Bounds(config.max_body_bytes, trusted_proxies=config.trusted_proxies, spill_to=folder)
     return Served(create_app(config), bounds)
 

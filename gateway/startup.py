@@ -99,3 +99,9 @@ def weak_secrets(config: Config) -> Mapping[str, Sequence[str]]:
 def redis_url(config: Config) -> str:
     """Where Redis is, or will be once it is started."""
     return config.redis_url or private_redis.url(config.data)
+
+
+def awaited_redis(config: Config) -> str | None:
+    """The same; None where there is to be none: nobody named one, and this machine has no program for it."""
+    absent = config.redis_url is None and private_redis.binary() is None
+    return None if absent else redis_url(config)

@@ -27,13 +27,16 @@ from gateway.delivery import drain, upkeep
 from gateway.delivery.tick import Chore, Tick, drop_outdated
 from gateway.errors import LedgerUnavailableError, place_of
 from gateway.intake.route import routes
+from gateway.ledger import heartbeats
 from gateway.ledger.database import Ledger
 from gateway.ledger.outbox import restore_guard
 from gateway.ledger.views import counters
 from gateway.replay import bulk
+from gateway.runtime.heartbeat import Heartbeat
+from gateway.runtime.redis_trouble import looker
 from gateway.runtime.supervised import tell_ready
 from gateway.runtime.wakeups import DRAIN, QUEUES, WORK, Wakeups, connect
-from gateway.startup import prepare, redis_url
+from gateway.startup import awaited_redis, prepare, redis_url
 from gateway.translation.registry import adapters, beside
 
 LONGEST_CALL = 2048
@@ -101,7 +104,7 @@ class DrainWorker(SimpleWorker):
         while True:
             self.check_for_suspension(burst=False)
             try:
-                found = self.connection.blpop([*names], LISTENS)
+                found: Any = self.connection.blpop([*names], LISTENS)
                 call = None if found is None else self._call(found[1])
             except (redis.RedisError, OSError) as error:
                 self.fault = error
@@ -210,7 +213,9 @@ def work(config: Config) -> None:
         Persistent(wakeups.call, lambda job: aside.submit(_work_on, delivery_pool, job)),
         chores,
     )
+    heartbeat = Heartbeat(config.database_url, heartbeats.WORKER, config.data, looker(awaited_redis(config)))
     tick.start()
+    heartbeat.start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: delivery_pool.stopping.set())
     tell_ready()
@@ -222,6 +227,7 @@ def work(config: Config) -> None:
         aside.shutdown(wait=True, cancel_futures=True)
         keeper.close()
         delivery_pool.close()
+        heartbeat.close()
         ledger.close()
 
 

@@ -9,6 +9,7 @@ from gateway.cli.checks import check
 from gateway.cli.destination_lists import destinations
 from gateway.cli.drift import show_drift
 from gateway.cli.event_lists import events
+from gateway.cli.migrating import migrate_ledger
 from gateway.cli.overview import status
 from gateway.cli.privacy import export, forget
 from gateway.cli.replays import replay
@@ -91,5 +92,6 @@ for command in (
     forget,
     export,
     adapters,
+    migrate_ledger,
 ):
     main.add_command(command)

@@ -3,9 +3,8 @@
 import click
 
 from gateway.cli.settings import Said, has_ledger, installation, installation_options
-from gateway.errors import OutdatedError
 from gateway.ledger.database import Ledger
-from gateway.ledger.migration import migrate
+from gateway.ledger.migration import migrate, told
 from gateway.ledger.migration_plan import Lasting, Plan, plan
 from gateway.ledger.schema import SCHEMA
 
@@ -38,8 +37,34 @@ def migrate_ledger(context: click.Context, said: Said, only_planned: bool) -> No
         steps = migrate(ledger)
         click.echo("\n".join(f"{one.schema}  {one.why}" for one in steps) or "Nothing is missing.")
         click.echo(f"The ledger is at schema {SCHEMA}.")
-    except OutdatedError as error:
-        click.echo(str(error), err=True)
-        context.exit(NOT_NOW)
     finally:
         ledger.close()
+
+
+def _tell(found: Plan) -> int:
+    """The exit status."""
+    if found.was is None:
+        click.echo("The database is empty: all tables are made, at once.")
+        return 0
+    if not found.steps:
+        click.echo(f"Nothing is missing: this version works with schema {SCHEMA}.")
+        return 0
+    click.echo(f"The ledger is at schema {found.was}, this version works with {SCHEMA}.")
+    for one in found.steps:
+        click.echo(f"  {one.schema}  {one.why}; programs of schema {one.works_beside} and newer go on beside it")
+    for lasting in found.lasting:
+        click.echo(f"  {_how_long(lasting)}")
+    if not found.lasting:
+        click.echo("It takes a moment, however large the ledger is; webhooks wait meanwhile and are taken.")
+    if not found.left_behind:
+        click.echo("All processes that run go on beside it.")
+        return 0
+    click.echo("These could not go on, so `migrate` and `up` refuse until they have ended:")
+    for process in found.left_behind:
+        click.echo(f"  {told(process)}")
+    return NOT_NOW
+
+
+def _how_long(lasting: Lasting) -> str:
+    what = "what it changes" if lasting.table is None else f"all {lasting.rows} rows of {lasting.table}"
+    return f"goes through {what}, and nobody writes meanwhile (503): {lasting.statement}"

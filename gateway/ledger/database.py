@@ -30,7 +30,7 @@ REMINDS = 60.0
 
 _CLOCK = select(sql.clock_timestamp())
 
-_OLDEST = f"SELECT value FROM marks WHERE name = '{OLDEST_SCHEMA}'"
+_OLDEST = f"SELECT value FROM marks WHERE name = '{OLDEST_SCHEMA}'"  # noqa: S608 - a constant
 
 _log = structlog.get_logger()
 
@@ -71,10 +71,17 @@ class Ledger:
             yield connection
 
     @contextmanager
-    def write(self, destinations: Iterable[str] = (), table_seconds: float = TABLE_SECONDS) -> Iterator[Connection]:
+    def write(
+        self,
+        destinations: Iterable[str] = (),
+        table_seconds: float = TABLE_SECONDS,
+        *,
+        outdated_too: bool = False,
+    ) -> Iterator[Connection]:
         """A transaction that holds the writer locks of `destinations`; commits at the end, else nothing stays.
 
         `table_seconds` is how long it waits for what somebody who does not ask for these locks has locked.
+        `outdated_too`: what is written has one shape in all versions.
         Raises LedgerUnavailableError where the database is away, stays locked, or fails in any way that is not the
         fault of what is written; OutdatedError where this version must not write there any more.
         """
@@ -83,7 +90,8 @@ class Ledger:
             connection,
             oldest,
         ):
-            self._refuse_outdated(oldest)
+            if not outdated_too:
+                self._refuse_outdated(oldest)
             yield connection
 
     @contextmanager

@@ -20,8 +20,9 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, delete, insert
 
 from gateway.errors import LedgerError, LedgerUnavailableError
-from gateway.ledger import faults
+from gateway.ledger import faults, heartbeats
 from gateway.ledger.database import Ledger
+from gateway.ledger.heartbeats import Identity
 from gateway.ledger.schema import OLDEST_SCHEMA, SCHEMA, marks, metadata
 
 TRIES = 10
@@ -34,7 +35,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Step:
-    """A migration that is missing. `why` is what it is for, `works_beside` the oldest schema that may write after it."""
+    """A migration that is missing, `why` it is there, and the oldest schema that may write beside it."""
 
     schema: str
     why: str
@@ -44,7 +45,8 @@ class Step:
 def migrate(ledger: Ledger) -> Sequence[Step]:
     """Apply what is missing; what that was.
 
-    Raises LedgerError where the database belongs to newer versions, or where somebody who works on it could not go on.
+    Raises OutdatedError where the database belongs to newer versions, and LedgerError where processes that live could
+    not go on writing.
     """
     for left in reversed(range(TRIES)):
         try:
@@ -62,6 +64,12 @@ def _migrate(ledger: Ledger, connection: Connection) -> Sequence[Step]:
     if _is_newer(ledger, connection, current):
         return ()
     steps = _missing(current)
+    behind = left_behind(ledger, connection, current, steps)
+    if behind:
+        raise LedgerError(
+            f"these could not go on writing to the ledger at schema {SCHEMA}: {', '.join(map(told, behind))}. "
+            "End them, then try again"
+        )
     if steps:
         config = configuration()
         config.attributes["connection"] = connection
@@ -71,6 +79,21 @@ def _migrate(ledger: Ledger, connection: Connection) -> Sequence[Step]:
         connection.execute(insert(marks).values(name=OLDEST_SCHEMA, value=oldest))
         _log.info("ledger.migrated", was=current, schema=SCHEMA, oldest=oldest)
     return steps
+
+
+def left_behind(
+    ledger: Ledger, connection: Connection, current: str | None, steps: Sequence[Step]
+) -> Sequence[Identity]:
+    """The processes that live and are too old to write once these steps are done."""
+    if current is None or not steps:
+        return ()
+    needed = max(one.works_beside for one in steps)
+    living = [one.identity for one in heartbeats.alive(connection, ledger.now(connection))]
+    return [one for one in living if one.schema_version < needed]
+
+
+def told(process: Identity) -> str:
+    return f"{process.role} of version {process.version} on {process.host}, pid {process.pid}"
 
 
 def pending(ledger: Ledger) -> Sequence[Step]:

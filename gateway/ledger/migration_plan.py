@@ -11,6 +11,7 @@ from sqlalchemy import select, table
 
 from gateway.ledger import migration
 from gateway.ledger.database import Ledger
+from gateway.ledger.heartbeats import Identity
 from gateway.ledger.migration import Step
 
 _ADDS = re.compile(r"ALTER TABLE (?P<table>\S+) ADD COLUMN (?P<column>\S+) (?P<rest>.*)", re.DOTALL)
@@ -35,16 +36,18 @@ class Plan:
     was: str | None
     steps: Sequence[Step]
     lasting: Sequence[Lasting]
+    left_behind: Sequence[Identity]
 
 
 def plan(ledger: Ledger) -> Plan:
     """Raises OutdatedError where the ledger belongs to newer versions."""
+    steps = migration.pending(ledger)
     with ledger.read() as connection:
         was = migration.schema_of(connection)
-    steps = migration.pending(ledger)
+        behind = migration.left_behind(ledger, connection, was, steps)
     if was is None or not steps:
-        return Plan(was, steps, ())
-    return Plan(was, steps, [_counted(ledger, one) for one in lasting(_statements(ledger, was))])
+        return Plan(was, steps, (), ())
+    return Plan(was, steps, [_counted(ledger, one) for one in lasting(_statements(ledger, was))], behind)
 
 
 def lasting(statements: Sequence[str]) -> list[str]:

@@ -441,7 +441,7 @@ gauges = Table(
     Column("status", String(20), primary_key=True),
     Column("lane", SmallInteger, primary_key=True, autoincrement=False),
     Column("count", BigInteger, nullable=False),
-    comment="how many events were unsettled when they were last counted",
+    comment="how many events stood where when they were last counted",
 )
 
 counted = Table(
@@ -470,6 +470,40 @@ marks = Table(
     Column("name", String(60), primary_key=True),
     Column("value", Text, nullable=False),
     comment="by which the ledger knows that it is still the one that it was, and on the machine that it was on",
+)
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("role", String(20), nullable=False, comment="web or worker"),
+    Column("host", String(200), nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("version", String(40), nullable=False, comment="of the gateway"),
+    Column("schema_version", String(40), nullable=False, comment="of the ledger, that this version makes"),
+    Column("since", Instant, nullable=False, comment="when it began"),
+    Column("seen", Instant, nullable=False, comment="when it last said so"),
+    Column("ended_at", Instant, comment="when it ended in order; null: it runs, or was killed"),
+    Column(
+        "clock_offset_ms", BigInteger, nullable=False, comment="how far its machine's clock is ahead of the ledger's"
+    ),
+    Column("disk_free", BigInteger, comment="bytes that are free where its data folder lies"),
+    Column("redis", String(20), comment="the code of what is wrong with Redis; null: nothing"),
+    Column("redis_since", Instant, comment="since when that is so"),
+    comment="the processes of the gateway, on whatever machine",
+)
+
+set_asides = Table(
+    "set_asides",
+    metadata,
+    Column("kind", String(20), nullable=False, comment="webhook, path or incident"),
+    Column("subject", String(200), nullable=False, comment="the webhook, the unknown path, or the fact's group"),
+    Column("what", Text, comment="an incident's words then: others are shown again"),
+    Column("reason", Text, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("kind", "subject"),
+    comment="what a person has looked at, and what needs nobody any more",
 )
 
 _RUNNING = text("status = 'running'")

@@ -32,6 +32,7 @@ def health(ledger: Ledger, redis_answers: Callable[[], bool], metrics: Path, met
         try:
             with ledger.read() as connection:
                 ledger.now(connection)
+                ledger.refuse_outdated(connection)
                 connection.exec_driver_sql("SELECT name FROM destinations LIMIT 1")
         except LedgerUnavailableError as error:
             return jsonify(status="unavailable", ledger=str(error), redis=redis), 503
