@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 from rq import Queue
+from structlog.processors import CallsiteParameter, CallsiteParameterAdder
 from structlog.testing import capture_logs
 
 from gateway.errors import ConfigError
@@ -69,14 +70,20 @@ def test_who_rings_does_not_wait_for_a_redis_that_never_answers() -> None:
 
 
 def test_without_redis_a_ring_is_told_once_and_arrives_when_redis_is_there(tmp_path: Path) -> None:
-    with capture_logs() as logs:
+    with capture_logs([CallsiteParameterAdder({CallsiteParameter.THREAD})]) as logs:
         bell_ = Wakeups(private_redis.url(tmp_path))
+
+        def said() -> list[str]:
+            """By this one: those of tests before may still learn that their Redis has gone."""
+            assert bell_._thread is not None
+            return [entry["event"] for entry in logs if entry["thread"] == bell_._thread.ident]
+
         bell_.notify("main")
-        eventually(lambda: logs)
+        eventually(said)
         with redis_server(tmp_path) as url:
-            assert eventually(lambda: waiting(url)) == ["main"]
-        eventually(lambda: len(logs) == 2)
-    assert [entry["event"] for entry in logs] == ["bell.unheard", "bell.heard_again"]
+            assert set(eventually(lambda: waiting(url))) == {"main"}
+            eventually(lambda: len(said()) > 1)
+    assert said() == ["bell.unheard", "bell.heard_again"]
 
 
 def test_a_redis_that_was_killed_and_comes_back_empty_is_called_again(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_while_postgresql_is_away_webhooks_get_503_and_nothing_is_half_written(
             assert requests.get(f"{running.url}/readyz", timeout=10).status_code == 503
             assert requests.get(f"{running.url}/healthz", timeout=10).status_code == 200
             administrator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-        eventually(lambda: post(running, "00001").ok, within=20)
+        eventually(lambda: post(running, "00001").ok)
         assert nothing_but_one_payment(postgres.url(name))
 
 
@@ -76,7 +76,7 @@ def test_while_a_stranger_locks_a_table_webhooks_get_503_and_are_delivered_after
             subscriber_answer.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
             answer = post(running, "00001")
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-        eventually(lambda: post(running, "00001").ok, within=20)
+        eventually(lambda: post(running, "00001").ok)
         assert nothing_but_one_payment(postgres.url(name))
         eventually(lambda: len(running.sandbox.events()) == 1, within=30, what="it is delivered")
 
