@@ -64,7 +64,7 @@ class Postgres:
 @contextmanager
 def postgres_server(*, durable: bool = False) -> Iterator[Postgres]:
     """A new cluster. Only a `durable` one waits for the disk, which a test of crashes of the machine would need."""
-    programs = _postgres_programs()
+    programs = postgres_programs()
     # Not pytest's folder: only its owner may enter that, and its path may be too long for a socket.
     folder = Path(tempfile.mkdtemp(prefix="gateway-pg-"))
     owner = _unprivileged()
@@ -90,7 +90,7 @@ def postgres_server(*, durable: bool = False) -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _postgres_programs() -> Path:
+def postgres_programs() -> Path:
     on_path = shutil.which("initdb")
     installed = sorted(
         Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[4]), reverse=True
