@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
@@ -41,6 +41,28 @@ class Postgres:
 
     folder: Path
     names: Iterator[int]
+    start: "Callable[[], subprocess.Popen[bytes]]" = field(repr=False)
+    running: "list[subprocess.Popen[bytes]]" = field(repr=False)
+    """The one server that runs, or none."""
+
+    def begin(self) -> None:
+        server = self.start()
+        self.running.append(server)
+        eventually(lambda: _answers(self, server), what="PostgreSQL answers")
+
+    def stop(self) -> None:
+        server = self.running.pop()
+        server.send_signal(signal.SIGQUIT)  # at once, but not without giving its shared memory back
+        server.wait()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """While the block lasts it is down, as after a crash."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.begin()
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
@@ -78,14 +100,12 @@ def postgres_server(*, durable: bool = False) -> Iterator[Postgres]:
             *("--pgdata", folder / "data", "--username", "postgres", "--auth", "trust"),
             *("--encoding", "UTF8", "--no-locale", "--no-sync", "--no-instructions"),
         )
-        server = _start(owner, folder, programs, durable=durable)
+        postgres = Postgres(folder, count(), lambda: _start(owner, folder, programs, durable=durable), [])
         try:
-            postgres = Postgres(folder, count())
-            eventually(lambda: _answers(postgres, server), within=30, what="PostgreSQL answers")
+            postgres.begin()
             yield postgres
         finally:
-            server.send_signal(signal.SIGQUIT)  # at once, but not without giving its shared memory back
-            server.wait()
+            postgres.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

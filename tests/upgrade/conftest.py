@@ -3,6 +3,7 @@
 import lzma
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -25,7 +26,7 @@ def left_behind(request: pytest.FixtureRequest, database_url: str) -> Iterator[L
     """As it was left; nothing was migrated yet."""
     kept = LEDGERS / f"{request.param}{SQLITE_FILE if database_url.startswith(SQLITE) else POSTGRESQL}"
     if database_url.startswith(SQLITE):
-        with lzma.open(kept) as packed, open(database_url.removeprefix(SQLITE), "wb") as file:
+        with lzma.open(kept) as packed, Path(database_url.removeprefix(SQLITE)).open("wb") as file:
             shutil.copyfileobj(packed, file)
     else:
         with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:

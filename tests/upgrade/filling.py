@@ -111,14 +111,14 @@ def _deliveries(ledger: Ledger, sandbox: Sandbox, transport: Transport, base_url
 
 def _people(ledger: Ledger) -> None:
     """Who may sign in, who is signed in, who tried to; whom the law is about."""
-    for name, role in (("ana", Role.ADMIN), ("otto", Role.OPERATOR), ("vera", Role.VIEWER)):
+    for name, role in (("anna", Role.ADMIN), ("oscar", Role.OPERATOR), ("violet", Role.VIEWER)):
         users.add(ledger, name, role, PASSWORD, ME)
     login_limit.begin(ledger, Try("nobody", "192.0.2.1"))
     gone = PrivacyRequest(Duty.ERASE, Subject(("gone@example.com",)))
     record_facts(ledger, payment("p:gone", subscriber="gone@example.com"))
     with ledger.write(["main"]) as connection:
         now = ledger.now(connection)
-        sessions.begin(connection, "ana", now)
+        sessions.begin(connection, "anna", now)
         single_use.use(connection, [("main", SingleUse("secret", "token", "event"))], now)
         done = privacy_requests.record(connection, gone, Origin(ME), now)
     erasure.erase(ledger, done)

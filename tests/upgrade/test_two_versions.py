@@ -63,7 +63,8 @@ def test_versions_work_beside_each_other_until_one_is_too_old_and_says_so(tmp_pa
 
             with ledger.write(outdated_too=True) as connection:  # as if they had been frozen, and missed
                 connection.execute(update(heartbeats).values(schema_version=too_new.schema))
-            assert command({**environ, **too_new.environ}, "migrate")[0] == 0
+            status, said = command({**environ, **too_new.environ}, "migrate")
+            assert (status, said.splitlines()[-1:]) == (0, [f"The ledger is at schema {too_new.schema}."])
             refused = Provider(old.url)
             assert refused._post(requests.Session(), payments(range(9, 10))[0]) is False
             assert refused.refused == [503]

@@ -26,7 +26,7 @@ works_beside = "{works_beside}"
 def upgrade() -> None:
     op.add_column("webhooks", sa.Column("of_{schema}", sa.String(length=40), nullable=True))
     op.create_table("things_of_{schema}", sa.Column("id", sa.String(length=40), nullable=False, primary_key=True))
-    op.create_index("things_by_id", "things_of_{schema}", ["id"])
+    op.create_index("things_of_{schema}_by_id", "things_of_{schema}", ["id"])
     {more}
 '''
 
