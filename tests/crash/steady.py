@@ -101,7 +101,7 @@ def through_changes(folder: Path, database_url: str, *, reloads: int, restarts: 
                 if number * restarts // reloads > (number - 1) * restarts // reloads:
                     running.restart()
         eventually(lambda: len(sandbox.events()) >= made.sent, within=patience, what="all are delivered")
-        arrived = Counter(one["subscriber"]["email"] for one in sandbox.events())
+        arrived = Counter(one["subscriber"] for one in sandbox.events())
     return Passed(
         sent=made.sent,
         refused=tuple(made.refused),
