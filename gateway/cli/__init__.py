@@ -15,6 +15,7 @@ from gateway.cli.privacy import export, forget
 from gateway.cli.replays import replay
 from gateway.cli.sending import send
 from gateway.cli.services import sandbox, up, web, worker
+from gateway.cli.set_asides import set_aside
 from gateway.cli.sources import sources
 from gateway.cli.trials import adapters, translate
 from gateway.cli.users import users
@@ -88,6 +89,7 @@ for command in (
     replay,
     destinations,
     sources,
+    set_aside,
     users,
     forget,
     export,

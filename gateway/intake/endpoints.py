@@ -40,6 +40,7 @@ LONGEST_NAME = 15
 """Characters of a part of an unknown path that is kept; a longer one may be a token."""
 
 WEBHOOKS = Counter("gateway_webhooks", "Requests to sources by outcome.", ["source", "outcome"])
+UNAVAILABLE = Counter("gateway_unavailable", "Requests that were answered 503, by cause.", ["source", "cause"])
 WEBHOOK_SECONDS = Histogram(
     "gateway_webhook_seconds",
     "From the whole request read to its receipt.",
@@ -118,11 +119,14 @@ def endpoints(services: EndpointServices) -> Blueprint:
                 answer.headers["WWW-Authenticate"] = CHALLENGE
             return answer
         except (LedgerUnavailableError, UnavailableError) as error:
-            return _unavailable(route, str(error), started)
+            cause = "ledger" if isinstance(error, LedgerUnavailableError) else "outside"
+            return _unavailable(services, route, cause, str(error), started)
         except Exception as error:  # noqa: BLE001 - a fault of ours: nothing was kept, and the provider is to send again
             _log.error("webhook.failed", source=source, error=type(error).__name__, at=place_of(error))
-            return _unavailable(route, f"a fault of the gateway: {type(error).__name__}", started)
+            return _unavailable(services, route, "fault", f"a fault of the gateway: {type(error).__name__}", started)
         _note_receipt(route, receipt, started)
+        if receipt.recorded.duplicate:
+            services.refusals.note_proven(source)
         services.drift.observe(route.adapter, receipt.verified, receipt.recorded)
         return jsonify(receipt.as_json())
 
@@ -184,7 +188,9 @@ def _turned_away(
     return answer
 
 
-def _unavailable(route: Route, why: str, started: float) -> Response:
+def _unavailable(services: EndpointServices, route: Route, cause: str, why: str, started: float) -> Response:
+    services.refusals.count_unavailable(route.source.name, cause)
+    UNAVAILABLE.labels(route.source.name, cause).inc()
     _note(route, "unavailable", started, error=why)
     return Response(status=503, headers={"Retry-After": str(RETRY_AFTER)})
 

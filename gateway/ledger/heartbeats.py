@@ -64,6 +64,7 @@ def beat(connection: Connection, who: Identity, found: Condition, now: datetime)
     as_before = former is not None and former.redis == found.redis
     values = {
         "seen": now,
+        "ended_at": None,
         "clock_offset_ms": round(found.clock_offset / timedelta(milliseconds=1)),
         "disk_free": found.disk_free,
         "redis": found.redis,

@@ -419,6 +419,7 @@ rejections = Table(
     Column("detail", Text),
     Column("count", Integer, nullable=False),
     Column("at", Instant, nullable=False),
+    Column("proven_at", Instant, comment="when its source was proven again by a webhook that is kept already"),
     Index("rejections_of_source", "source", "at"),
 )
 
@@ -427,7 +428,7 @@ counters = Table(
     metadata,
     Column("minutes", SmallInteger, primary_key=True, autoincrement=False, comment="how long it is: 1 or 60"),
     Column("at", Instant, primary_key=True, comment="when the minute or the hour began"),
-    Column("measure", String(20), primary_key=True, comment="received, rejected or settled"),
+    Column("measure", String(20), primary_key=True, comment="received, rejected, settled or unavailable"),
     Column("name", String(100), primary_key=True, comment="of the source or destination; empty: no such source"),
     Column("word", String(40), primary_key=True, comment="outcome, cause or status"),
     Column("count", BigInteger, nullable=False),

@@ -45,7 +45,7 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Raises LedgerUnavailableError."""
-        redis, free = self._redis(), _free(self._data)
+        redis, free = self._redis(), disk_free(self._data)
         with self._ledger.write(outdated_too=True) as connection:
             now = self._ledger.now(connection)
             found = Condition(datetime.now(UTC) - now, free, redis)
@@ -72,7 +72,8 @@ class Heartbeat:
         self._ledger.close()
 
 
-def _free(folder: Path) -> int | None:
+def disk_free(folder: Path) -> int | None:
+    """Bytes; None where that can't be told."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:

@@ -1,6 +1,6 @@
 """What is wrong with Redis: not whether it answers, but whether a call for a drain could be put there now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 import redis
@@ -22,6 +22,16 @@ class RedisTrouble(StrEnum):
     READ_ONLY = "read_only"
     REFUSES = "refuses"
 
+
+WORDS: Mapping[str, str] = {
+    RedisTrouble.ABSENT: "absent: workers look every second for what is due",
+    RedisTrouble.AWAY: "away: it does not answer, and deliveries start a second or two later",
+    RedisTrouble.FULL: "full: it takes no more (OOM), and deliveries start a second or two later",
+    RedisTrouble.PASSWORD: "refused: it does not take the user or password of REDIS_URL",
+    RedisTrouble.CLUSTER: "a cluster: the gateway needs a single Redis, or Sentinels",
+    RedisTrouble.READ_ONLY: "read-only: a replica answers, which takes no calls",
+    RedisTrouble.REFUSES: "refuses what it is asked for, and deliveries start a second or two later",
+}
 
 _CAUSES: tuple[tuple[type[Exception], RedisTrouble], ...] = (
     (exceptions.AuthenticationError, RedisTrouble.PASSWORD),

@@ -597,6 +597,12 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=True),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.Column("at", gateway.ledger.schema.Instant(), nullable=False),
+        sa.Column(
+            "proven_at",
+            gateway.ledger.schema.Instant(),
+            nullable=True,
+            comment="when its source was proven again by a webhook that is kept already",
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("rejections_pk")),
     )
     op.create_index("rejections_of_source", "rejections", ["source", "at"], unique=False)
@@ -694,7 +700,9 @@ def upgrade() -> None:
         "counters",
         sa.Column("minutes", sa.SmallInteger(), autoincrement=False, nullable=False, comment="how long it is: 1 or 60"),
         sa.Column("at", gateway.ledger.schema.Instant(), nullable=False, comment="when the minute or the hour began"),
-        sa.Column("measure", sa.String(length=20), nullable=False, comment="received, rejected or settled"),
+        sa.Column(
+            "measure", sa.String(length=20), nullable=False, comment="received, rejected, settled or unavailable"
+        ),
         sa.Column(
             "name", sa.String(length=100), nullable=False, comment="of the source or destination; empty: no such source"
         ),
