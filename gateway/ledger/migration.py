@@ -17,7 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, select
 
 from gateway.errors import LedgerError, LedgerUnavailableError
 from gateway.ledger import faults, heartbeats
@@ -120,6 +120,12 @@ def differences(ledger: Ledger) -> list[object]:
     """How the database differs from the tables in `schema`; empty when the migrations are complete."""
     with ledger.read() as connection:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+
+def oldest_schema(connection: Connection) -> str:
+    """The oldest whose programs may write here."""
+    found = connection.execute(select(marks.c.value).where(marks.c.name == OLDEST_SCHEMA)).scalar_one_or_none()
+    return found or ""
 
 
 def schema_of(connection: Connection) -> str | None:
