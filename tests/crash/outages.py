@@ -136,17 +136,16 @@ def failing(
 
 @contextmanager
 def changing(running: Service, every: tuple[float, float], patience: float) -> Iterator["Counter[str]"]:
-    """While the block lasts, settings are read again or `up` is restarted every so many seconds."""
+    """While the block lasts, settings are read again every so many seconds, and each second time `up` is restarted."""
     ends = threading.Event()
     counted: Counter[str] = Counter()
 
     def change() -> None:
         while not ends.wait(random.uniform(*every)):
-            if counted["restarts"] < counted["reloads"] // 2:
+            counted["reloads" if running.reload(patience) else "reloads that failed"] += 1
+            if not ends.wait(random.uniform(*every)):
                 running.restart()
                 counted["restarts"] += 1
-            else:
-                counted["reloads" if running.reload(patience) else "reloads that failed"] += 1
 
     thread = threading.Thread(target=change)
     thread.start()
