@@ -4,7 +4,7 @@ import click
 
 from gateway.cli.settings import Said, has_ledger, installation, installation_options
 from gateway.ledger.database import Ledger
-from gateway.ledger.migration import migrate, told
+from gateway.ledger.migration import migrate, named
 from gateway.ledger.migration_plan import Lasting, Plan, plan
 from gateway.ledger.schema import SCHEMA
 
@@ -61,7 +61,7 @@ def _tell(found: Plan) -> int:
         return 0
     click.echo("These could not go on, so `migrate` and `up` refuse until they have ended:")
     for process in found.left_behind:
-        click.echo(f"  {told(process)}")
+        click.echo(f"  {named(process)}")
     return NOT_NOW
 
 

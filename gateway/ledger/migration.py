@@ -67,7 +67,7 @@ def _migrate(ledger: Ledger, connection: Connection) -> Sequence[Step]:
     behind = left_behind(ledger, connection, current, steps)
     if behind:
         raise LedgerError(
-            f"these could not go on writing to the ledger at schema {SCHEMA}: {', '.join(map(told, behind))}. "
+            f"these could not go on writing to the ledger at schema {SCHEMA}: {', '.join(map(named, behind))}. "
             "End them, then try again"
         )
     if steps:
@@ -92,7 +92,7 @@ def left_behind(
     return [one for one in living if one.schema_version < needed]
 
 
-def told(process: Identity) -> str:
+def named(process: Identity) -> str:
     return f"{process.role} of version {process.version} on {process.host}, pid {process.pid}"
 
 
@@ -150,8 +150,8 @@ def _step(script: Script) -> Step:
     return Step(script.revision, (script.doc or "").rstrip("."), script.module.works_beside)
 
 
-def configuration(told: TextIO | None = None) -> Config:
+def configuration(output: TextIO | None = None) -> Config:
     """Where the migrations are, and where it is told what they would do."""
-    config = Config(output_buffer=told)
+    config = Config(output_buffer=output)
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config

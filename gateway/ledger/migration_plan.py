@@ -72,11 +72,11 @@ def _without_size(column: str) -> str:
 
 
 def _statements(ledger: Ledger, was: str) -> list[str]:
-    told = io.StringIO()
-    config = migration.configuration(told)
+    written = io.StringIO()
+    config = migration.configuration(written)
     config.attributes["dialect"] = ledger.engine.dialect.name
     command.upgrade(config, f"{was}:head", sql=True)
-    lines = [line for line in told.getvalue().splitlines() if not line.startswith("--")]
+    lines = [line for line in written.getvalue().splitlines() if not line.startswith("--")]
     return [" ".join(one.split()) for one in "\n".join(lines).split(";\n") if one.strip()]
 
 
