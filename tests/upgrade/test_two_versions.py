@@ -75,4 +75,4 @@ def test_versions_work_beside_each_other_until_one_is_too_old_and_says_so(tmp_pa
         with ledger.read() as connection:
             assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == too_new.schema
         ledger.close()
-    assert len(sandbox.events()) == 9
+        assert len(sandbox.events()) == 9
