@@ -95,7 +95,7 @@ def list_aside(said: Said, as_json: bool) -> None:
 
 
 @set_aside.command("undo")
-@click.argument("kind", type=click.Choice(list(Kind)))
+@click.argument("kind", type=click.Choice([kind.value for kind in Kind]))
 @click.argument("subject")
 @installation_options
 @json_option

@@ -448,7 +448,7 @@ gauges = Table(
 counted = Table(
     "counted",
     metadata,
-    Column("name", String(20), primary_key=True, comment="counters or gauges"),
+    Column("name", String(20), primary_key=True, comment="counters, gauges, settled or settled_anew"),
     Column("until", Instant, nullable=False, comment="what happened before is counted"),
 )
 

@@ -115,7 +115,8 @@ def test_a_secret_that_could_be_guessed_is_a_fault_and_needs_a_person(terminal: 
     assert not ok
     assert detail.startswith("secret 1 is weak: it is 7 characters long and can be guessed; 32 are the least")
     assert "hunter2" not in detail
-    assert any(line.startswith("This needs a person, too: source stripe") for line in weak.lines("status"))
+    [need] = weak.document("status")["needs_a_person"]
+    assert (need["code"], need["subject"], "hunter2" in str(need)) == ("weak_secret", "stripe", False)
 
 
 def test_a_placeholder_is_refused_by_its_place(live_environ: dict[str, str]) -> None:

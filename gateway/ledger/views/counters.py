@@ -261,7 +261,7 @@ def _take_settled(ledger: Ledger) -> None:
     """Add what was settled since to how many are; all are counted anew once an hour, since some go again."""
     with ledger.read() as connection:
         now = ledger.now(connection)
-        was, all_at = (_counted_until(connection, name) for name in ("settled", "all_settled"))
+        was, all_at = (_counted_until(connection, name) for name in ("settled", "settled_anew"))
         until = now - LATE
         anew = all_at is None or not all_at <= now < all_at + HOUR
         if not anew and was is not None and until < was + EVERY:
@@ -278,7 +278,7 @@ def _take_settled(ledger: Ledger) -> None:
         if not _advance(connection, "settled", was, until):
             return
         if anew:
-            _advance(connection, "all_settled", all_at, now)
+            _advance(connection, "settled_anew", all_at, now)
             connection.execute(delete(gauges).where(gauges.c.status.in_(SETTLED_GAUGED)))
         if found:
             _add_gauges(connection, found)

@@ -66,7 +66,7 @@ def upgrade() -> None:
     op.create_index("audit_of_subject", "audit", ["subject", "at"], unique=False)
     op.create_table(
         "counted",
-        sa.Column("name", sa.String(length=20), nullable=False, comment="counters or gauges"),
+        sa.Column("name", sa.String(length=20), nullable=False, comment="counters, gauges, settled or settled_anew"),
         sa.Column("until", gateway.ledger.schema.Instant(), nullable=False, comment="what happened before is counted"),
         sa.PrimaryKeyConstraint("name", name=op.f("counted_pk")),
     )
