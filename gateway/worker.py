@@ -12,6 +12,7 @@ import time
 import zlib
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -220,7 +221,7 @@ def work(config: Config) -> None:
         signal.signal(number, lambda *_: delivery_pool.stopping.set())
     tell_ready()
     try:
-        _listen(url, delivery_pool)
+        listen(url, delivery_pool)
     finally:
         delivery_pool.stopping.set()
         tick.stop()
@@ -242,28 +243,27 @@ def _work_on(delivery_pool: drain.DeliveryPool, job: str) -> None:
         _log.error("worker.call_failed", error=type(error).__name__, at=place_of(error))
 
 
-def _listen(url: str, delivery_pool: drain.DeliveryPool) -> None:
+def listen(url: str, delivery_pool: drain.DeliveryPool) -> None:
     """Takes calls from Redis while it is there; where it is not, the tick alone has things done."""
     away = False
-    while not delivery_pool.stopping.is_set():
-        fault: Exception | None
-        try:
-            connection = connect(url)
-            connection.ping()
-            if away:
-                _log.info("worker.redis_is_back")
-            away = False
-            fault = _take_calls(connection, delivery_pool)
-        except (redis.RedisError, OSError) as error:
-            fault = error
-        except StopRequested:
-            return
-        if fault is not None and not away:
-            away = True
-            _log.warning(
-                "worker.without_redis", error=type(fault).__name__, effect="looks every second for what is due"
-            )
-        delivery_pool.stopping.wait(TRIES_AGAIN)
+    with suppress(StopRequested):  # RQ's handler of signals stays when its worker has ended, and raises anywhere
+        while not delivery_pool.stopping.is_set():
+            fault: Exception | None
+            try:
+                connect(url).ping()
+                if away:
+                    _log.info("worker.redis_is_back")
+                away = False
+                # Another connection: one that was used already would give up before Redis ends to listen.
+                fault = _take_calls(connect(url), delivery_pool)
+            except (redis.RedisError, OSError) as error:
+                fault = error
+            if fault is not None and not away:
+                away = True
+                _log.warning(
+                    "worker.without_redis", error=type(fault).__name__, effect="looks every second for what is due"
+                )
+            delivery_pool.stopping.wait(TRIES_AGAIN)
 
 
 def _take_calls(connection: "redis.Redis", delivery_pool: drain.DeliveryPool) -> Exception | None:
