@@ -8,7 +8,7 @@ from functools import partial
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from gateway.attention import Asked, Need, attention, gathered
+from gateway.attention import Need, Watched, attention, gathered
 from gateway.config import Config, Flags
 from gateway.desk import Desk, desk
 from gateway.intake.drift import DriftWatch
@@ -21,7 +21,7 @@ from gateway.ledger.facts.submission import Recorded, Submission
 from gateway.ledger.recording.commit import Committer
 from gateway.runtime.bridge import Served
 from gateway.runtime.collecting import Bounds
-from gateway.runtime.health import Figures, health
+from gateway.runtime.health import MetricsParts, health
 from gateway.runtime.heartbeat import Heartbeat
 from gateway.runtime.readiness import PATIENCE, Readiness, readiness
 from gateway.runtime.recent import Recent
@@ -81,14 +81,14 @@ def create_app(config: Config) -> Flask:
         return (ready_now.get() or Readiness("it has not answered for some seconds")).trouble
 
     def needs() -> Sequence[Need]:
-        return attention(gathered(ledger, Asked(config, weak), trouble()))
+        return attention(gathered(ledger, Watched(config, weak), trouble()))
 
     app.register_blueprint(
         health(
             ledger,
             ready_now,
             Recent(lambda: (look(),), REDIS_PATIENCE),
-            Figures(config.data / METRICS_FOLDER, config.metrics_token, config.data, needs),
+            MetricsParts(config.data / METRICS_FOLDER, config.metrics_token, config.data, needs),
         )
     )
     for blueprint in desk(Desk(ledger, config, ready, known, wakeups, weak, trouble)):

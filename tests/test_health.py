@@ -1,4 +1,4 @@
-"""What the gateway says of itself: alive, ready, and figures that are right whichever process is asked."""
+"""What the gateway says of itself: alive, ready, and parts that are right whichever process is asked."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ from gateway.ledger.scheduling import pauses
 from gateway.ledger.scheduling.pauses import Pause
 from gateway.ledger.schema import events, lines, webhooks
 from gateway.ledger.status import PauseKind
-from gateway.runtime.health import Figures, health
+from gateway.runtime.health import MetricsParts, health
 from gateway.runtime.readiness import PATIENCE, Readiness, readiness
 from gateway.runtime.recent import Recent
 from gateway.runtime.redis_trouble import RedisTrouble
@@ -40,8 +40,8 @@ def client(ledger: Ledger, folder: Path, *, redis: RedisTrouble | None = None, t
     metrics.mkdir(exist_ok=True)
     app = Flask("test")
     ready = Recent(partial(readiness, ledger), PATIENCE)
-    figures = Figures(metrics, token, folder, lambda: NEEDS)
-    app.register_blueprint(health(ledger, ready, Recent(lambda: (redis,), PATIENCE), figures))
+    parts = MetricsParts(metrics, token, folder, lambda: NEEDS)
+    app.register_blueprint(health(ledger, ready, Recent(lambda: (redis,), PATIENCE), parts))
     return app.test_client()
 
 
@@ -103,8 +103,8 @@ def test_it_is_not_ready_where_the_ledger_never_answers(ledger: Ledger, tmp_path
         return Readiness(None)
 
     app = Flask("test")
-    figures = Figures(tmp_path, None, tmp_path, lambda: NEEDS)
-    app.register_blueprint(health(ledger, Recent(ask, 0.05), Recent(lambda: (None,), 0.05), figures))
+    parts = MetricsParts(tmp_path, None, tmp_path, lambda: NEEDS)
+    app.register_blueprint(health(ledger, Recent(ask, 0.05), Recent(lambda: (None,), 0.05), parts))
     answer = app.test_client().get("/readyz")
     stuck.set()
     assert (answer.status_code, answer.get_json()["ledger"]) == (

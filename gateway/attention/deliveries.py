@@ -109,7 +109,7 @@ def not_leaving(facts: Facts) -> Iterator[Found]:
     if facts.overview is None or not facts.living("worker"):
         return
     resting = {one.destination for one in facts.pauses if one.scope == "destination"}
-    for name in facts.asked.config.destinations:
+    for name in facts.watched.config.destinations:
         for lane in (Lane.URGENT, Lane.REVENUE):
             waits = timedelta(seconds=facts.due_seconds.get((name, lane.word), 0))
             if waits > LATE and name not in resting:
@@ -196,7 +196,7 @@ def copy_requested(facts: Facts) -> Iterator[Found]:
         yield Found(
             one.id,
             f"{one.reference or one.id}: somebody wants a copy of what is held on them",
-            f"Asked by {one.source}" if one.source else "",
+            f"Watched by {one.source}" if one.source else "",
             one.made_at,
             command=f"lumail-gateway export {one.id} --out copy.json",
         )

@@ -20,8 +20,8 @@ from gateway.ledger.views.troubles import OpenPause, Refused
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is asked about: an installation's configuration, and which of its sources' secrets are weak."""
+class Watched:
+    """What is watched about: an installation's configuration, and which of its sources' secrets are weak."""
 
     config: Config
     weak_secrets: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Facts:
     `overview` and what follows are None and empty where it can't even be read.
     """
 
-    asked: Asked
+    watched: Watched
     trouble: str | None = None
     overview: Overview | None = None
     pauses: tuple[OpenPause, ...] = ()
@@ -66,22 +66,22 @@ def trouble_of(ledger: Ledger) -> str | None:
     return None
 
 
-def gathered(ledger: Ledger, asked: Asked, trouble: str | None) -> Facts:
+def gathered(ledger: Ledger, watched: Watched, trouble: str | None) -> Facts:
     """`trouble` as above. Raises nothing because of the ledger: that it can't be used is one of the facts."""
     try:
         with ledger.read() as connection:
-            return _read(connection, ledger.now(connection), asked, trouble)
+            return _read(connection, ledger.now(connection), watched, trouble)
     except LedgerUnavailableError as error:
-        return Facts(asked, trouble or str(error))
+        return Facts(watched, trouble or str(error))
 
 
-def _read(connection: Connection, now: datetime, asked: Asked, trouble: str | None) -> Facts:
-    found = overview(connection, now, asked.config.plans, asked.config.sources)
+def _read(connection: Connection, now: datetime, watched: Watched, trouble: str | None) -> Facts:
+    found = overview(connection, now, watched.config.plans, watched.config.sources)
     failed = [one.name for one in found.destinations if one.failed]
     held = [one.name for one in found.destinations if one.held]
     quarantined = [one.name for one in found.sources if one.quarantined]
     return Facts(
-        asked=asked,
+        watched=watched,
         trouble=trouble,
         overview=found,
         pauses=troubles.open_pauses(connection, now),

@@ -109,7 +109,7 @@ def clock_differs(facts: Facts) -> Iterator[Found]:
         if abs(offset) > CLOCKS_MAY_DIFFER:
             yield Found(host, f"The clock of {host} is {_off(offset)} the database's", command="timedatectl")
     for name, offset in sorted(facts.lumail_clocks.items()):
-        if abs(offset) > CLOCKS_MAY_DIFFER and name in facts.asked.config.destinations:
+        if abs(offset) > CLOCKS_MAY_DIFFER and name in facts.watched.config.destinations:
             text = f"The ledger's clock is {_off(-offset)} Lumail's, as its answers for {name} say"
             yield Found(name, text, page=f"/destinations/{name}")
 

@@ -62,7 +62,7 @@ def source_silent(facts: Facts) -> Iterator[Found]:
     if facts.overview is None:
         return
     for one in facts.overview.sources:
-        source = facts.asked.config.sources.get(one.name)
+        source = facts.watched.config.sources.get(one.name)
         if source is None or source.expect_every is None:
             continue
         last = one.last_webhook_at
@@ -74,7 +74,7 @@ def source_silent(facts: Facts) -> Iterator[Found]:
 
 
 def unknown_path(facts: Facts) -> Iterator[Found]:
-    sources = tuple(facts.asked.config.sources)
+    sources = tuple(facts.watched.config.sources)
     for one in () if facts.overview is None else facts.overview.unknown_paths:
         near = nearest(one.path, sources)
         yield Found(
@@ -89,7 +89,7 @@ def unknown_path(facts: Facts) -> Iterator[Found]:
 
 
 def weak_secret(facts: Facts) -> Iterator[Found]:
-    for name, weak in facts.asked.weak_secrets.items():
+    for name, weak in facts.watched.weak_secrets.items():
         yield Found(name, f"The secrets of {name} can be guessed", "; ".join(weak), page=f"/sources/{name}")
 
 

@@ -7,6 +7,7 @@ import click
 from gateway.cli import authoring, bulk_replays, cures, decisions, destination_changes  # noqa: F401 - each adds commands to a group
 from gateway.cli.checks import check
 from gateway.cli.destination_lists import destinations
+from gateway.cli.dismissals import dismissed
 from gateway.cli.drift import show_drift
 from gateway.cli.event_lists import events
 from gateway.cli.migrating import migrate_ledger
@@ -15,7 +16,6 @@ from gateway.cli.privacy import export, forget
 from gateway.cli.replays import replay
 from gateway.cli.sending import send
 from gateway.cli.services import sandbox, up, web, worker
-from gateway.cli.set_asides import set_aside
 from gateway.cli.sources import sources
 from gateway.cli.trials import adapters, translate
 from gateway.cli.users import users
@@ -89,7 +89,7 @@ for command in (
     replay,
     destinations,
     sources,
-    set_aside,
+    dismissed,
     users,
     forget,
     export,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import click
 from sqlalchemy import Connection
 
-from gateway.attention import Asked, Facts, Need, attention, gathered, trouble_of
+from gateway.attention import Facts, Need, Watched, attention, gathered, trouble_of
 from gateway.cli.display import Column, local, printable, show_document, show_table
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.config import Config
@@ -34,15 +34,15 @@ def status(context: click.Context, said: Said, strict: bool, as_json: bool) -> N
       lumail-gateway status --strict --json
     """
     config = installation(said).config
-    asked = Asked(config, weak_secrets(config))
+    watched = Watched(config, weak_secrets(config))
     bound: dict[str, str] = {}
     try:
         with opened_ledger(config) as ledger:
-            facts = gathered(ledger, asked, trouble_of(ledger))
+            facts = gathered(ledger, watched, trouble_of(ledger))
             with ledger.read() as connection:
                 bound = _bound(config, connection)
     except LedgerUnavailableError as error:
-        facts = Facts(asked, str(error))
+        facts = Facts(watched, str(error))
     needs = attention(facts)
     if as_json:
         found = {} if facts.overview is None else as_plain(facts.overview)

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
-from gateway.attention import Asked, Code, Need, Severity, attention, gathered
+from gateway.attention import Code, Need, Severity, Watched, attention, gathered
 from gateway.desk.access import Role, allowed
 from gateway.desk.parts import now, parts
 from gateway.ledger.status import Outcome, Status
@@ -60,7 +60,7 @@ class SourceRow:
 @allowed(Role.VIEWER)
 def page() -> ResponseReturnValue:
     config = parts().config
-    facts = gathered(parts().ledger, Asked(config, parts().weak_secrets), parts().trouble())
+    facts = gathered(parts().ledger, Watched(config, parts().weak_secrets), parts().trouble())
     with parts().ledger.read() as connection:
         found = facts.overview or overview(connection, now(), config.plans, config.sources)
         received = counters.series(connection, Measure.RECEIVED, Span.HOUR, now())

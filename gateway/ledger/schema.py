@@ -494,8 +494,8 @@ heartbeats = Table(
     comment="the processes of the gateway, on whatever machine",
 )
 
-set_asides = Table(
-    "set_asides",
+dismissals = Table(
+    "dismissals",
     metadata,
     Column("kind", String(20), nullable=False, comment="webhook, path or incident"),
     Column("subject", String(200), nullable=False, comment="the webhook, the unknown path, or the fact's group"),

@@ -41,7 +41,7 @@ class Entry(Protocol):
 
 
 @dataclass(frozen=True)
-class Figures:
+class MetricsParts:
     """What /metrics is made of: the folder in which all processes of this machine count, the token of who may ask, the
     data folder, and what needs a person.
     """
@@ -56,7 +56,7 @@ def health(
     ledger: Ledger,
     ready: Recent[Readiness],
     redis: Recent[tuple[RedisTrouble | None]],
-    figures: Figures,
+    parts: MetricsParts,
 ) -> Blueprint:
     """/healthz, /readyz and /metrics."""
     blueprint = Blueprint("health", __name__)
@@ -82,11 +82,11 @@ def health(
 
     @blueprint.get("/metrics")
     def metrics_page() -> ResponseReturnValue:
-        if not _may_see_metrics(figures.token):
+        if not _may_see_metrics(parts.token):
             return jsonify(error="send GATEWAY_METRICS_TOKEN as a bearer token"), 401
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=str(figures.folder))  # type: ignore[no-untyped-call]  # theirs
-        registry.register(_LedgerGauges(ledger, figures))
+        MultiProcessCollector(registry, path=str(parts.folder))  # type: ignore[no-untyped-call]  # theirs
+        registry.register(_LedgerGauges(ledger, parts))
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint
@@ -107,15 +107,15 @@ def _may_see_metrics(token: str | None) -> bool:
 class _LedgerGauges(Collector):
     """Gauges that are read at each scrape, so that they are right whichever process answers."""
 
-    def __init__(self, ledger: Ledger, figures: Figures) -> None:
+    def __init__(self, ledger: Ledger, parts: MetricsParts) -> None:
         self._ledger = ledger
-        self._figures = figures
+        self._parts = parts
 
     def collect(self) -> Iterator[Metric]:
         yield _gauge("gateway_build_info", "The version that answers.", {(version("lumail-gateway"), SCHEMA): 1})
-        yield _gauge("gateway_disk_free_bytes", "Free where the data folder lies.", {(): disk_free(self._figures.data)})
+        yield _gauge("gateway_disk_free_bytes", "Free where the data folder lies.", {(): disk_free(self._parts.data)})
         needs = Counter[tuple[str, ...]]()
-        for one in self._figures.needs():
+        for one in self._parts.needs():
             needs[one.severity, one.code] += one.count
         yield _gauge("gateway_needs_attention", "What needs a person.", needs)
         try:

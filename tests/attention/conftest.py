@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from gateway.attention import Asked, Code, Need, attention, gathered, trouble_of
+from gateway.attention import Code, Need, Watched, attention, gathered, trouble_of
 from gateway.config import Config, Flags
 from gateway.ledger import heartbeats
 from gateway.ledger.database import Ledger
@@ -35,7 +35,7 @@ class Place:
             return self.ledger.now(connection)
 
     def needs(self) -> list[Need]:
-        return list(attention(gathered(self.ledger, Asked(self.config, self.weak), trouble_of(self.ledger))))
+        return list(attention(gathered(self.ledger, Watched(self.config, self.weak), trouble_of(self.ledger))))
 
     def codes(self) -> list[Code]:
         return [one.code for one in self.needs()]

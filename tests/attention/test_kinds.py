@@ -10,8 +10,8 @@ from sqlalchemy import text, update
 from gateway.attention import KINDS, Code
 from gateway.intake.refusals import Refusals
 from gateway.ledger import heartbeats
-from gateway.ledger.facts import incidents, set_asides
-from gateway.ledger.facts.set_asides import Kind, Matter
+from gateway.ledger.facts import dismissals, incidents
+from gateway.ledger.facts.dismissals import Kind, Matter
 from gateway.ledger.facts.submission import TranslatedItem
 from gateway.ledger.heartbeats import Condition
 from gateway.ledger.jobs import privacy_requests
@@ -167,7 +167,7 @@ def heard(at: Callable[[datetime], datetime | None]) -> Act:
 def set_path_aside(place: Place) -> None:
     with place.ledger.write() as connection:
         now = place.ledger.now(connection)
-        assert set_asides.put(connection, Matter(Kind.PATH, "/webhooks/strip"), "a scanner", "ana", now)
+        assert dismissals.put(connection, Matter(Kind.PATH, "/webhooks/strip"), "a scanner", "ana", now)
 
 
 def weak(place: Place) -> None:

@@ -15,7 +15,8 @@ from gateway.ledger.accounts import login_limit, sessions, users
 from gateway.ledger.accounts.login_limit import Try
 from gateway.ledger.accounts.users import Role
 from gateway.ledger.database import Ledger
-from gateway.ledger.facts import single_use
+from gateway.ledger.facts import dismissals, single_use
+from gateway.ledger.facts.dismissals import Kind, Matter
 from gateway.ledger.facts.single_use import SingleUse
 from gateway.ledger.heartbeats import Condition, Identity
 from gateway.ledger.jobs import privacy_requests
@@ -24,7 +25,7 @@ from gateway.ledger.jobs.privacy_requests import Origin
 from gateway.ledger.retention import erasure
 from gateway.ledger.scheduling import leases
 from gateway.ledger.scheduling.pauses import Scope
-from gateway.ledger.schema import SCHEMA, Instant, Json, destinations, events, metadata, set_asides
+from gateway.ledger.schema import SCHEMA, Instant, Json, destinations, events, metadata, rejections
 from gateway.ledger.status import Status
 from gateway.ledger.views import counters
 from gateway.ledger.views.search import Filters
@@ -154,8 +155,9 @@ def _processes(ledger: Ledger) -> None:
         for role in (heartbeats.WEB, heartbeats.WORKER):
             who = Identity(f"hb_{role}", role, "one.example.com", 17, "0", SCHEMA)
             heartbeats.beat(connection, who, Condition(timedelta(0), 10**9, None), now)
-        path = {"kind": "path", "subject": "/webhooks/stripe-misspelt", "reason": "a scanner", "who": ME, "at": now}
-        connection.execute(insert(set_asides).values(path))
+        misspelt = connection.execute(select(rejections.c.path).where(rejections.c.source.is_(None))).scalars().first()
+        assert misspelt is not None
+        assert dismissals.put(connection, Matter(Kind.PATH, misspelt), "a scanner", ME, now)
 
 
 def _whatever_is_empty(ledger: Ledger) -> None:

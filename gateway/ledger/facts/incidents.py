@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 from sqlalchemy import func as sql
 
-from gateway.ledger.facts.set_asides import Kind, is_aside
+from gateway.ledger.facts.dismissals import Kind, is_dismissed
 from gateway.ledger.schema import events, groups
 
 
@@ -47,7 +47,7 @@ def end(connection: Connection, group: str) -> None:
     connection.execute(update(groups).where(groups.c.id == group).values(incident=None))
 
 
-_SHOWN = (text("groups.incident IS NOT NULL"), ~is_aside(Kind.INCIDENT, groups.c.id, groups.c.incident))
+_SHOWN = (text("groups.incident IS NOT NULL"), ~is_dismissed(Kind.INCIDENT, groups.c.id, groups.c.incident))
 """Those that nobody set aside."""
 
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from gateway.config import Retention
 from gateway.ledger.database import Ledger
-from gateway.ledger.facts import hashing, pinned_accounts, set_asides
+from gateway.ledger.facts import dismissals, hashing, pinned_accounts
 from gateway.ledger.schema import (
     attempts,
     edits,
@@ -74,7 +74,7 @@ def purge(ledger: Ledger, retention: Retention, now: datetime, *, stopping: Call
                 if count:
                     yield Progress(what, destination, count)
     with ledger.write() as connection:
-        gone = set_asides.forget_gone(connection, STEP)
+        gone = dismissals.forget_gone(connection, STEP)
     if gone:
         yield Progress("set asides", "", gone)
 

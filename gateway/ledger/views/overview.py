@@ -20,8 +20,8 @@ from sqlalchemy import func as sql
 from gateway.events import Lane
 from gateway.ledger import heartbeats, words
 from gateway.ledger.facts import incidents
+from gateway.ledger.facts.dismissals import Kind, is_dismissed
 from gateway.ledger.facts.incidents import Incident
-from gateway.ledger.facts.set_asides import Kind, is_aside
 from gateway.ledger.jobs import privacy_requests
 from gateway.ledger.scheduling import pauses as pauses_of
 from gateway.ledger.scheduling.budget import LOW_SHARE, WINDOW, places_taken
@@ -149,7 +149,7 @@ _QUARANTINED = select(sql.count()).select_from(
     .where(
         text("webhooks.quarantined > 0"),
         webhooks.c.source == bindparam("destination_name"),
-        ~is_aside(Kind.WEBHOOK, webhooks.c.id),
+        ~is_dismissed(Kind.WEBHOOK, webhooks.c.id),
     )
     .limit(bindparam("most"))
     .subquery()
@@ -332,7 +332,7 @@ def _sources(connection: Connection, now: datetime, configured: Iterable[str]) -
 def _unknown_paths(connection: Connection, now: datetime) -> tuple[Unknown, ...]:
     query = (
         select(rejections.c.path, sql.sum(rejections.c.count), sql.max(rejections.c.at), sql.min(rejections.c.at))
-        .where(rejections.c.source.is_(None), rejections.c.at > now - DAY, ~is_aside(Kind.PATH, rejections.c.path))
+        .where(rejections.c.source.is_(None), rejections.c.at > now - DAY, ~is_dismissed(Kind.PATH, rejections.c.path))
         .group_by(rejections.c.path)
         .order_by(sql.sum(rejections.c.count).desc(), rejections.c.path)
         .limit(5)

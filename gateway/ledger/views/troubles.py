@@ -10,7 +10,7 @@ from sqlalchemy import func as sql
 
 from gateway.events import Lane
 from gateway.ledger import words
-from gateway.ledger.facts.set_asides import Kind, is_aside
+from gateway.ledger.facts.dismissals import Kind, is_dismissed
 from gateway.ledger.schema import (
     Instant,
     destinations,
@@ -140,7 +140,7 @@ _QUARANTINED: Any = (
     .where(
         text("webhooks.quarantined > 0"),
         webhooks.c.source == bindparam("of_source"),
-        ~is_aside(Kind.WEBHOOK, webhooks.c.id),
+        ~is_dismissed(Kind.WEBHOOK, webhooks.c.id),
     )
     .order_by(webhooks.c.received_at)
     .limit(1)

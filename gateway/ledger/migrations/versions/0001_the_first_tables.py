@@ -632,7 +632,7 @@ def upgrade() -> None:
     op.create_index("sessions_by_time", "sessions", ["made_at"], unique=False)
     op.create_index("sessions_of_user", "sessions", ["user"], unique=False)
     op.create_table(
-        "set_asides",
+        "dismissals",
         sa.Column("kind", sa.String(length=20), nullable=False, comment="webhook, path or incident"),
         sa.Column(
             "subject",
@@ -644,7 +644,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("who", sa.String(length=200), nullable=False),
         sa.Column("at", gateway.ledger.schema.Instant(), nullable=False),
-        sa.PrimaryKeyConstraint("kind", "subject", name=op.f("set_asides_pk")),
+        sa.PrimaryKeyConstraint("kind", "subject", name=op.f("dismissals_pk")),
         comment="what a person has looked at, and what needs nobody any more",
     )
     op.create_table(
@@ -833,7 +833,7 @@ def downgrade() -> None:
     op.drop_table("single_uses")
     op.drop_table("sign_in_tries")
     op.drop_table("shapes")
-    op.drop_table("set_asides")
+    op.drop_table("dismissals")
     op.drop_index("sessions_of_user", table_name="sessions")
     op.drop_index("sessions_by_time", table_name="sessions")
     op.drop_table("sessions")

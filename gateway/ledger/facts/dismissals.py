@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, 
 
 from gateway.ledger.accounts import audit
 from gateway.ledger.accounts.audit import Deed
-from gateway.ledger.schema import events, groups, rejections, set_asides, webhooks
+from gateway.ledger.schema import dismissals, events, groups, rejections, webhooks
 
 
 class Kind(StrEnum):
@@ -24,7 +24,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class SetAside:
+class Dismissal:
     """`subject` is the webhook, the path, or the group of the incident's fact; `what` the words of an incident."""
 
     kind: Kind
@@ -43,29 +43,31 @@ class Matter:
     subject: str
 
 
-def is_aside(kind: Kind, subject: ColumnElement[str], what: ColumnElement[str] | None = None) -> ColumnElement[bool]:
+def is_dismissed(
+    kind: Kind, subject: ColumnElement[str], what: ColumnElement[str] | None = None
+) -> ColumnElement[bool]:
     """The condition that something is set aside, for queries of others."""
-    same = (set_asides.c.kind == kind.value, set_asides.c.subject == subject)
-    return exists().where(*same, *(() if what is None else (set_asides.c.what == what,)))
+    same = (dismissals.c.kind == kind.value, dismissals.c.subject == subject)
+    return exists().where(*same, *(() if what is None else (dismissals.c.what == what,)))
 
 
-def put(connection: Connection, matter: Matter, reason: str, who: str, now: datetime) -> SetAside | None:
+def put(connection: Connection, matter: Matter, reason: str, who: str, now: datetime) -> Dismissal | None:
     """Set it aside; a new reason takes the place of the former. None where there is no such thing to set aside."""
     found = _found(connection, matter)
     if found is None:
         return None
     subject, what = found
     former = _remove(connection, Matter(matter.kind, subject))
-    one = SetAside(matter.kind, subject, what, reason, who[:200], now)
+    one = Dismissal(matter.kind, subject, what, reason, who[:200], now)
     connection.execute(
-        insert(set_asides).values(kind=one.kind, subject=subject, what=what, reason=reason, who=one.who, at=now)
+        insert(dismissals).values(kind=one.kind, subject=subject, what=what, reason=reason, who=one.who, at=now)
     )
     before = None if former is None else {"reason": former.reason}
     audit.record(connection, now, Deed(who, f"set aside {matter.kind}", subject), before, {"reason": reason})
     return one
 
 
-def undo(connection: Connection, matter: Matter, who: str, now: datetime) -> SetAside | None:
+def undo(connection: Connection, matter: Matter, who: str, now: datetime) -> Dismissal | None:
     """It needs somebody again. None where it was not set aside."""
     found = _found(connection, matter)
     removed = _remove(connection, Matter(matter.kind, matter.subject if found is None else found[0]))
@@ -75,26 +77,26 @@ def undo(connection: Connection, matter: Matter, who: str, now: datetime) -> Set
     return removed
 
 
-def newest(connection: Connection, most: int) -> Sequence[SetAside]:
+def newest(connection: Connection, most: int) -> Sequence[Dismissal]:
     """What is set aside, the newest first."""
-    query = select(set_asides).order_by(set_asides.c.at.desc(), set_asides.c.subject).limit(most)
-    return [_set_aside(row) for row in connection.execute(query).mappings()]
+    query = select(dismissals).order_by(dismissals.c.at.desc(), dismissals.c.subject).limit(most)
+    return [_dismissal(row) for row in connection.execute(query).mappings()]
 
 
-def of(connection: Connection, matter: Matter) -> SetAside | None:
+def of(connection: Connection, matter: Matter) -> Dismissal | None:
     """Whether, and why, this is set aside; an incident by its group."""
-    same = (set_asides.c.kind == matter.kind.value, set_asides.c.subject == matter.subject)
-    row = connection.execute(select(set_asides).where(*same)).mappings().first()
-    return None if row is None else _set_aside(row)
+    same = (dismissals.c.kind == matter.kind.value, dismissals.c.subject == matter.subject)
+    row = connection.execute(select(dismissals).where(*same)).mappings().first()
+    return None if row is None else _dismissal(row)
 
 
 def forget_gone(connection: Connection, most: int) -> int:
     """Remove those whose subject is gone, at most so many; how many were."""
-    gone = and_(set_asides.c.kind == Kind.WEBHOOK.value, ~exists().where(webhooks.c.id == set_asides.c.subject))
-    gone |= and_(set_asides.c.kind == Kind.INCIDENT.value, ~exists().where(groups.c.id == set_asides.c.subject))
-    found = connection.execute(select(set_asides.c.kind, set_asides.c.subject).where(gone).limit(most)).all()
+    gone = and_(dismissals.c.kind == Kind.WEBHOOK.value, ~exists().where(webhooks.c.id == dismissals.c.subject))
+    gone |= and_(dismissals.c.kind == Kind.INCIDENT.value, ~exists().where(groups.c.id == dismissals.c.subject))
+    found = connection.execute(select(dismissals.c.kind, dismissals.c.subject).where(gone).limit(most)).all()
     for kind, subject in found:
-        connection.execute(delete(set_asides).where(set_asides.c.kind == kind, set_asides.c.subject == subject))
+        connection.execute(delete(dismissals).where(dismissals.c.kind == kind, dismissals.c.subject == subject))
     return len(found)
 
 
@@ -112,14 +114,14 @@ def _found(connection: Connection, matter: Matter) -> tuple[str, str | None] | N
     return None if row is None or row.incident is None else (row.id, row.incident)
 
 
-def _remove(connection: Connection, matter: Matter) -> SetAside | None:
+def _remove(connection: Connection, matter: Matter) -> Dismissal | None:
     former = of(connection, matter)
     if former is not None:
-        same = (set_asides.c.kind == matter.kind.value, set_asides.c.subject == matter.subject)
-        connection.execute(delete(set_asides).where(*same))
+        same = (dismissals.c.kind == matter.kind.value, dismissals.c.subject == matter.subject)
+        connection.execute(delete(dismissals).where(*same))
     return former
 
 
-def _set_aside(row: object) -> SetAside:
+def _dismissal(row: object) -> Dismissal:
     told = dict(row)  # type: ignore[call-overload]  # a mapping of a row
-    return SetAside(Kind(told["kind"]), told["subject"], told["what"], told["reason"], told["who"], told["at"])
+    return Dismissal(Kind(told["kind"]), told["subject"], told["what"], told["reason"], told["who"], told["at"])

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import delete, text
 
 from gateway.ledger.database import Ledger
-from gateway.ledger.facts import incidents, set_asides
-from gateway.ledger.facts.set_asides import Kind, Matter
+from gateway.ledger.facts import dismissals, incidents
+from gateway.ledger.facts.dismissals import Kind, Matter
 from gateway.ledger.facts.submission import TranslatedItem
 from gateway.ledger.schema import audit, webhooks
 from gateway.ledger.status import Outcome
@@ -36,14 +36,14 @@ def told_twice(ledger: Ledger, what: str = "sent for one fact") -> str:
     return event
 
 
-def put(ledger: Ledger, matter: Matter, why: str = WHY) -> set_asides.SetAside | None:
+def put(ledger: Ledger, matter: Matter, why: str = WHY) -> dismissals.Dismissal | None:
     with ledger.write() as connection:
-        return set_asides.put(connection, matter, why, "ana", ledger.now(connection))
+        return dismissals.put(connection, matter, why, "ana", ledger.now(connection))
 
 
-def undo(ledger: Ledger, matter: Matter) -> set_asides.SetAside | None:
+def undo(ledger: Ledger, matter: Matter) -> dismissals.Dismissal | None:
     with ledger.write() as connection:
-        return set_asides.undo(connection, matter, "ben", ledger.now(connection))
+        return dismissals.undo(connection, matter, "ben", ledger.now(connection))
 
 
 def seen(ledger: Ledger) -> tuple[int, int, int]:
@@ -69,7 +69,7 @@ def test_what_is_set_aside_needs_nobody_until_it_is_taken_back(ledger: Ledger, k
     assert done is not None
     assert (seen(ledger), done.reason, done.who) == ((0, 0, 0), WHY, "ana")
     with ledger.read() as connection:
-        assert list(set_asides.newest(connection, 10)) == [done]
+        assert list(dismissals.newest(connection, 10)) == [done]
     assert undo(ledger, matter) == done
     assert seen(ledger) == shown
     assert rows(ledger, audit, "who", "action", "before", "after") == [
@@ -88,7 +88,7 @@ def test_a_new_reason_takes_the_place_of_the_former(ledger: Ledger) -> None:
     put(ledger, matter)
     put(ledger, matter, "a scanner")
     with ledger.read() as connection:
-        assert [one.reason for one in set_asides.newest(connection, 10)] == ["a scanner"]
+        assert [one.reason for one in dismissals.newest(connection, 10)] == ["a scanner"]
     assert rows(ledger, audit, "before", "after")[1] == ({"reason": WHY}, {"reason": "a scanner"})
 
 
@@ -112,5 +112,5 @@ def test_what_was_set_aside_is_forgotten_with_it(ledger: Ledger) -> None:
     put(ledger, Matter(Kind.PATH, asked_for(ledger)))
     with ledger.write() as connection:
         connection.execute(delete(webhooks))
-        assert set_asides.forget_gone(connection, 10) == 1
-        assert [one.kind for one in set_asides.newest(connection, 10)] == [Kind.PATH]
+        assert dismissals.forget_gone(connection, 10) == 1
+        assert [one.kind for one in dismissals.newest(connection, 10)] == [Kind.PATH]

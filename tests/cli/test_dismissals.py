@@ -14,7 +14,7 @@ def test_a_webhook_is_set_aside_found_and_taken_back(terminal: Terminal, ledger:
         f"webhook {one.webhook} is set aside; `lumail-gateway set-aside undo` takes it back"
     ]
     terminal.run("status", "--strict")
-    [found] = terminal.document("set-aside", "list")["set_aside"]
+    [found] = terminal.document("set-aside", "list")["dismissed"]
     assert (found["kind"], found["subject"], found["reason"]) == ("webhook", one.webhook, "a trial")
     assert one.webhook in terminal.run("set-aside", "list").stdout
     assert terminal.lines("set-aside", "undo", "webhook", one.webhook) == [

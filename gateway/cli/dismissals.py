@@ -5,8 +5,8 @@ import click
 from gateway.cli.display import Column, local, show_document, show_table
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger, who
 from gateway.errors import CommandError
-from gateway.ledger.facts import set_asides
-from gateway.ledger.facts.set_asides import Kind, Matter
+from gateway.ledger.facts import dismissals
+from gateway.ledger.facts.dismissals import Kind, Matter
 
 MOST = 1000
 
@@ -22,11 +22,11 @@ _reason = click.option("--reason", required=True, help="Why it needs nobody; kep
 
 
 @click.group("set-aside")
-def set_aside() -> None:
+def dismissed() -> None:
     """What needs nobody any more, though it stays: it was looked at, and is left as it is."""
 
 
-@set_aside.command("webhook")
+@dismissed.command("webhook")
 @click.argument("identity", metavar="ID")
 @_reason
 @installation_options
@@ -41,7 +41,7 @@ def webhook(said: Said, identity: str, reason: str, as_json: bool) -> None:
     _put(said, Matter(Kind.WEBHOOK, identity), reason, as_json)
 
 
-@set_aside.command("path")
+@dismissed.command("path")
 @click.argument("path")
 @_reason
 @installation_options
@@ -56,7 +56,7 @@ def path(said: Said, path: str, reason: str, as_json: bool) -> None:
     _put(said, Matter(Kind.PATH, path), reason, as_json)
 
 
-@set_aside.command("incident")
+@dismissed.command("incident")
 @click.argument("event", metavar="EVENT")
 @_reason
 @installation_options
@@ -71,10 +71,10 @@ def incident(said: Said, event: str, reason: str, as_json: bool) -> None:
     _put(said, Matter(Kind.INCIDENT, event), reason, as_json)
 
 
-@set_aside.command("list")
+@dismissed.command("list")
 @installation_options
 @json_option
-def list_aside(said: Said, as_json: bool) -> None:
+def list_dismissed(said: Said, as_json: bool) -> None:
     """What is set aside, the newest first, by whom and why.
 
     \b
@@ -83,9 +83,9 @@ def list_aside(said: Said, as_json: bool) -> None:
     """
     with opened_ledger(installation(said).config) as ledger, ledger.read() as connection:
         now = ledger.now(connection)
-        found = set_asides.newest(connection, MOST)
+        found = dismissals.newest(connection, MOST)
     if as_json:
-        show_document({"set_aside": found})
+        show_document({"dismissed": found})
         return
     show_table(
         [Column(title, keeps=title != "why") for title in ("kind", "what", "when", "who", "why")],
@@ -94,7 +94,7 @@ def list_aside(said: Said, as_json: bool) -> None:
     )
 
 
-@set_aside.command("undo")
+@dismissed.command("undo")
 @click.argument("kind", type=click.Choice([kind.value for kind in Kind]))
 @click.argument("subject")
 @installation_options
@@ -107,7 +107,7 @@ def undo(said: Said, kind: str, subject: str, as_json: bool) -> None:
       lumail-gateway set-aside undo path /wp-login.php
     """
     with opened_ledger(installation(said).config) as ledger, ledger.write() as connection:
-        done = set_asides.undo(connection, Matter(Kind(kind), subject), who(), ledger.now(connection))
+        done = dismissals.undo(connection, Matter(Kind(kind), subject), who(), ledger.now(connection))
     if done is None:
         raise CommandError(f"{kind} {subject} is not set aside: `lumail-gateway set-aside list` shows what is")
     if as_json:
@@ -120,7 +120,7 @@ def _put(said: Said, matter: Matter, reason: str, as_json: bool) -> None:
     if not reason.strip():
         raise CommandError("say why with --reason: whoever finds it later wants to know")
     with opened_ledger(installation(said).config) as ledger, ledger.write() as connection:
-        done = set_asides.put(connection, matter, reason.strip(), who(), ledger.now(connection))
+        done = dismissals.put(connection, matter, reason.strip(), who(), ledger.now(connection))
     if done is None:
         raise CommandError(_NOT_THERE[matter.kind].format(subject=matter.subject))
     if as_json:
