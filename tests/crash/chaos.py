@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -72,9 +73,9 @@ class World:
 
     `killed`, `stopped` and `rests` are seconds from to: between two deaths, between two stops, and how long a worker
     that is stopped stays so; `breaks` between two outages, each of which `lasts` so long, and `changes` between two
-    reloads or restarts. `gives_up` is when the failing ends, if not all is told and delivered before, and
-    `patience` how long the rest may take then: what failed several times waits for minutes. `deaths`: it goes on until
-    so many have died.
+    reloads or restarts, of which there are `most_changes` of either. `gives_up` is when the failing ends, if not all is
+    told and delivered before, and `patience` how long the rest may take then: what failed several times waits for
+    minutes. `deaths`: it goes on until so many have died, and everything has failed once.
     """
 
     database_url: str
@@ -93,6 +94,7 @@ class World:
     lasts: tuple[float, float] = (3.0, 12.0)
     redis_lasts: tuple[float, float] = (30.0, 120.0)
     changes: tuple[float, float] = (10.0, 30.0)
+    most_changes: int = 1000
     within: Sequence[str] = ()
     """What stands before the command, so that it finds the disk of the ledger."""
     seen_url: str = ""
@@ -175,21 +177,24 @@ def run(folder: Path, world: World) -> Found:
         lasts = {name: world.redis_lasts if "Redis" in name else world.lasts for name in outages}
         parcels, expected = traffic(world.events, setup.sources)
         ends = began + world.gives_up
+        whole = world.gives_up + world.patience
         with (
+            ThreadPoolExecutor(1) as posting,
             killing(running, ("web", "worker", "worker", "redis"), every=world.killed) as killed,
             stopping(running, world.stopped, world.rests) as stopped,
             failing(outages, world.breaks, lasts) as failed,
-            changing(running, world.changes, world.patience) as changed,
+            changing(running, world.changes, world.most_changes, world.patience) as changed,
         ):
-            provider.post_all(parcels, gives_up_after=world.gives_up + world.patience)
+            posted = posting.submit(provider.post_all, parcels, gives_up_after=whole)
             while (
-                (time.monotonic() < ends and open_events(ledger) > expected * 0.02)
+                (time.monotonic() < ends and not (posted.done() and open_events(ledger) <= expected * 0.02))
                 or killed.total() < world.deaths
                 or set(failed) != set(outages)
                 or not changed["restarts"]
             ):
                 time.sleep(0.5)
         sandbox.faults.clear()
+        posted.result()
         eventually(lambda: open_events(ledger) == 0, within=world.patience, what=f"all is settled; see {running.log}")
         found = judge(ledger, sandbox, expected)
         ledger.close()

@@ -135,13 +135,13 @@ def failing(
 
 
 @contextmanager
-def changing(running: Service, every: tuple[float, float], patience: float) -> Iterator["Counter[str]"]:
-    """While the block lasts, settings are read again every so many seconds, and each second time `up` is restarted."""
+def changing(running: Service, every: tuple[float, float], most: int, patience: float) -> Iterator["Counter[str]"]:
+    """While the block lasts, settings are read again and `up` restarted every so many seconds, so often at the most."""
     ends = threading.Event()
     counted: Counter[str] = Counter()
 
     def change() -> None:
-        while not ends.wait(random.uniform(*every)):
+        while counted["restarts"] < most and not ends.wait(random.uniform(*every)):
             counted["reloads" if running.reload(patience) else "reloads that failed"] += 1
             if not ends.wait(random.uniform(*every)):
                 running.restart()

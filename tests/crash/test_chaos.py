@@ -18,10 +18,11 @@ SMALL: Mapping[str, Any] = {
     "rests": (11.0, 13.0),
     "gives_up": 22.0,
     "patience": 230.0,
-    "breaks": (0.5, 2.0),
+    "breaks": (1.0, 3.0),
     "lasts": (2.0, 4.0),
     "redis_lasts": (3.0, 5.0),
-    "changes": (2.0, 6.0),
+    "changes": (1.0, 3.0),
+    "most_changes": 1,
 }
 
 
