@@ -2,10 +2,11 @@
 
 import json
 import random
+import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -97,8 +98,17 @@ class World:
     most_changes: int = 1000
     within: Sequence[str] = ()
     """What stands before the command, so that it finds the disk of the ledger."""
-    seen_url: str = ""
-    """The ledger as it is found from here, where that is elsewhere."""
+    look: Callable[[], str] | None = None
+    """The URL of the ledger, or of a copy, where it can't be reached from here."""
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        opened = Ledger(self.database_url if self.look is None else self.look())
+        try:
+            yield opened
+        finally:
+            opened.close()
+
     destinations: Sequence[str] = ("main",)
     latency_ms: float = 50.0
 
@@ -171,7 +181,6 @@ def run(folder: Path, world: World) -> Found:
         service(folder, world.database_url, setup, base_url, world.within) as running,
     ):
         inject(sandbox, world.faults)
-        ledger = Ledger(world.seen_url or world.database_url)
         provider = Provider(running.url)
         outages = {**world.outages, "Redis silent": silent_redis(running)}
         lasts = {name: world.redis_lasts if "Redis" in name else world.lasts for name in outages}
@@ -187,7 +196,7 @@ def run(folder: Path, world: World) -> Found:
         ):
             posted = posting.submit(provider.post_all, parcels, gives_up_after=whole)
             while (
-                (time.monotonic() < ends and not (posted.done() and open_events(ledger) <= expected * 0.02))
+                (time.monotonic() < ends and not (posted.done() and _open_in(world) <= expected * 0.02))
                 or killed.total() < world.deaths
                 or set(failed) != set(outages)
                 or not changed["restarts"]
@@ -195,9 +204,9 @@ def run(folder: Path, world: World) -> Found:
                 time.sleep(0.5)
         sandbox.faults.clear()
         posted.result()
-        eventually(lambda: open_events(ledger) == 0, within=world.patience, what=f"all is settled; see {running.log}")
-        found = judge(ledger, sandbox, expected)
-        ledger.close()
+        eventually(lambda: _open_in(world) == 0, within=world.patience, what=f"all is settled; see {running.log}")
+        with world.ledger() as ledger:
+            found = judge(ledger, sandbox, expected)
     found.killed, found.stopped, found.refused = killed, len(stopped), Counter(provider.refused)
     found.outages, found.changes = failed, changed
     found.seconds = time.monotonic() - began
@@ -289,6 +298,14 @@ def open_events(ledger: Ledger) -> float:
             query = select(sql.count()).select_from(events).where(events.c.status.in_(OPEN))
             return int(connection.execute(query).scalar_one())
     except LedgerUnavailableError:
+        return float("inf")
+
+
+def _open_in(world: World) -> float:
+    try:
+        with world.ledger() as ledger:
+            return open_events(ledger)
+    except subprocess.SubprocessError:  # there is no copy to be had now
         return float("inf")
 
 

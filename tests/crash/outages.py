@@ -1,8 +1,8 @@
 """What fails besides processes: the database stops, is locked, has no room; Redis stands still for a while."""
 
 import random
-import sqlite3
 import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,13 +24,28 @@ Outage = Callable[[], AbstractContextManager[object]]
 
 @dataclass(frozen=True)
 class Disk:
-    """A small disk that processes started `within` find, and that others reach by `folder`."""
+    """A small disk in `folder` that only processes started `within` find; `seen` is that folder from here.
+
+    SQLite follows links, so it opens nothing by `seen`: whoever asks the ledger does so within, or asks a copy.
+    """
 
     within: Sequence[str]
     folder: Path
-    """As it is seen by the processes."""
     seen: Path
-    """As it is seen from here."""
+
+    def url(self) -> str:
+        return f"sqlite:///{self.folder}/ledger.db"
+
+    def copied(self) -> str:
+        """The URL of a copy of the ledger, as it is now."""
+        copy = self.folder.with_name("copy.db")
+        copy.unlink(missing_ok=True)
+        code = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=20).execute('VACUUM INTO ?', [sys.argv[2]])"
+        ledger = str(self.folder / "ledger.db")
+        subprocess.run(
+            [*self.within, sys.executable, "-c", code, ledger, str(copy)], check=True, capture_output=True, timeout=60
+        )
+        return f"sqlite:///{copy}"
 
 
 @contextmanager
@@ -62,18 +77,26 @@ def full(disk: Disk) -> Outage:
     return outage
 
 
-def locked_file(file: Path) -> Outage:
+STRANGER = """
+import sqlite3, sys
+ledger = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)
+ledger.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def locked_file(disk: Disk) -> Outage:
     """Another program has SQLite's file for itself."""
 
     @contextmanager
     def outage() -> Iterator[None]:
-        stranger = sqlite3.connect(file, isolation_level=None, timeout=20)
-        try:
-            with suppress(sqlite3.OperationalError):  # it has no room to lock, or is locked already
-                stranger.execute("BEGIN EXCLUSIVE")
+        command = [*disk.within, sys.executable, "-c", STRANGER, str(disk.folder / "ledger.db")]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as stranger:
+            assert stranger.stdout is not None
+            assert stranger.stdout.readline() == "locked\n"
             yield
-        finally:
-            stranger.close()
+            stranger.kill()
 
     return outage
 

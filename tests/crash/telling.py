@@ -1,12 +1,15 @@
 """What an installation says of itself: whether it is ready, what its commands find, what needs a person."""
 
 import json
-from collections.abc import Mapping
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import requests
 
-from tests.cli.conftest import Terminal
 from tests.crash.installation import Installation
 
 
@@ -23,11 +26,16 @@ WELL = Told(200, faults=frozenset(), codes=frozenset())
 KEEPS_NOTHING = Told(503, faults=frozenset({"database"}), codes=frozenset({"ledger_unavailable"}))
 
 
-def told(running: Installation, environ: Mapping[str, str]) -> Told:
+def told(running: Installation, environ: Mapping[str, str], within: Sequence[str] = ()) -> Told:
+    """Commands are started `within`, as the installation was."""
+
+    def document(command: str) -> Any:
+        words = [*within, sys.executable, "-m", "gateway.cli", command, "--json"]
+        done = subprocess.run(words, env={**os.environ, **environ}, capture_output=True, timeout=200)
+        return json.loads(done.stdout)
+
     ready = requests.get(f"{running.url}/readyz", timeout=30).status_code
-    terminal = Terminal(environ)
-    checks = json.loads(terminal.run("check", "--json", status=None).stdout)["checks"]
-    needs = json.loads(terminal.run("status", "--json", status=None).stdout)["needs_a_person"]
+    checks, needs = document("check")["checks"], document("status")["needs_a_person"]
     faults = {one["name"] for one in checks if not one["ok"]}
     return Told(ready, frozenset(faults - USUAL), frozenset(one["code"] for one in needs) - USUAL)
 

@@ -75,25 +75,26 @@ def test_while_postgresql_is_away_or_a_table_locked_webhooks_get_503_and_nothing
 
 @pytest.mark.timeout(600)
 def test_on_a_full_disk_or_a_locked_file_webhooks_get_503_and_are_delivered_afterwards(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "8m") as disk:
-        theirs, ours = (f"sqlite:///{folder}/ledger.db" for folder in (disk.folder, disk.seen))
-        with installation(tmp_path, theirs, ONE, within=disk.within) as running:
-            environ = settings_of(running, tmp_path, ours)
-            with locked_file(disk.seen / "ledger.db")():
-                assert refused(running)
-                eventually(lambda: requests.get(f"{running.url}/readyz", timeout=30).status_code == 503)
-                assert told(running, environ) == KEEPS_NOTHING
-            taken(running, range(1))
-            with full(disk)():
-                number = 1
-                while post(running, f"{number:05d}").ok:  # what SQLite has reserved takes some
-                    number += 1
-                assert refused(running)
-                eventually(lambda: requests.get(f"{running.url}/readyz", timeout=30).status_code == 503)
-                assert told(running, environ) == KEEPS_NOTHING
-            taken(running, range(number, number + 1))
-            eventually(lambda: told(running, environ) == WELL, what="it says that all is well")
-            assert kept(ours) == (number + 1, number + 1)
+    with (
+        small_disk(tmp_path / "disk", "8m") as disk,
+        installation(tmp_path, disk.url(), ONE, within=disk.within) as running,
+    ):
+        environ = settings_of(running, tmp_path, disk.url())
+        with locked_file(disk)():
+            assert refused(running)
+            eventually(lambda: requests.get(f"{running.url}/readyz", timeout=30).status_code == 503)
+            assert told(running, environ, disk.within) == KEEPS_NOTHING
+        taken(running, range(1))
+        with full(disk)():
+            number = 1
+            while post(running, f"{number:05d}").ok:  # what SQLite has reserved takes some
+                number += 1
+            assert refused(running)
+            eventually(lambda: requests.get(f"{running.url}/readyz", timeout=30).status_code == 503)
+            assert told(running, environ, disk.within) == KEEPS_NOTHING
+        taken(running, range(number, number + 1))
+        eventually(lambda: told(running, environ, disk.within) == WELL, what="it says that all is well")
+        assert kept(disk.copied()) == (number + 1, number + 1)
 
 
 def test_through_a_pooler_webhooks_are_taken_and_delivered(tmp_path: Path, postgres: Postgres) -> None:

@@ -14,9 +14,8 @@ from tests.services import Postgres
 def on_sqlite(folder: Path, size: str, **given: Any) -> Iterator[World]:
     """The ledger has a disk of this size for itself."""
     with small_disk(folder / "disk", size) as disk:
-        outages = {"file locked": locked_file(disk.seen / "ledger.db"), "disk full": full(disk)}
-        url, seen = (f"sqlite:///{place}/ledger.db" for place in (disk.folder, disk.seen))
-        yield World(url, seen_url=seen, within=disk.within, outages=outages, **given)
+        outages = {"file locked": locked_file(disk), "disk full": full(disk)}
+        yield World(disk.url(), look=disk.copied, within=disk.within, outages=outages, **given)
 
 
 @contextmanager
