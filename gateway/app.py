@@ -2,13 +2,13 @@
 
 import atexit
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from gateway.attention import Need, Watched, attention, gathered
+from gateway.attention import Watched, attention, counts, gathered
 from gateway.config import Config, Flags
 from gateway.desk import Desk, desk
 from gateway.intake.drift import DriftWatch
@@ -80,8 +80,8 @@ def create_app(config: Config) -> Flask:
     def trouble() -> str | None:
         return (ready_now.get() or Readiness("it has not answered for some seconds")).trouble
 
-    def needs() -> Sequence[Need]:
-        return attention(gathered(ledger, Watched(config, weak), trouble()))
+    def needs() -> Mapping[tuple[str, ...], int]:
+        return counts(attention(gathered(ledger, Watched(config, weak), trouble())))
 
     app.register_blueprint(
         health(

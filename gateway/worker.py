@@ -43,8 +43,11 @@ from gateway.translation.registry import adapters, beside
 LONGEST_CALL = 2048
 """Bytes, packed or not."""
 
-LISTENS = 5
+LISTENS = 2
 """Seconds that Redis is asked to wait for a call, before it is asked again."""
+
+ANSWERS_WITHIN = LISTENS + 3.0
+"""Seconds without an answer after which Redis is taken to be away; it answers after LISTENS where nobody calls."""
 
 TRIES_AGAIN = 1.0
 """Seconds until Redis is tried again."""
@@ -221,7 +224,7 @@ def work(config: Config) -> None:
         signal.signal(number, lambda *_: delivery_pool.stopping.set())
     tell_ready()
     try:
-        listen(url, delivery_pool)
+        _listen(url, delivery_pool)
     finally:
         delivery_pool.stopping.set()
         tick.stop()
@@ -243,19 +246,19 @@ def _work_on(delivery_pool: drain.DeliveryPool, job: str) -> None:
         _log.error("worker.call_failed", error=type(error).__name__, at=place_of(error))
 
 
-def listen(url: str, delivery_pool: drain.DeliveryPool) -> None:
+def _listen(url: str, delivery_pool: drain.DeliveryPool) -> None:
     """Takes calls from Redis while it is there; where it is not, the tick alone has things done."""
     away = False
     with suppress(StopRequested):  # RQ's handler of signals stays when its worker has ended, and raises anywhere
         while not delivery_pool.stopping.is_set():
             fault: Exception | None
             try:
-                connect(url).ping()
+                connection = connect(url, ANSWERS_WITHIN)
+                connection.ping()
                 if away:
                     _log.info("worker.redis_is_back")
                 away = False
-                # Another connection: one that was used already would give up before Redis ends to listen.
-                fault = _take_calls(connect(url), delivery_pool)
+                fault = _take_calls(connection, delivery_pool)
             except (redis.RedisError, OSError) as error:
                 fault = error
             if fault is not None and not away:

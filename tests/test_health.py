@@ -12,7 +12,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
-from gateway.attention import Code, Need, Severity
 from gateway.ledger import heartbeats
 from gateway.ledger.database import Ledger
 from gateway.ledger.heartbeats import Condition, Identity
@@ -29,10 +28,7 @@ from tests.crash.installation import Provider, Setup, installation, payments
 from tests.making import complained, payment, record_facts, rows
 from tests.waiting import eventually
 
-NEEDS = [
-    Need(Code.FAILED, Severity.WARNING, name, "some failed", "", "", "", "", None, count)
-    for name, count in (("main", 2), ("other", 3))
-]
+NEEDS = {("warning", "failed"): 5}
 
 
 def client(ledger: Ledger, folder: Path, *, redis: RedisTrouble | None = None, token: str | None = None) -> FlaskClient:

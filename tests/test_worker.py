@@ -21,7 +21,7 @@ from gateway.ledger.schema import GENERATION
 from gateway.replay import bulk
 from gateway.runtime import wakeups
 from gateway.runtime.wakeups import DRAIN, QUEUES, WORK
-from gateway.worker import LONGEST_CALL, Persistent, _take_calls, call_of, listen
+from gateway.worker import ANSWERS_WITHIN, LISTENS, LONGEST_CALL, Persistent, _take_calls, call_of
 from tests.waiting import eventually
 
 KNOWN = {"main"}
@@ -116,24 +116,6 @@ def test_a_worker_tells_redis_nothing_and_hears_no_commands(redis_url: str, ledg
     assert (seen, delivery_pool.called) == ([[], []], ["main"])
 
 
-def test_a_worker_that_nobody_calls_stays_with_its_redis(redis_url: str, ledger: Ledger) -> None:
-    delivery_pool = Watched(ledger)
-    drain.install(delivery_pool)
-
-    def look() -> None:
-        with redis.Redis.from_url(redis_url) as connection:
-            eventually(lambda: any(one["cmd"] == "blpop" and int(one["idle"]) > 2 for one in connection.client_list()))
-            Queue(QUEUES[-1], connection=connection, serializer=JSONSerializer).enqueue(DRAIN, "main")
-
-    looking = threading.Thread(target=look)
-    with capture_logs() as logs:
-        looking.start()
-        listen(redis_url, delivery_pool)
-        looking.join()
-    delivery_pool.close()
-    assert ([line["event"] for line in logs if "redis" in line["event"]], delivery_pool.called) == ([], ["main"])
-
-
 def test_calls_of_a_newer_version_are_left_to_its_workers(redis_url: str, ledger: Ledger) -> None:
     newer = Queue(f"drains-{GENERATION + 1}", connection=wakeups.connect(redis_url), serializer=JSONSerializer)
     newer.enqueue("gateway.newer.work", "main")
@@ -158,3 +140,9 @@ def test_what_nobody_takes_up_is_done_here_a_second_later() -> None:
 
     eventually(looked)
     assert (set(rung), done) == ({"main"}, ["main"])
+
+
+def test_a_worker_whom_nobody_calls_keeps_its_redis(redis_url: str) -> None:
+    connection = wakeups.connect(redis_url, ANSWERS_WITHIN)
+    connection.ping()
+    assert connection.blpop(["nobody-calls-here"], LISTENS) is None

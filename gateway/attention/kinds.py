@@ -1,6 +1,6 @@
 """The kinds of what needs a person, the worst first, and the list that is made of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from gateway.attention import deliveries, machines, receipts
@@ -120,6 +120,14 @@ def attention(facts: Facts) -> tuple[Need, ...]:
     """What needs a person, the worst first; empty where nothing does."""
     found = [_need(code, kind, one) for code, kind in KINDS.items() for one in kind.look(facts)]
     return tuple(sorted(found, key=lambda need: list(Severity).index(need.severity)))
+
+
+def counts(needs: Iterable[Need]) -> Mapping[tuple[str, ...], int]:
+    """How many of each severity and code; 0 of those of which there is none."""
+    found = {(kind.severity.value, code.value): 0 for code, kind in KINDS.items()}
+    for one in needs:
+        found[one.severity.value, one.code.value] += one.count
+    return found
 
 
 def _need(code: Code, kind: Kind, found: Found) -> Need:

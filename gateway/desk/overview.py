@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from gateway.attention import Code, Need, Severity, Watched, attention, gathered
 from gateway.desk.access import Role, allowed
 from gateway.desk.parts import now, parts
+from gateway.ledger.facts.dismissals import Kind
 from gateway.ledger.status import Outcome, Status
 from gateway.ledger.views import counters
 from gateway.ledger.views.counters import Measure, Series, Span
@@ -25,6 +26,9 @@ TONES: Mapping[Severity, str] = {Severity.URGENT: "bad", Severity.WARNING: "warn
 
 REPLAYED: Mapping[Code, str] = {Code.FAILED: "events", Code.QUARANTINED: "webhooks"}
 """What the page of replays calls what can be replayed."""
+
+DISMISSED: Mapping[Code, Kind] = {Code.UNKNOWN_PATH: Kind.PATH, Code.INCIDENT: Kind.INCIDENT}
+"""What can be set aside from the overview; a webhook is on its own page."""
 
 RESUMED = frozenset({Code.DESTINATION_PAUSED, Code.DESTINATION_REFUSES, Code.LEDGER_COPIED, Code.PART_PAUSED})
 """Kinds whose page has a button that resumes it."""
@@ -44,6 +48,8 @@ class Line:
     query: Mapping[str, str]
     replayed: str
     resumed: bool
+    dismissed: str
+    """The kind under which it can be set aside, empty where it can't be."""
 
 
 @dataclass(frozen=True)
@@ -116,4 +122,6 @@ def _line(need: Need) -> Line:
     replayed = REPLAYED.get(need.code, "")
     resumed = need.code in RESUMED and path.removeprefix("/destinations/") in config.destinations
     offered = replayed if replayed and need.subject in known[replayed] else ""
-    return Line(need, TONES[need.severity], path, dict(parse_qsl(query)), offered, resumed)
+    return Line(
+        need, TONES[need.severity], path, dict(parse_qsl(query)), offered, resumed, DISMISSED.get(need.code, "")
+    )

@@ -41,6 +41,7 @@ LONGEST_NAME = 15
 
 WEBHOOKS = Counter("gateway_webhooks", "Requests to sources by outcome.", ["source", "outcome"])
 UNAVAILABLE = Counter("gateway_unavailable", "Requests that were answered 503, by cause.", ["source", "cause"])
+UNAVAILABLE_CAUSES = ("ledger", "outside", "fault")
 WEBHOOK_SECONDS = Histogram(
     "gateway_webhook_seconds",
     "From the whole request read to its receipt.",
@@ -65,6 +66,9 @@ class EndpointServices:
 def endpoints(services: EndpointServices) -> Blueprint:
     """The blueprint that answers for every source, and counts what asks for none that there is."""
     blueprint = Blueprint("door", __name__)
+    for name in services.routes:
+        for cause in UNAVAILABLE_CAUSES:
+            UNAVAILABLE.labels(name, cause)  # told as 0 until the first: what grows from nothing is no growth
     blueprint.record_once(_without_redirects)
     blueprint.after_app_request(partial(_count_unknown, services))
     memory_cache = {route.source.destination: MemoryCache() for route in services.routes.values()}

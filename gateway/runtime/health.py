@@ -3,11 +3,10 @@
 import hmac
 import ipaddress
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -27,29 +26,16 @@ from gateway.runtime.recent import Recent
 from gateway.runtime.redis_trouble import WORDS, RedisTrouble
 
 
-class Entry(Protocol):
-    """What /metrics tells of an entry of the list of what needs a person."""
-
-    @property
-    def code(self) -> str: ...
-
-    @property
-    def severity(self) -> str: ...
-
-    @property
-    def count(self) -> int: ...
-
-
 @dataclass(frozen=True)
 class MetricsParts:
     """What /metrics is made of: the folder in which all processes of this machine count, the token of who may ask, the
-    data folder, and what needs a person.
+    data folder, and how many need a person, by severity and code.
     """
 
     folder: Path
     token: str | None
     data: Path
-    needs: Callable[[], Sequence[Entry]]
+    needs: Callable[[], Mapping[tuple[str, ...], int]]
 
 
 def health(
@@ -114,10 +100,7 @@ class _LedgerGauges(Collector):
     def collect(self) -> Iterator[Metric]:
         yield _gauge("gateway_build_info", "The version that answers.", {(version("lumail-gateway"), SCHEMA): 1})
         yield _gauge("gateway_disk_free_bytes", "Free where the data folder lies.", {(): disk_free(self._parts.data)})
-        needs = Counter[tuple[str, ...]]()
-        for one in self._parts.needs():
-            needs[one.severity, one.code] += one.count
-        yield _gauge("gateway_needs_attention", "What needs a person.", needs)
+        yield _gauge("gateway_needs_attention", "What needs a person.", self._parts.needs())
         try:
             found = self._of_ledger()
         except LedgerUnavailableError:  # what does not come from it is told all the same

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, ScalarSelect, bindparam, select, text
 from sqlalchemy import func as sql
 
 from gateway.events import Lane
@@ -11,17 +12,19 @@ from gateway.ledger.schema import Instant, destinations, events, lines, status_i
 from gateway.ledger.status import Status
 from gateway.ledger.views import counters, troubles
 
-_HEADS = select(sql.min(lines.c.due_at)).where(
-    lines.c.destination == bindparam("destination_name"),
-    lines.c.lane == bindparam("of_lane"),
-    lines.c.due_at <= bindparam("until", type_=Instant),
-)
-_BULK = select(sql.min(events.c.due_at)).where(
-    events.c.destination == bindparam("destination_name"),
-    status_is(Status.WAITING),
-    text("events.lane = 3"),
-    events.c.due_at <= bindparam("until", type_=Instant),
-)
+
+def _oldest(lane: Lane) -> ScalarSelect[Any]:
+    """When the oldest due event of a destination's lane was due."""
+    until = bindparam("until", type_=Instant)
+    if lane is Lane.BULK:
+        bulk = select(sql.min(events.c.due_at)).where(status_is(Status.WAITING), _BULK, events.c.due_at <= until)
+        return bulk.where(events.c.destination == bindparam("destination_name")).scalar_subquery()
+    heads = select(sql.min(lines.c.due_at)).where(lines.c.lane == int(lane), lines.c.due_at <= until)
+    return heads.where(lines.c.destination == bindparam("destination_name")).scalar_subquery()
+
+
+_BULK = text("events.lane = 3")
+_OLDEST: Any = select(*(_oldest(lane) for lane in Lane))
 
 
 def events_by_state(connection: Connection) -> Mapping[tuple[str, str, Lane], int]:
@@ -41,15 +44,14 @@ def oldest_due(connection: Connection, now: datetime) -> Mapping[tuple[str, Lane
 
     Through the heads of lines and the index of the bulk lane, so that a long backlog costs nothing.
     """
-    found = {}
-    for name in connection.execute(select(destinations.c.name)).scalars().all():
-        for lane in Lane:
-            query = _BULK if lane is Lane.BULK else _HEADS
-            known = {"destination_name": name, "until": now}
-            due_at = connection.execute(query, known if lane is Lane.BULK else {**known, "of_lane": int(lane)}).scalar()
-            if due_at is not None:
-                found[name, lane] = (now - due_at).total_seconds()
-    return found
+    names = connection.execute(select(destinations.c.name)).scalars().all()
+    oldest = {name: connection.execute(_OLDEST, {"destination_name": name, "until": now}).one() for name in names}
+    return {
+        (name, lane): (now - due_at).total_seconds()
+        for name, of in oldest.items()
+        for lane, due_at in zip(Lane, of, strict=True)
+        if due_at is not None
+    }
 
 
 def paused(connection: Connection, now: datetime) -> Mapping[str, bool]:

@@ -98,8 +98,7 @@ def oldest_of(connection: Connection, names: Iterable[str], status: Status) -> d
     """When the oldest event of this status was made, by destination."""
     found = {}
     for name in names:
-        known = {"destination_name": name, "of_status": status.value}
-        made = [connection.execute(_OLDEST, {**known, "of_lane": int(lane)}).scalar_one() for lane in Lane]
+        made = connection.execute(_OLDEST, {"destination_name": name, "of_status": status.value}).one()
         at = min((one for one in made if one is not None), default=None)
         if at is not None:
             found[name] = at
@@ -130,10 +129,17 @@ def lumail_clocks(connection: Connection) -> dict[str, timedelta]:
     return {name: timedelta(milliseconds=offset) for name, offset in connection.execute(query)}
 
 
-_OLDEST: Any = select(sql.min(events.c.created_at, type_=Instant)).where(
-    events.c.destination == bindparam("destination_name"),
-    events.c.status == bindparam("of_status"),
-    events.c.lane == bindparam("of_lane"),
+_OLDEST: Any = select(
+    *(
+        select(sql.min(events.c.created_at, type_=Instant))
+        .where(
+            events.c.destination == bindparam("destination_name"),
+            events.c.status == bindparam("of_status"),
+            events.c.lane == int(lane),
+        )
+        .scalar_subquery()
+        for lane in Lane
+    )
 )
 _QUARANTINED: Any = (
     select(webhooks.c.received_at)
