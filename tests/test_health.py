@@ -28,7 +28,7 @@ from tests.crash.installation import Provider, Setup, installation, payments
 from tests.making import complained, payment, record_facts, rows
 from tests.waiting import eventually
 
-NEEDS = {("warning", "failed"): 5}
+NEEDS: dict[tuple[str, ...], int] = {("warning", "failed"): 5}
 
 
 def client(ledger: Ledger, folder: Path, *, redis: RedisTrouble | None = None, token: str | None = None) -> FlaskClient:

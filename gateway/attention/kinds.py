@@ -124,7 +124,7 @@ def attention(facts: Facts) -> tuple[Need, ...]:
 
 def counts(needs: Iterable[Need]) -> Mapping[tuple[str, ...], int]:
     """How many of each severity and code; 0 of those of which there is none."""
-    found = {(kind.severity.value, code.value): 0 for code, kind in KINDS.items()}
+    found: dict[tuple[str, ...], int] = {(kind.severity.value, code.value): 0 for code, kind in KINDS.items()}
     for one in needs:
         found[one.severity.value, one.code.value] += one.count
     return found
