@@ -196,7 +196,7 @@ def copy_requested(facts: Facts) -> Iterator[Found]:
         yield Found(
             one.id,
             f"{one.reference or one.id}: somebody wants a copy of what is held on them",
-            f"Watched by {one.source}" if one.source else "",
+            f"Asked by {one.source}" if one.source else "",
             one.made_at,
             command=f"lumail-gateway export {one.id} --out copy.json",
         )

@@ -21,7 +21,7 @@ from gateway.ledger.views.troubles import OpenPause, Refused
 
 @dataclass(frozen=True)
 class Watched:
-    """What is watched about: an installation's configuration, and which of its sources' secrets are weak."""
+    """What is watched: an installation's configuration, and which of its sources' secrets are weak."""
 
     config: Config
     weak_secrets: Mapping[str, Sequence[str]] = field(default_factory=dict)
