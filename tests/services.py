@@ -45,7 +45,29 @@ class Postgres:
     folder: Path
     mine: str = "test"
     """How the names of the databases begin that this process makes."""
+    start: "Callable[[], subprocess.Popen[bytes]]" = field(default=lambda: _of_another(), repr=False)
+    running: "list[subprocess.Popen[bytes]]" = field(default_factory=list, repr=False)
+    """The one server that runs, or none; always none where it was lent."""
     numbers: Iterator[int] = field(default_factory=count)
+
+    def begin(self) -> None:
+        server = self.start()
+        self.running.append(server)
+        eventually(lambda: _answers(self, server), what="PostgreSQL answers")
+
+    def stop(self) -> None:
+        server = self.running.pop()
+        server.send_signal(signal.SIGQUIT)  # at once, but not without giving its shared memory back
+        server.wait()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """While the block lasts it is down, as after a crash."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.begin()
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
@@ -79,11 +101,13 @@ _LET_GO = """
 _EMPTY = """
     DO $$ DECLARE one record; BEGIN
         FOR one IN SELECT relname, pg_relation_size(oid) AS size FROM pg_class
-            WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'
+            WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+                AND relname NOT IN ('alembic_version', 'marks')
         LOOP
             IF one.size > 500000 THEN EXECUTE format('TRUNCATE %I', one.relname);
             ELSIF one.size > 0 THEN EXECUTE format('DELETE FROM %I', one.relname); END IF;
         END LOOP;
+        DELETE FROM marks WHERE name <> 'oldest schema';
     END $$
 """
 """To delete a few rows is quicker, but leaves the pages of many rows behind."""
@@ -92,7 +116,7 @@ _EMPTY = """
 @contextmanager
 def postgres_server(*, durable: bool = False) -> Iterator[Postgres]:
     """A new cluster. Only a `durable` one waits for the disk, which a test of crashes of the machine would need."""
-    programs = _postgres_programs()
+    programs = postgres_programs()
     # Not pytest's folder: only its owner may enter that, and its path may be too long for a socket.
     folder = Path(tempfile.mkdtemp(prefix="gateway-pg-"))
     owner = _unprivileged()
@@ -106,19 +130,17 @@ def postgres_server(*, durable: bool = False) -> Iterator[Postgres]:
             *("--pgdata", folder / "data", "--username", "postgres", "--auth", "trust"),
             *("--encoding", "UTF8", "--no-locale", "--no-sync", "--no-instructions"),
         )
-        server = _start(owner, folder, programs, durable=durable)
+        postgres = Postgres(folder, start=lambda: _start(owner, folder, programs, durable=durable))
         try:
-            postgres = Postgres(folder)
-            eventually(lambda: _answers(postgres, server), within=30, what="PostgreSQL answers")
+            postgres.begin()
             yield postgres
         finally:
-            server.send_signal(signal.SIGQUIT)  # at once, but not without giving its shared memory back
-            server.wait()
+            postgres.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _postgres_programs() -> Path:
+def postgres_programs() -> Path:
     on_path = shutil.which("initdb")
     installed = sorted(
         Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[4]), reverse=True
@@ -179,6 +201,10 @@ def _start(
             stdout=log,
             stderr=log,
         )
+
+
+def _of_another() -> "subprocess.Popen[bytes]":
+    raise AssertionError("this server was lent: who needs one to stop and start runs one")
 
 
 def _answers(postgres: Postgres, server: "subprocess.Popen[bytes]") -> bool:
