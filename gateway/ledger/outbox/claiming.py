@@ -26,8 +26,10 @@ from gateway.ledger.scheduling.attempt import (
     ReadBack,
     Request,
 )
-from gateway.ledger.scheduling.budget import WINDOW, Places, Taken
+from gateway.ledger.scheduling.budget import Places
 from gateway.ledger.scheduling.pauses import OpenPause
+from gateway.ledger.scheduling.schedules import Taken
+from gateway.ledger.scheduling.standing import WINDOW
 from gateway.ledger.schema import Instant, attempts, events, status_is
 from gateway.ledger.schema import lines as line_rows
 from gateway.ledger.status import ENDED, Reason, Status
@@ -129,7 +131,7 @@ class Picker:
         self.held_back = False
 
     def pick(self, wanted: int) -> list[Claimed]:
-        if not self._places.free:
+        if not self._places.any:
             return []
         lanes = pauses.paused_names(self._connection, self._destination, "lane")
         picked: list[Request] = []
@@ -173,7 +175,7 @@ class Picker:
     def probes(self, closed: Sequence[OpenPause]) -> list[Claimed]:
         """The one request that may end a pause, where it is due and no other pause stands against it."""
         due = [one for one in closed if one.probe is not None and one.until is not None and one.until <= self._now]
-        if len(due) < len(closed) or not self._places.free:
+        if len(due) < len(closed) or not self._places.any:
             return []
         pause = due[0]
         pauses.take_probe(self._connection, pause, self._now)

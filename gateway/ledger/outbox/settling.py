@@ -25,8 +25,8 @@ from gateway.ledger.scheduling.attempt import (
     Settlement,
     SubscriberAnswer,
 )
-from gateway.ledger.scheduling.budget import WINDOW, Learned
 from gateway.ledger.scheduling.pauses import Pause
+from gateway.ledger.scheduling.standing import WINDOW, Learned
 from gateway.ledger.schema import Instant, attempts, destinations, events
 from gateway.ledger.status import ENDED, PauseKind, Status
 

@@ -27,7 +27,8 @@ from gateway.ledger.facts import incidents
 from gateway.ledger.facts.incidents import Incident
 from gateway.ledger.jobs import privacy_requests
 from gateway.ledger.scheduling import pauses as pauses_of
-from gateway.ledger.scheduling.budget import WINDOW, places_taken
+from gateway.ledger.scheduling.budget import places_taken
+from gateway.ledger.scheduling.standing import WINDOW
 from gateway.ledger.schema import (
     Instant,
     attempts,
