@@ -89,7 +89,8 @@ def main(
             began = time.monotonic()
             traffic.add_bulk(ledger, waiting)
             click.echo(
-                f"{database}, plan {plan}, {window} window ({reset}), {waiting} wait (added in {time.monotonic() - began:.0f} s)"
+                f"{database}, plan {plan}, {window} window, its reset the {reset}, {waiting} wait"
+                f" (added in {time.monotonic() - began:.0f} s)"
             )
             if other:
                 meanwhile.enter_context(traffic.other_client(running.base_url, plan * 0.3))

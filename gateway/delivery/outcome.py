@@ -184,14 +184,16 @@ def _posted(event: Event, settlement: Settlement, answer: Answer, context: Concl
     match judge(answer):
         case Verdict.RECORDED:
             return _recorded(settlement, answer, context)
+        case Verdict.UNCONFIRMED if answer.status is not None and 300 <= answer.status < 400:
+            return _refused_by_destination(_unconfirmed(settlement, context), context)
         case Verdict.UNCONFIRMED:
             return _unconfirmed(settlement, context)
         case Verdict.RATE_LIMITED:  # as for every kind of request
             return _rate_limited(settlement, answer, context)
         case Verdict.UNAUTHORIZED:
             return _unauthorized(settlement, answer, context)
-        case Verdict.PAYMENT_REQUIRED:
-            return _failed_for(settlement, context, Reason.PLAN_LIMIT_REACHED)
+        case Verdict.DESTINATION_REFUSES:
+            return replace(_refused_by_destination(settlement, context), changes=_back(settlement, context.now))
         case Verdict.REFUSED:
             return _refused(event, settlement, answer, context)
         case Verdict.NOT_SENT:
@@ -256,6 +258,13 @@ def _unauthorized(settlement: Settlement, answer: Answer, context: ConcludeConte
     probe = "get" if answer.status == 401 else "post"
     pause = Pause(context.now + FIRST_WAIT, PauseKind.TOKEN_REFUSED, {"status": answer.status}, probe)
     return replace(settlement, changes=_back(settlement, context.now), pause=pause, failed=None)
+
+
+def _refused_by_destination(settlement: Settlement, context: ConcludeContext) -> Settlement:
+    """Each event would be answered so: the plan is used up, or the address is not Lumail's. Only a POST tells."""
+    details = {"status": settlement.http_status}
+    pause = Pause(context.now + FIRST_WAIT, PauseKind.DESTINATION_REFUSES, details, "post")
+    return replace(settlement, pause=pause, failed=None)
 
 
 def _refused(event: Event, settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:

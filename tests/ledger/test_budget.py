@@ -10,7 +10,7 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.scheduling import budget, places
 from gateway.ledger.scheduling.budget import Places
 from gateway.ledger.scheduling.schedules import Taken
-from gateway.ledger.scheduling.standing import Learned
+from gateway.ledger.scheduling.standing import Learned, kept_from
 from gateway.ledger.schema import attempts, destinations
 from tests.making import NOON, rows
 
@@ -56,7 +56,7 @@ def next_place(ledger: Ledger, lane: Lane, now: datetime = NOON, plan: int = 700
 )
 def test_places_are_kept_for_the_more_urgent_unless_the_plan_is_tiny(plan: int, kept: tuple[int, int, int]) -> None:
     lanes = (Lane.URGENT, Lane.REVENUE, Lane.BULK)
-    assert tuple(budget.kept_from(lane, plan) for lane in lanes) == kept
+    assert tuple(kept_from(lane, plan) for lane in lanes) == kept
 
 
 def test_what_was_just_given_out_is_no_longer_free() -> None:

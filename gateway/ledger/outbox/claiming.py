@@ -1,6 +1,6 @@
 """Which requests a drain makes now: the most urgent first, each written down before it is sent."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -180,11 +180,22 @@ class Picker:
         pause = due[0]
         pauses.take_probe(self._connection, pause, self._now)
         if pause.probe == "post":
-            return self._claim([PostEvent(post.event, pause) for post in self._first_to_post()])
+            return self._claim([PostEvent(post.event, pause) for post in self._next_probe()])
         return self._claim([Probe(PROBED, pause)])
 
     def _first_to_post(self) -> list[PostEvent]:
-        """The most urgent event that waits to be posted; a question would tell nothing of what may be posted."""
+        """The most urgent event that waits to be posted."""
+        return next(([posts[0]] for posts in self._to_post()), [])
+
+    def _next_probe(self) -> list[PostEvent]:
+        """The most urgent of those that were not sent yet, else the one that was sent longest ago: what is wrong with
+        one event, or its subscriber, shall not keep a pause going.
+        """
+        posts = [post for found in self._to_post() for post in found]
+        return sorted(posts, key=lambda post: post.event.attempt or "")[:1]
+
+    def _to_post(self) -> Iterator[list[PostEvent]]:
+        """Of each lane some that wait to be posted; a question would tell nothing of what may be posted."""
         lanes = pauses.paused_names(self._connection, self._destination, "lane")
         for lane in Lane:
             if lane.word in lanes:
@@ -192,8 +203,7 @@ class Picker:
             source = self._from_bulk if lane is Lane.BULK else self._from_lines
             posts = [one for one in source(lane, PROBES_AMONG) if isinstance(one, PostEvent)]
             if posts:
-                return posts[:1]
-        return []
+                yield posts
 
     def _left(self, lane: Lane, *, scheduled: bool) -> int:
         if not scheduled:

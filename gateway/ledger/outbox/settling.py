@@ -191,7 +191,8 @@ def _settle_pauses(
     for one in settlements:
         probed = one.claimed.probed
         if probed is not None:
-            succeeded = one.failed is False and (one.pause is None or one.pause.until is None)
+            is_well = one.recorded if probed.ends_by_success_only else one.failed is False
+            succeeded = is_well and (one.pause is None or one.pause.until is None)
             pauses.conclude_probe(connection, probed.id, now, succeeded=succeeded, tries=probed.tries)
         lasts = one.pause is not None and (probed is None or one.pause.probe is None)
         if one.pause is not None and lasts and pauses.begin(connection, destination, one.pause, now):
