@@ -37,6 +37,8 @@ def configured(flags: Flags, environ: Mapping[str, str]) -> Config:
 
 def _terms(adapter: Adapter) -> AdapterTerms:
     def check_secret(options: Mapping[str, Any], secret: str) -> str | None:
+        if secret in adapter.published_secrets:
+            return f"is printed in the documentation of {adapter.title}: anybody could sign with it; copy your own"
         return adapter.scheme(options).check_secret(secret)
 
     def generate(options: Mapping[str, Any]) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from gateway.events import Lane
 from gateway.ledger.scheduling.budget import LONGEST_HELD, places_of
 from gateway.ledger.scheduling.schedules import Schedules, Taken
-from gateway.ledger.scheduling.standing import WINDOW, Learned, Standing, Told, Used
+from gateway.ledger.scheduling.standing import WINDOW, Learned, Standing, Headers, Used
 from gateway.lumail.sandbox.limits import RESETS, Limits
 from tests.making import NOON
 
@@ -65,7 +65,7 @@ class _Simulation:
         self.setup = setup
         self.found = Found()
         self._limits = Limits()
-        self._told, self._schedules = Told(), Schedules()
+        self._told, self._schedules = Headers(), Schedules()
         self._requests: list[_Request] = []
         self._answers: list[tuple[float, int, _Request, Learned, float | None]] = []
         self._rests_until = 0.0

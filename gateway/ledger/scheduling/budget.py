@@ -15,7 +15,7 @@ from sqlalchemy import func as sql
 
 from gateway.events import Lane
 from gateway.ledger.scheduling.schedules import Schedules, Taken
-from gateway.ledger.scheduling.standing import WINDOW, Learned, Standing, Told, Used, kept_from
+from gateway.ledger.scheduling.standing import WINDOW, Learned, Standing, Headers, Used, kept_from
 from gateway.ledger.schema import attempts, destinations
 
 LONGEST_REQUEST = timedelta(seconds=20)
@@ -84,13 +84,13 @@ def advance(connection: Connection, destination: str, now: datetime, limit: int,
 
 def learn(connection: Connection, destination: str, learned: Learned, now: datetime) -> None:
     """Believe Lumail's headers: they can lower what is free, never raise it above the plan."""
-    told = _told(connection.execute(_STATE, {"destination_name": destination}).one()).and_then(learned, now)
+    told = _headers(connection.execute(_STATE, {"destination_name": destination}).one()).and_then(learned, now)
     values = {
         "limit_learned": told.limit,
         "remaining_learned": told.remaining,
         "reset_learned": told.reset,
         "learned_at": told.at,
-        "asked_in_vain": told.asked,
+        "asked_in_vain": told.in_vain,
     }
     connection.execute(update(destinations).where(destinations.c.name == destination).values(**values))
 
@@ -139,20 +139,20 @@ _USED = select(
 
 def _state(connection: Connection, destination: str, plan: int, now: datetime) -> tuple[Standing, Schedules]:
     row = connection.execute(_STATE, {"destination_name": destination}).one()
-    told = _told(row)
+    told = _headers(row)
     seen = told.at if told.at is not None and told.believable(now) else now
     asked = {"destination_name": destination, "now": now, "seen": seen, "since": min(seen, now)}
     used = connection.execute(_USED, asked).one()
     return Standing(plan, told, Used(**used._mapping), now), _schedules(row)
 
 
-def _told(row: Any) -> Told:
-    return Told(
+def _headers(row: Any) -> Headers:
+    return Headers(
         limit=row.limit_learned,
         remaining=row.remaining_learned,
         reset=row.reset_learned,
         at=row.learned_at,
-        asked=row.asked_in_vain,
+        in_vain=row.asked_in_vain,
     )
 
 

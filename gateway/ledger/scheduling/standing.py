@@ -52,16 +52,16 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the newest answers told; `remaining` was told at `at`. `asked`: requests in vain since nothing was left."""
+class Headers:
+    """What the newest answers told; `remaining` was told at `at`. `in_vain`: requests in vain since nothing was left."""
 
     limit: int | None = None
     remaining: int | None = None
     reset: datetime | None = None
     at: datetime | None = None
-    asked: int = 0
+    in_vain: int = 0
 
-    def and_then(self, learned: Learned, now: datetime) -> "Told":
+    def and_then(self, learned: Learned, now: datetime) -> "Headers":
         """With what another answer told."""
         limit = learned.limit if learned.limit else self.limit
         if learned.remaining is None:
@@ -72,8 +72,8 @@ class Told:
         asked = 0
         if learned.remaining <= 0:
             was_asked = self.remaining == 0 and self.at is not None and now - self.at >= BINDS
-            asked = self.asked + 1 if was_asked else self.asked
-        return Told(limit, max(0, learned.remaining), reset, now, asked)
+            asked = self.in_vain + 1 if was_asked else self.in_vain
+        return Headers(limit, max(0, learned.remaining), reset, now, asked)
 
     def believable(self, now: datetime) -> bool:
         """False also where the clock was set back since."""
@@ -102,13 +102,13 @@ class Standing:
     """Both together, at one moment."""
 
     plan: int
-    told: Told
+    headers: Headers
     used: Used
     now: datetime
 
     @property
     def limit(self) -> int:
-        return self.plan if self.told.limit is None else min(self.plan, self.told.limit)
+        return self.plan if self.headers.limit is None else min(self.plan, self.headers.limit)
 
     @property
     def free(self) -> int:
@@ -145,16 +145,16 @@ class Standing:
     @property
     def _reset(self) -> datetime | None:
         """When what Lumail counted is over, as far as it told so and that is ahead."""
-        reset = self.told.reset
-        return reset if reset is not None and self.told.believable(self.now) and reset > self.now else None
+        reset = self.headers.reset
+        return reset if reset is not None and self.headers.believable(self.now) and reset > self.now else None
 
     @property
     def _unused(self) -> int:
         """Places of the last minute that neither we nor the organization's other clients have used."""
         unused = self.limit - self.used.ours
-        if self.told.limit is None:
+        if self.headers.limit is None:
             return unused
-        return min(unused, self.told.limit - self.used.ours - self._others)
+        return min(unused, self.headers.limit - self.used.ours - self._others)
 
     @property
     def _others(self) -> int:
@@ -164,18 +164,18 @@ class Standing:
         In a sliding window places come free one by one, and what Lumail says of the next is soon over: were it then
         taken for silence, all places that we do not use ourselves would be tried, and most be refused.
         """
-        if (self._reset is not None and not self._are_few) or self.told.at is None:
+        if (self._reset is not None and not self._are_few) or self.headers.at is None:
             return self._told_others
-        age: float = (self.now - self.told.at) / WINDOW
+        age: float = (self.now - self.headers.at) / WINDOW
         return math.ceil(self._told_others * (1 - age))
 
     @property
     def _told_others(self) -> int:
         """What Lumail counted besides ours when it told."""
-        told = self.told
-        if told.limit is None or told.remaining is None or not told.believable(self.now):
+        headers = self.headers
+        if headers.limit is None or headers.remaining is None or not headers.believable(self.now):
             return 0
-        return max(0, told.limit - told.remaining - self.used.then)
+        return max(0, headers.limit - headers.remaining - self.used.then)
 
     @property
     def _left(self) -> int | None:
@@ -183,12 +183,12 @@ class Standing:
 
         Alone, what came free of ours since is left too: whatever window it is, Lumail counts no more than we do.
         """
-        told = self.told
-        if told.remaining is None or told.at is None or not told.believable(self.now):
+        headers = self.headers
+        if headers.remaining is None or headers.at is None or not headers.believable(self.now):
             return None
-        left = max(0, told.remaining - self.used.unseen + (self.used.ended if self._are_few else 0))
+        left = max(0, headers.remaining - self.used.unseen + (self.used.ended if self._are_few else 0))
         stands_still = left <= kept_from(Lane.BULK, self.limit) + self.margin
-        return left if self.now < told.at + BINDS or stands_still else None
+        return left if self.now < headers.at + BINDS or stands_still else None
 
     @property
     def _are_few(self) -> bool:
@@ -197,19 +197,19 @@ class Standing:
     @property
     def _asks_at(self) -> datetime | None:
         """When a request may ask whether something is free again; None where nothing stands still."""
-        if self._left is None or self.told.at is None:
+        if self._left is None or self.headers.at is None:
             return None
-        since = max(self.told.at, self.used.newest or self.told.at)
-        asked = self.told.asked
+        since = max(self.headers.at, self.used.newest or self.headers.at)
+        in_vain = self.headers.in_vain
         # What came free is ours, as far as it is more than others take meanwhile; else they have the rest by now.
-        soon = not asked and self.used.ended >= self.margin
-        at = since + (BINDS if soon else ASKS_AGAIN * 2 ** min(max(0, asked - 1), 10))
-        return at if self.told.reset is None else min(at, max(self.told.reset, since + ASKS_AT_RESET))
+        soon = not in_vain and self.used.ended >= self.margin
+        at = since + (BINDS if soon else ASKS_AGAIN * 2 ** min(max(0, in_vain - 1), 10))
+        return at if self.headers.reset is None else min(at, max(self.headers.reset, since + ASKS_AT_RESET))
 
     @property
     def _is_worth_asking(self) -> bool:
         """Where Lumail's window has ended, others may have used nothing of the new one."""
-        is_over = self.told.reset is not None and self.now >= self.told.reset
+        is_over = self.headers.reset is not None and self.now >= self.headers.reset
         return (self.limit - self.used.ours if is_over else self._unused) > 0
 
 
