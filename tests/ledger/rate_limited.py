@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from gateway.events import Lane
 from gateway.ledger.scheduling.budget import LONGEST_HELD, places_of
 from gateway.ledger.scheduling.schedules import Schedules, Taken
-from gateway.ledger.scheduling.standing import WINDOW, Learned, Standing, Headers, Used
+from gateway.ledger.scheduling.standing import WINDOW, Headers, Learned, Standing, Used
 from gateway.lumail.sandbox.limits import RESETS, Limits
 from tests.making import NOON
 

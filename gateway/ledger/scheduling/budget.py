@@ -15,7 +15,7 @@ from sqlalchemy import func as sql
 
 from gateway.events import Lane
 from gateway.ledger.scheduling.schedules import Schedules, Taken
-from gateway.ledger.scheduling.standing import WINDOW, Learned, Standing, Headers, Used, kept_from
+from gateway.ledger.scheduling.standing import WINDOW, Headers, Learned, Standing, Used, kept_from
 from gateway.ledger.schema import attempts, destinations
 
 LONGEST_REQUEST = timedelta(seconds=20)

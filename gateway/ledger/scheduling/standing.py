@@ -53,7 +53,7 @@ class Learned:
 
 @dataclass(frozen=True)
 class Headers:
-    """What the newest answers told; `remaining` was told at `at`. `in_vain`: requests in vain since nothing was left."""
+    """What the newest answers told; `remaining` was told at `at`. `in_vain`: how often it was asked so."""
 
     limit: int | None = None
     remaining: int | None = None
