@@ -11,6 +11,7 @@ import click
 
 from benchmarks.stage import KINDS, Stage, stage
 from gateway.ledger.database import Ledger
+from gateway.lumail.sandbox.limits import RESETS, WINDOWS
 from tests.crash.installation import installation
 from tests.load import traffic
 
@@ -59,24 +60,37 @@ def lines(told: Mapping[str, Any]) -> list[str]:
 @click.option("--minutes", default=6.0, show_default=True, help="How long; the first is not judged.")
 @click.option("--mixed", is_flag=True, help="Payments and complaints come in too, more than the plan leaves.")
 @click.option("--other", is_flag=True, help="Another client of the organization uses 30 % of the plan.")
-@click.option("--window", type=click.Choice(["fixed", "sliding"]), default="sliding", show_default=True)
+@click.option("--window", type=click.Choice(list(WINDOWS)), default="sliding", show_default=True)
+@click.option("--reset", type=click.Choice(list(RESETS)), default="end", show_default=True)
 @click.option("--database", type=click.Choice(KINDS), default="sqlite", show_default=True)
 @click.option("--waiting", default=100_000, show_default=True, help="Bulk events that wait.")
 @click.option("--urgent", default=0, help="Measure the delay of so many complaints and payments instead.")
 def main(
-    plan: int, minutes: float, mixed: bool, other: bool, window: str, database: str, waiting: int, urgent: int
+    plan: int,
+    minutes: float,
+    mixed: bool,
+    other: bool,
+    window: str,
+    reset: str,
+    database: str,
+    waiting: int,
+    urgent: int,
 ) -> None:
     """Deliver a backlog within a plan and judge Lumail's log of requests."""
     with stage() as on:
         url = on.database(database)
         folder = Path(on.new_folder("plan"))
-        with installation(folder, url, traffic.setup(plan, window=window)) as running, ExitStack() as meanwhile:
+        with (
+            installation(folder, url, traffic.setup(plan, window=window, reset=reset)) as running,
+            ExitStack() as meanwhile,
+        ):
             ledger = Ledger(url)
             meanwhile.callback(ledger.close)
             began = time.monotonic()
             traffic.add_bulk(ledger, waiting)
             click.echo(
-                f"{database}, plan {plan}, {window} window, {waiting} wait (added in {time.monotonic() - began:.0f} s)"
+                f"{database}, plan {plan}, {window} window, its reset the {reset}, {waiting} wait"
+                f" (added in {time.monotonic() - began:.0f} s)"
             )
             if other:
                 meanwhile.enter_context(traffic.other_client(running.base_url, plan * 0.3))

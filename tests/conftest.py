@@ -19,6 +19,7 @@ SQLITE = "sqlite:///"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--histories", type=int, default=300, help="how many histories of money tests/money generates")
     parser.addoption("--histories-seed", default="1", help="another seed makes other histories")
+    parser.addoption("--limiters", type=int, default=1, help="how many other clients the budget meets per limiter")
 
 
 @pytest.fixture(scope="session")

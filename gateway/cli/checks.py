@@ -26,7 +26,8 @@ from gateway.ledger.facts import pinned_accounts
 from gateway.ledger.migration import require_current
 from gateway.ledger.recording.rehearsal import rehearse
 from gateway.ledger.scheduling import places
-from gateway.lumail.client import Lumail, LumailResponseError, Timeouts
+from gateway.lumail.answer import Answer, is_lumails
+from gateway.lumail.client import Lumail, Timeouts
 from gateway.runtime import private_redis
 from gateway.runtime.wakeups import connect, refuse_cluster
 from gateway.startup import weak_secrets
@@ -192,18 +193,36 @@ def _lumail(config: Config, destination: Destination) -> str:
     _, wrong = asked
     if wrong is not None:
         raise LumailError(f"{destination.base_url}: {wrong}")
-    return f"{destination.base_url} takes the API token"
+    return f"{destination.base_url} takes the API token, and answers as Lumail does"
 
 
 def _ask(destination: Destination) -> tuple[int | None, str | None]:
     """The status of Lumail's answer and what is wrong with it, None where nothing is."""
     lumail = Lumail(destination.base_url, destination.api_token, timeouts=Timeouts(send=5, total=10))
     try:
-        found = lumail.subscriber(ASKED_FOR)
-    except LumailResponseError as error:
-        return error.status, _REFUSALS.get(error.status or 0, str(error))
+        answer = lumail.ask_for_subscriber(ASKED_FOR)
     except LumailError as error:
         return None, str(error)
     finally:
         lumail.close()
-    return 404 if found is None else 200, None
+    return answer.status, _wrong(answer)
+
+
+def _wrong(answer: Answer) -> str | None:
+    """What an answer tells to be wrong: with the address, the token, or what stands between; None where it is Lumail's.
+
+    Rate headers are in each answer of Lumail's, and its bodies are JSON of a known form.
+    """
+    status = answer.status or 0
+    if 300 <= status < 400:
+        return f"it answered {status}, which leads elsewhere: base_url is not where Lumail's API is"
+    if not is_lumails(answer):
+        form = "an answer that is not of Lumail's form"
+        if status in _REFUSALS:
+            return f"{_REFUSALS[status]}; it is {form}, so a proxy may have said so"
+        if status == 404:
+            return f"it answered 404 with {form}: the path in base_url is wrong (https://lumail.io/api/v1)"
+        return f"it answered {status} with {form}: a proxy or another server stands at this address"
+    if status in (200, 404):
+        return None
+    return _REFUSALS.get(status, f"it answered {status}")

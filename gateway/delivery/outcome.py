@@ -27,8 +27,8 @@ from gateway.ledger.scheduling.attempt import (
     Settlement,
     SubscriberAnswer,
 )
-from gateway.ledger.scheduling.budget import Learned
 from gateway.ledger.scheduling.pauses import FIRST_WAIT, Pause
+from gateway.ledger.scheduling.standing import Learned
 from gateway.ledger.status import PauseKind, Reason, Status
 from gateway.lumail.answer import Answer, Verdict, judge
 from gateway.lumail.client import read_events_page
@@ -53,6 +53,9 @@ READ_ON_TRIAL = timedelta(minutes=1)
 
 UNCONFIRMED_ENDS = timedelta(hours=24)
 """How long Lumail is read back before a person is asked."""
+
+LONGEST_RESET_SECONDS = 86_400
+"""More is a time, and not the seconds until it."""
 
 CLOCKS_AGREE = timedelta(seconds=5)
 """Differences between two looks at Lumail's clock, of whole seconds and after some latency, that mean nothing."""
@@ -114,10 +117,9 @@ def conclude_all(answered: Sequence[tuple[Claimed, Answer]], context: ConcludeCo
 
 def _told(claimed: Claimed, answer: Answer, context: ConcludeContext) -> Settlement:
     limits = answer.rate_limit
-    reset = None
-    if limits.reset is not None and answer.date is not None:
-        reset = context.now + timedelta(seconds=limits.reset - answer.date.timestamp())
-    learned = Learned(limits.limit, limits.remaining, reset) if limits.limit is not None else None
+    learned = None
+    if limits.limit is not None:
+        learned = Learned(limits.limit, limits.remaining, _reset(answer, context.now))
     return Settlement(
         claimed=claimed,
         outcome=_OUTCOMES[claimed.kind](answer),
@@ -129,6 +131,15 @@ def _told(claimed: Claimed, answer: Answer, context: ConcludeContext) -> Settlem
         learned=learned,
         clock_offset_ms=_clock_offset(answer, context.now),
     )
+
+
+def _reset(answer: Answer, now: datetime) -> datetime | None:
+    """When Lumail's count is over, in the ledger's clock. Lumail names a time; a small number can only be seconds."""
+    told = answer.rate_limit.reset
+    if told is None or (told > LONGEST_RESET_SECONDS and answer.date is None):
+        return None
+    left = told if told <= LONGEST_RESET_SECONDS or answer.date is None else told - answer.date.timestamp()
+    return now + timedelta(seconds=left) if abs(left) < LONGEST_RESET_SECONDS else None
 
 
 def _failed(answer: Answer) -> bool | None:
@@ -173,14 +184,16 @@ def _posted(event: Event, settlement: Settlement, answer: Answer, context: Concl
     match judge(answer):
         case Verdict.RECORDED:
             return _recorded(settlement, answer, context)
+        case Verdict.UNCONFIRMED if answer.status is not None and 300 <= answer.status < 400:
+            return _refused_by_destination(_unconfirmed(settlement, context), context)
         case Verdict.UNCONFIRMED:
             return _unconfirmed(settlement, context)
         case Verdict.RATE_LIMITED:  # as for every kind of request
             return _rate_limited(settlement, answer, context)
         case Verdict.UNAUTHORIZED:
             return _unauthorized(settlement, answer, context)
-        case Verdict.PAYMENT_REQUIRED:
-            return _failed_for(settlement, context, Reason.PLAN_LIMIT_REACHED)
+        case Verdict.DESTINATION_REFUSES:
+            return replace(_refused_by_destination(settlement, context), changes=_back(settlement, context.now))
         case Verdict.REFUSED:
             return _refused(event, settlement, answer, context)
         case Verdict.NOT_SENT:
@@ -245,6 +258,13 @@ def _unauthorized(settlement: Settlement, answer: Answer, context: ConcludeConte
     probe = "get" if answer.status == 401 else "post"
     pause = Pause(context.now + FIRST_WAIT, PauseKind.TOKEN_REFUSED, {"status": answer.status}, probe)
     return replace(settlement, changes=_back(settlement, context.now), pause=pause, failed=None)
+
+
+def _refused_by_destination(settlement: Settlement, context: ConcludeContext) -> Settlement:
+    """Each event would be answered so: the plan is used up, or the address is not Lumail's. Only a POST tells."""
+    details = {"status": settlement.http_status}
+    pause = Pause(context.now + FIRST_WAIT, PauseKind.DESTINATION_REFUSES, details, "post")
+    return replace(settlement, pause=pause, failed=None)
 
 
 def _refused(event: Event, settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:

@@ -146,9 +146,12 @@ destinations = Table(
     Column("all_next_at", Instant, comment="the same for all requests: standard and bulk leave room for the others"),
     Column("failures_run", Integer, nullable=False, server_default="0", comment="failures since the last success"),
     Column("limit_learned", Integer, comment="requests a minute by Lumail's own header"),
-    Column("remaining_learned", Integer, comment="what Lumail had left at learned_at, until reset_learned"),
-    Column("reset_learned", Instant),
+    Column("remaining_learned", Integer, comment="what Lumail had left at learned_at"),
+    Column("reset_learned", Instant, comment="when its count is over, as far as it said so credibly"),
     Column("learned_at", Instant),
+    Column(
+        "asked_in_vain", Integer, nullable=False, server_default="0", comment="requests since it first had nothing left"
+    ),
     Column("clock_offset_ms", BigInteger, comment="how far Lumail's clock is ahead of the ledger's"),
     Column("read_lag_ms", BigInteger, comment="the longest time seen until a recorded event could be read back"),
     Column("echo", Boolean, comment="whether Lumail stores extra keys; null: not seen yet"),

@@ -34,7 +34,6 @@ class Reason(StrEnum):
     ANSWER_LOST = "answer_lost"
     LEDGER_RESTORED = "ledger_restored"
     REFUSED = "refused"  # the detail is Lumail's HTTP status
-    PLAN_LIMIT_REACHED = "plan_limit_reached"
     SUBSCRIBER_REFUSED = "subscriber_refused"  # the detail is Lumail's HTTP status
     RETRIES_ENDED = "retries_ended"  # the detail is the days for which it was tried
     OTHER_CURRENCY = "other_currency"
@@ -51,6 +50,7 @@ class PauseKind(StrEnum):
     BY_HAND = "by_hand"
     RATE_LIMITED = "rate_limited"
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - a code, no secret
+    DESTINATION_REFUSES = "destination_refuses"
     REPEATED_FAILURES = "repeated_failures"
     OTHER_ORGANIZATION = "other_organization"
     LEDGER_COPIED = "ledger_copied"
@@ -101,7 +101,6 @@ REASONS: Mapping[Status, frozenset[Reason]] = {
     Status.FAILED: frozenset(
         {
             Reason.REFUSED,
-            Reason.PLAN_LIMIT_REACHED,
             Reason.SUBSCRIBER_REFUSED,
             Reason.RETRIES_ENDED,
             Reason.NOT_IN_LUMAIL,

@@ -26,7 +26,6 @@ REASONS: Mapping[str, str] = {
     Reason.ANSWER_LOST: "answer lost",
     Reason.LEDGER_RESTORED: "the ledger was copied or restored: looked up before it is sent",
     Reason.REFUSED: "Lumail refused it with {detail}",
-    Reason.PLAN_LIMIT_REACHED: "Lumail refused it with 402: a limit of the plan is reached",
     Reason.SUBSCRIBER_REFUSED: "Lumail refused to make the subscriber with {detail}",
     Reason.RETRIES_ENDED: "given up after {detail} days",
     Reason.OTHER_CURRENCY: "another currency than the destination's",
@@ -41,6 +40,7 @@ PAUSES: Mapping[str, str] = {
     PauseKind.BY_HAND: "paused by {who}",
     PauseKind.RATE_LIMITED: "Lumail answered 429: too many requests",
     PauseKind.TOKEN_REFUSED: "Lumail answered {status}: it refuses the API token",
+    PauseKind.DESTINATION_REFUSES: "Lumail answered {status}, which is about the destination and no single event",
     PauseKind.REPEATED_FAILURES: "{run} requests in a row failed or were not answered",
     PauseKind.OTHER_ORGANIZATION: (
         "the API token is another organization's ({named}, not {known}), which recorded {event}"
@@ -92,9 +92,6 @@ MEANINGS: Mapping[tuple[str, str], str] = {
         "Lumail may have it or not, and only a person can tell: compare it with the subscriber's timeline."
     ),
     (Status.FAILED, Reason.REFUSED): "Lumail refused it, and says why below. It leaves only if somebody says so.",
-    (Status.FAILED, Reason.PLAN_LIMIT_REACHED): (
-        "Lumail's plan allows no more. Once it does, it leaves only if somebody says so."
-    ),
     (Status.FAILED, Reason.SUBSCRIBER_REFUSED): (
         "Lumail does not know the subscriber and refused to make one. It leaves only if somebody says so."
     ),

@@ -74,16 +74,17 @@ class Verdict(StrEnum):
     NOT_SENT = "not_sent"
     RATE_LIMITED = "rate_limited"
     UNAUTHORIZED = "unauthorized"
-    PAYMENT_REQUIRED = "payment_required"
+    DESTINATION_REFUSES = "refused_all"
     REFUSED = "refused"
     UNCONFIRMED = "doubtful"
 
 
 _BY_STATUS = {
     401: Verdict.UNAUTHORIZED,
-    402: Verdict.PAYMENT_REQUIRED,
+    402: Verdict.DESTINATION_REFUSES,
     403: Verdict.UNAUTHORIZED,
     408: Verdict.UNCONFIRMED,
+    410: Verdict.DESTINATION_REFUSES,
     429: Verdict.RATE_LIMITED,
 }
 
@@ -91,6 +92,7 @@ _BY_STATUS = {
 def judge(answer: Answer) -> Verdict:
     """The verdict on an answer to `POST /events`; only the status counts, never an error's text.
 
+    A 404 that is not of Lumail's form is another server's: the address is wrong, not the event.
     RECORDED: Lumail gave an id. DOUBTFUL: it may or may not have recorded the event, so read back before sending it
     again. All others: it has surely not recorded it.
     """
@@ -99,9 +101,17 @@ def judge(answer: Answer) -> Verdict:
         return Verdict.UNCONFIRMED if answer.sent else Verdict.NOT_SENT
     if status == 200 and answer.event is not None:
         return Verdict.RECORDED
+    if status == 404 and not is_lumails(answer):
+        return Verdict.DESTINATION_REFUSES
     if 400 <= status < 500:
         return _BY_STATUS.get(status, Verdict.REFUSED)
     return Verdict.UNCONFIRMED
+
+
+def is_lumails(answer: Answer) -> bool:
+    """Whether an answer has the form of Lumail's: a JSON object that names success, a message or an error."""
+    document = read_object(answer.body)
+    return document is not None and not document.keys().isdisjoint(("success", "message", "error"))
 
 
 def read_tracked_event(body: str) -> TrackedEvent | None:

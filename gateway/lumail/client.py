@@ -215,6 +215,13 @@ class Lumail:
             return None
         return _read_subscriber(call, answer, _document(call, answer))
 
+    def ask_for_subscriber(self, subscriber: str) -> Answer:
+        """The answer as it is. Raises LumailConnectionError where there is none."""
+        answer = self._ask("GET", subscriber_path(subscriber))
+        if answer.status is None:
+            raise LumailConnectionError("GET /subscribers/{subscriber}", answer)
+        return answer
+
     def upsert_subscriber(self, details: SubscriberDetails) -> Subscriber:
         """Create the subscriber of this e-mail address, or update it."""
         call = "POST /subscribers"

@@ -42,7 +42,7 @@ def test_where_all_is_right_every_line_says_so(
         "destination main": True,
         "destination other": True,
     }
-    assert checked["destination main"][1] == f"{lumail[1]} takes the API token"
+    assert checked["destination main"][1] == f"{lumail[1]} takes the API token, and answers as Lumail does"
     assert [line.split()[0] for line in standing.lines("check")] == ["ok"] * 8
 
 
@@ -86,6 +86,25 @@ def test_each_fault_is_told_for_itself(live_environ: dict[str, str], lumail: tup
     )
     assert "secret" not in str(checked)
     assert "lum_revoked" not in str(checked)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("redirect", "it answered 302, which leads elsewhere"),
+        ("elsewhere_404", "the path in base_url is wrong"),
+        ("error_502", "it answered 502 with an answer that is not of Lumail's form: a proxy"),
+        ("garbage_200", "it answered 200 with an answer that is not of Lumail's form: a proxy"),
+        ("403", "the API token lacks a permission"),
+        ("error_500_before", "it answered 500"),
+    ],
+)
+def test_what_is_not_lumail_is_told_by_what_it_answers(
+    terminal: Terminal, lumail: tuple[Sandbox, str], fault: str, words: str
+) -> None:
+    lumail[0].fail(fault, call="any")
+    ok, detail = found(Terminal({**terminal.environ, "LUMAIL_URL": lumail[1]}), status=1)["destination main"]
+    assert (ok, words in detail) == (False, True)
 
 
 def test_nobody_at_lumails_address_is_a_fault(terminal: Terminal) -> None:

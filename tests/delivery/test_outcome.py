@@ -66,6 +66,7 @@ def answered(status: int, document: Any = None, **more: Any) -> Answer:
     return Answer(status, sent=True, duration=0.1, body=json.dumps(document or {}), **more)
 
 
+LUMAILS = {"message": "Not found"}
 RECORDED = answered(200, event=TrackedEvent("lum_1"))
 
 
@@ -98,7 +99,7 @@ IN_DOUBT = ("unknown", None, False)
         (RECORDED, (None, None, True, False, None, None)),
         (answered(200), (*IN_DOUBT, False, None, None)),
         (answered(202), (*IN_DOUBT, False, None, None)),
-        (answered(302), (*IN_DOUBT, False, None, None)),
+        (answered(302), (*IN_DOUBT, None, ("post", 5), None)),
         (answered(408), (*IN_DOUBT, True, None, None)),
         (answered(500), (*IN_DOUBT, True, None, None)),
         (answered(503), (*IN_DOUBT, True, None, None)),
@@ -110,11 +111,13 @@ IN_DOUBT = ("unknown", None, False)
         (answered(429, rate_limit=RateLimit(retry_after=1e9)), ("waiting", None, False, None, (None, 3600), None)),
         (answered(401), ("waiting", None, False, None, ("get", 5), None)),
         (answered(403), ("waiting", None, False, None, ("post", 5), None)),
-        (answered(402), ("failed", None, False, False, None, None)),
+        (answered(402), ("waiting", None, False, None, ("post", 5), None)),
+        (answered(410), ("waiting", None, False, None, ("post", 5), None)),
         (answered(409), ("failed", None, False, False, None, None)),
         (answered(422), ("failed", None, False, False, None, None)),
         (answered(400), ("held", None, False, False, None, SubscriberAnswer.MET)),
-        (answered(404), ("held", None, False, False, None, SubscriberAnswer.MET)),
+        (answered(404), ("waiting", None, False, None, ("post", 5), None)),
+        (answered(404, LUMAILS), ("held", None, False, False, None, SubscriberAnswer.MET)),
     ],
 )
 def test_what_an_answer_to_a_post_means(answer: Answer, expected: tuple[Any, ...]) -> None:
@@ -141,7 +144,7 @@ def test_a_doubt_counts_from_when_the_request_must_be_over() -> None:
 def test_a_refused_subscriber_is_asked_for_or_waited_for(
     policy: str, known: bool, status: int, expected: tuple[Any, ...]
 ) -> None:
-    found = gist(conclude(POST, answered(status), view(policy, known=known)))
+    found = gist(conclude(POST, answered(status, LUMAILS), view(policy, known=known)))
     assert (found[0], found[1], found[5]) == expected
 
 

@@ -26,7 +26,7 @@ from gateway.ledger.scheduling.attempt import (
     ReadBack,
     Request,
 )
-from gateway.ledger.status import REASONS, Reason, Status
+from gateway.ledger.status import REASONS, PauseKind, Reason, Status
 from gateway.lumail.answer import Answer
 from tests.cli.tryout import ROOT, Started
 from tests.docs.test_links import each_page
@@ -91,7 +91,6 @@ def test_the_reasons_of_failed_events_are_those_that_deliveries_give() -> None:
     opened = event(EventType.EMAIL_OPENED, reads=1)
     found = [
         concluded(PostEvent(opened), answered(400)),
-        concluded(PostEvent(opened), answered(402)),
         concluded(CreateSubscriber(opened), answered(402)),
         concluded(AskForEvent(opened), answered(404), "fail"),
         concluded(
@@ -124,7 +123,11 @@ def test_every_kind_of_pause_is_explained() -> None:
     table = table_under("| Reason |", section("## A destination is paused"))
     documented = {words_in(cells[1])[0]: words_in(cells[0])[0] for cells in table}
     examples = {"status": 401, "run": 5, "who": "…"}
-    parts = {kind: told.partition(" (")[0].format_map(examples) for kind, told in words.PAUSES.items()}
+    statuses = {PauseKind.DESTINATION_REFUSES: {"status": 402}}
+    parts = {
+        kind: told.partition(" (")[0].format_map({**examples, **statuses.get(PauseKind(kind), {})})
+        for kind, told in words.PAUSES.items()
+    }
     assert {kind: told.partition(" (")[0] for kind, told in documented.items()} == parts
 
 

@@ -8,7 +8,9 @@ from sqlalchemy import update
 from gateway.events import Lane
 from gateway.ledger.database import Ledger
 from gateway.ledger.scheduling import budget, places
-from gateway.ledger.scheduling.budget import Learned, Places
+from gateway.ledger.scheduling.budget import Places
+from gateway.ledger.scheduling.schedules import Taken
+from gateway.ledger.scheduling.standing import Learned, kept_from
 from gateway.ledger.schema import attempts, destinations
 from tests.making import NOON, rows
 
@@ -40,7 +42,7 @@ def learn(ledger: Ledger, learned: Learned, now: datetime = NOON) -> None:
 
 def advance(ledger: Ledger, now: datetime, plan: int = 700, *, urgent: int = 0, revenue: int = 0, low: int = 0) -> None:
     with ledger.write(["main"]) as connection:
-        taken = budget.Taken(urgent + revenue + low, revenue, low)
+        taken = Taken(urgent + revenue + low, revenue, low)
         budget.advance(connection, "main", now, plan, taken)
 
 
@@ -54,7 +56,7 @@ def next_place(ledger: Ledger, lane: Lane, now: datetime = NOON, plan: int = 700
 )
 def test_places_are_kept_for_the_more_urgent_unless_the_plan_is_tiny(plan: int, kept: tuple[int, int, int]) -> None:
     lanes = (Lane.URGENT, Lane.REVENUE, Lane.BULK)
-    assert tuple(budget.kept_from(lane, plan) for lane in lanes) == kept
+    assert tuple(kept_from(lane, plan) for lane in lanes) == kept
 
 
 def test_what_was_just_given_out_is_no_longer_free() -> None:
@@ -107,10 +109,7 @@ def test_headers_lower_what_is_free_and_never_raise_it(ledger: Ledger) -> None:
     taken = take(ledger, 3, NOON + SECOND)
     assert found(ledger, NOON + SECOND).free == 4
     answered(ledger, taken, NOON + 2 * SECOND)
-    assert [found(ledger, NOON + seconds * SECOND).free for seconds in (29, 30)] == [
-        4,
-        50,
-    ]  # half of what others took is old
+    assert [found(ledger, NOON + seconds * SECOND).free for seconds in (29, 59, 60)] == [4, 4, 97]
 
 
 def test_requests_in_flight_are_not_in_what_lumail_says_is_left(ledger: Ledger) -> None:
@@ -128,9 +127,28 @@ def test_a_request_of_the_desk_takes_a_place_until_a_minute_after_its_longest_en
 
 
 @pytest.mark.parametrize("reset", [None, NOON + timedelta(hours=1)])
-def test_a_reset_that_is_missing_or_far_away_lowers_nothing(ledger: Ledger, reset: datetime | None) -> None:
+def test_where_nothing_is_left_one_request_asks_though_no_reset_is_known(
+    ledger: Ledger, reset: datetime | None
+) -> None:
     learn(ledger, Learned(limit=700, remaining=0, reset=reset))
-    assert found(ledger).free == 700
+    seen = [found(ledger, NOON + seconds * SECOND) for seconds in (0, 9, 10)]
+    assert [(one.free, one.asks, one.for_lane(Lane.BULK, 0)) for one in seen] == [(0, False, 0)] * 2 + [(0, True, 1)]
+
+
+def test_while_one_request_asks_no_other_does(ledger: Ledger) -> None:
+    learn(ledger, Learned(limit=700, remaining=0))
+    later = NOON + 10 * SECOND
+    assert [len(take(ledger, 1, later)) for _ in range(2)] == [1, 0]
+
+
+def test_who_asks_in_vain_asks_later_and_later(ledger: Ledger) -> None:
+    at, waits = NOON, []
+    for _ in range(3):
+        learn(ledger, Learned(limit=700, remaining=0), at)
+        asks = next_place(ledger, Lane.URGENT, at)
+        waits.append((asks - at) / SECOND)
+        at = asks
+    assert waits == [10, 10, 20]
 
 
 def test_without_a_place_the_next_one_is_the_first_to_end(ledger: Ledger) -> None:

@@ -15,8 +15,8 @@ from gateway.ledger.outbox.cycle import DrainCycle
 from gateway.ledger.outbox.unknown_subscribers import UnknownSubscriberPolicy
 from gateway.ledger.scheduling import leases
 from gateway.ledger.scheduling.attempt import Claimed, Kind, Settlement
-from gateway.ledger.scheduling.budget import WINDOW
 from gateway.ledger.scheduling.pauses import Pause
+from gateway.ledger.scheduling.standing import WINDOW
 from gateway.ledger.schema import attempts, destinations, events, lines
 from gateway.ledger.status import PauseKind, Reason
 from tests.making import NOON, complained, opened, payment, record_facts, rows

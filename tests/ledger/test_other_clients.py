@@ -7,7 +7,7 @@ from sqlalchemy import insert
 from gateway.events import Lane
 from gateway.ledger.database import Ledger
 from gateway.ledger.scheduling import budget
-from gateway.ledger.scheduling.budget import Learned
+from gateway.ledger.scheduling.standing import WINDOW, Learned
 from gateway.ledger.schema import attempts
 from tests.making import NOON
 
@@ -17,7 +17,7 @@ SECOND = timedelta(seconds=1)
 def ask(ledger: Ledger, number: int, *, remaining: int, ago: float) -> None:
     """We made so many requests, the last of them answered so many seconds before noon with this header."""
     at = NOON - ago * SECOND
-    times = {"taken_at": at, "send_before": at, "ends_by": at, "answered_at": at, "place_until": at + budget.WINDOW}
+    times = {"taken_at": at, "send_before": at, "ends_by": at, "answered_at": at, "place_until": at + WINDOW}
     with ledger.write(["main"]) as connection:
         connection.execute(
             insert(attempts),
@@ -41,8 +41,8 @@ def test_what_others_used_is_not_tried_once_the_header_is_over(ledger: Ledger) -
 
 def test_our_own_places_that_come_free_are_ours_to_use(ledger: Ledger) -> None:
     ask(ledger, 400, remaining=300, ago=50)
-    ask(ledger, 90, remaining=0, ago=5)
-    assert (free(ledger), free(ledger, later=11)) == (17, 456)
+    ask(ledger, 90, remaining=60, ago=5)  # others made 150
+    assert (free(ledger), free(ledger, later=11)) == (72, 499)
 
 
 def test_who_is_alone_has_the_whole_plan(ledger: Ledger) -> None:
@@ -60,7 +60,7 @@ def test_a_plan_below_lumails_limit_leaves_others_what_is_above_it(ledger: Ledge
     assert free(ledger, plan=300) == 200
 
 
-def test_where_others_hold_all_places_the_next_is_free_when_one_of_theirs_is_old(ledger: Ledger) -> None:
+def test_where_others_hold_all_places_one_asks_some_seconds_after_lumails_window_has_ended(ledger: Ledger) -> None:
     ask(ledger, 100, remaining=0, ago=1)
     with ledger.write(["main"]) as connection:
-        assert budget.next_place(connection, "main", 700, NOON, Lane.BULK) == NOON + budget.WINDOW / 590
+        assert budget.next_place(connection, "main", 700, NOON, Lane.BULK) == NOON + 4 * SECOND

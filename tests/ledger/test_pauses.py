@@ -114,13 +114,34 @@ def test_a_probe_whose_answer_is_lost_is_sent_again(ledger: Ledger, drain: Drain
     assert [one.kind for one in drain.claimed(again)] == [Kind.PROBE]
 
 
-def test_the_probe_of_a_missing_permission_is_one_events_post(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+def test_the_probe_of_a_missing_permission_is_one_events_post_that_was_not_tried_yet(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
     paused_by(ledger, drain, soon, "post")
     record_facts(ledger, *(opened(f"o:{who}", who) for who in PEOPLE))
     due = soon + 5 * SECOND
     [probe] = drain.claimed(due)
-    assert (probe.kind, probe.event and probe.event.type) == (Kind.POST, "SUBSCRIBER_PAYMENT")
+    assert (probe.kind, probe.event and probe.event.type) == (Kind.POST, "EMAIL_OPENED")
     assert len(drain.turn(due, settlements=[delivered(probe)]).claimed) > 1
+
+
+def test_each_probe_of_a_refusal_is_another_events_and_only_one_that_is_recorded_ends_it(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
+    record_facts(ledger, *(complained(f"c:{who}", who) for who in PEOPLE[:2]))
+    at, probed = soon, []
+    for one in drain.claimed(at):
+        pause = Pause(at + 5 * SECOND, PauseKind.DESTINATION_REFUSES, {"status": 402}, "post")
+        drain.turn(at, wanted=0, settlements=[back(one, at, pause)])
+    for wait in (5, 5, 10):
+        at += wait * SECOND
+        [probe] = drain.claimed(at)
+        probed.append(probe.event_id)
+        drain.turn(at, wanted=0, settlements=[back(probe, at, failed=False)])
+    assert (probed[0] != probed[1], probed[0] == probed[2]) == (True, True)
+    at += 20 * SECOND
+    [probe] = drain.claimed(at)
+    assert len(drain.turn(at, settlements=[delivered(probe)]).claimed) == 1
 
 
 def test_a_question_about_a_subscriber_is_no_probe_for_what_may_be_posted(

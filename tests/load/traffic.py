@@ -27,13 +27,13 @@ MINUTE = 60.0
 GROUP = 1000
 
 
-def setup(plan: int, *, window: str = "sliding", latency_ms: float = 50, workers: int = 2) -> Setup:
+def setup(plan: int, *, window: str = "sliding", reset: str = "end", latency_ms: float = 50, workers: int = 2) -> Setup:
     """An installation whose destination and whose Lumail agree on the plan."""
     lumail = SandboxSettings(api_tokens=(TOKEN,), requests_per_minute=plan, latency_ms=latency_ms)
     return Setup(
         destinations={"main": {"requests_per_minute": plan}},
         sources={"stripe": {**STRIPE, "settle_seconds": 5}, "sendgrid": SENDGRID},
-        lumail=lumail.changed({"window": window}),
+        lumail=lumail.changed({"window": window, "reset": reset}),
         web=1,
         workers=workers,
     )

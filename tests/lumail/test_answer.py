@@ -25,9 +25,10 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
         (429, Verdict.RATE_LIMITED),
         (401, Verdict.UNAUTHORIZED),
         (403, Verdict.UNAUTHORIZED),
-        (402, Verdict.PAYMENT_REQUIRED),
+        (402, Verdict.DESTINATION_REFUSES),
         (400, Verdict.REFUSED),
-        (404, Verdict.REFUSED),
+        (410, Verdict.DESTINATION_REFUSES),
+        (404, Verdict.DESTINATION_REFUSES),
         (409, Verdict.REFUSED),
         (499, Verdict.REFUSED),
         (408, Verdict.UNCONFIRMED),
@@ -43,6 +44,11 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 )
 def test_the_status_decides_whether_an_event_may_have_been_recorded(status: int | None, verdict: Verdict) -> None:
     assert judge(Answer(status, sent=True, duration=0.1)) is verdict
+
+
+@pytest.mark.parametrize("body", ['{"message": "Not found"}', '{"success": false}', '{"error": "no subscriber"}'])
+def test_a_404_of_lumails_own_form_refuses_the_event_alone(body: str) -> None:
+    assert judge(Answer(404, sent=True, duration=0.1, body=body)) is Verdict.REFUSED
 
 
 def test_only_a_200_with_an_id_is_recorded() -> None:

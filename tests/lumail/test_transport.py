@@ -55,7 +55,7 @@ def test_a_recorded_event_brings_its_id(transport: Transport, sandbox: Sandbox) 
         ("429", Verdict.RATE_LIMITED, 0),
         ("401", Verdict.UNAUTHORIZED, 0),
         ("403", Verdict.UNAUTHORIZED, 0),
-        ("402", Verdict.PAYMENT_REQUIRED, 0),
+        ("402", Verdict.DESTINATION_REFUSES, 0),
         ("400", Verdict.REFUSED, 0),
         ("404", Verdict.REFUSED, 0),
     ],

@@ -1,6 +1,6 @@
 """Which requests a drain makes now: the most urgent first, each written down before it is sent."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,8 +26,10 @@ from gateway.ledger.scheduling.attempt import (
     ReadBack,
     Request,
 )
-from gateway.ledger.scheduling.budget import WINDOW, Places, Taken
+from gateway.ledger.scheduling.budget import Places
 from gateway.ledger.scheduling.pauses import OpenPause
+from gateway.ledger.scheduling.schedules import Taken
+from gateway.ledger.scheduling.standing import WINDOW
 from gateway.ledger.schema import Instant, attempts, events, status_is
 from gateway.ledger.schema import lines as line_rows
 from gateway.ledger.status import ENDED, Reason, Status
@@ -129,7 +131,7 @@ class Picker:
         self.held_back = False
 
     def pick(self, wanted: int) -> list[Claimed]:
-        if not self._places.free:
+        if not self._places.any:
             return []
         lanes = pauses.paused_names(self._connection, self._destination, "lane")
         picked: list[Request] = []
@@ -173,16 +175,27 @@ class Picker:
     def probes(self, closed: Sequence[OpenPause]) -> list[Claimed]:
         """The one request that may end a pause, where it is due and no other pause stands against it."""
         due = [one for one in closed if one.probe is not None and one.until is not None and one.until <= self._now]
-        if len(due) < len(closed) or not self._places.free:
+        if len(due) < len(closed) or not self._places.any:
             return []
         pause = due[0]
         pauses.take_probe(self._connection, pause, self._now)
         if pause.probe == "post":
-            return self._claim([PostEvent(post.event, pause) for post in self._first_to_post()])
+            return self._claim([PostEvent(post.event, pause) for post in self._next_probe()])
         return self._claim([Probe(PROBED, pause)])
 
     def _first_to_post(self) -> list[PostEvent]:
-        """The most urgent event that waits to be posted; a question would tell nothing of what may be posted."""
+        """The most urgent event that waits to be posted."""
+        return next(([posts[0]] for posts in self._to_post()), [])
+
+    def _next_probe(self) -> list[PostEvent]:
+        """The most urgent of those that were not sent yet, else the one that was sent longest ago: what is wrong with
+        one event, or its subscriber, shall not keep a pause going.
+        """
+        posts = [post for found in self._to_post() for post in found]
+        return sorted(posts, key=lambda post: post.event.attempt or "")[:1]
+
+    def _to_post(self) -> Iterator[list[PostEvent]]:
+        """Of each lane some that wait to be posted; a question would tell nothing of what may be posted."""
         lanes = pauses.paused_names(self._connection, self._destination, "lane")
         for lane in Lane:
             if lane.word in lanes:
@@ -190,8 +203,7 @@ class Picker:
             source = self._from_bulk if lane is Lane.BULK else self._from_lines
             posts = [one for one in source(lane, PROBES_AMONG) if isinstance(one, PostEvent)]
             if posts:
-                return posts[:1]
-        return []
+                yield posts
 
     def _left(self, lane: Lane, *, scheduled: bool) -> int:
         if not scheduled:

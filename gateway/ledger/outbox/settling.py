@@ -25,8 +25,8 @@ from gateway.ledger.scheduling.attempt import (
     Settlement,
     SubscriberAnswer,
 )
-from gateway.ledger.scheduling.budget import WINDOW, Learned
 from gateway.ledger.scheduling.pauses import Pause
+from gateway.ledger.scheduling.standing import WINDOW, Learned
 from gateway.ledger.schema import Instant, attempts, destinations, events
 from gateway.ledger.status import ENDED, PauseKind, Status
 
@@ -191,7 +191,8 @@ def _settle_pauses(
     for one in settlements:
         probed = one.claimed.probed
         if probed is not None:
-            succeeded = one.failed is False and (one.pause is None or one.pause.until is None)
+            is_well = one.recorded if probed.ends_by_success_only else one.failed is False
+            succeeded = is_well and (one.pause is None or one.pause.until is None)
             pauses.conclude_probe(connection, probed.id, now, succeeded=succeeded, tries=probed.tries)
         lasts = one.pause is not None and (probed is None or one.pause.probe is None)
         if one.pause is not None and lasts and pauses.begin(connection, destination, one.pause, now):

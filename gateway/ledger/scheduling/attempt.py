@@ -9,8 +9,9 @@ from sqlalchemy import Connection, bindparam, select
 
 from gateway.events import Lane
 from gateway.ledger.event import Event, EventChange
-from gateway.ledger.scheduling.budget import LONGEST_REQUEST, Learned
+from gateway.ledger.scheduling.budget import LONGEST_REQUEST
 from gateway.ledger.scheduling.pauses import OpenPause, Pause
+from gateway.ledger.scheduling.standing import Learned
 from gateway.ledger.schema import attempts
 
 SEND_WITHIN = timedelta(seconds=5)

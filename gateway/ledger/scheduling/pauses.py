@@ -44,6 +44,11 @@ class OpenPause:
     tries: int
 
     @property
+    def ends_by_success_only(self) -> bool:
+        """Whether only an event that is recorded ends it, and not each answer that Lumail is well."""
+        return self.kind == PauseKind.DESTINATION_REFUSES
+
+    @property
     def reason(self) -> str:
         return words.of_pause(self.kind, self.details)
 

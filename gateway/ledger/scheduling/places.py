@@ -7,7 +7,7 @@ from sqlalchemy import Connection, insert, update
 from gateway.ledger.identity import new_id
 from gateway.ledger.scheduling import budget
 from gateway.ledger.scheduling.attempt import ENDS_WITHIN, SEND_WITHIN
-from gateway.ledger.scheduling.budget import WINDOW
+from gateway.ledger.scheduling.standing import WINDOW
 from gateway.ledger.schema import attempts
 
 
@@ -25,7 +25,7 @@ def take(
 
     `event` is on whose account it is made, `sent` what is asked for.
     """
-    if not budget.places(connection, destination, limit, now).free:
+    if not budget.places(connection, destination, limit, now).any:
         return None
     identity = new_id("at")
     connection.execute(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from gateway.events import Lane
-from gateway.ledger.scheduling.budget import LOW_SHARE
+from gateway.ledger.scheduling.schedules import LOW_SHARE
 
 
 def through(

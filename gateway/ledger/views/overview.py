@@ -24,7 +24,9 @@ from gateway.ledger.facts.dismissals import Kind, is_dismissed
 from gateway.ledger.facts.incidents import Incident
 from gateway.ledger.jobs import privacy_requests
 from gateway.ledger.scheduling import pauses as pauses_of
-from gateway.ledger.scheduling.budget import LOW_SHARE, WINDOW, places_taken
+from gateway.ledger.scheduling.budget import places_taken
+from gateway.ledger.scheduling.schedules import LOW_SHARE
+from gateway.ledger.scheduling.standing import WINDOW
 from gateway.ledger.schema import (
     Instant,
     attempts,

@@ -126,6 +126,9 @@ KINDS: Mapping[str, Kind] = {
     "403": Kind(recorded=False, reply=_message(403, "Forbidden")),
     "404": Kind(recorded=False, reply=_message(404, "Not found")),
     "408": Kind(False, _message(408, "Request timeout"), free=True),
+    "409": Kind(recorded=False, reply=_message(409, "Conflict")),
+    "410": Kind(recorded=False, reply=_message(410, "Gone")),
+    "elsewhere_404": Kind(False, Reply(404, "<html><h1>404 Not Found</h1></html>", "text/html")),
     "429": Kind(
         False, Reply(429, '{"message":"Too many requests","docs":"https://lumail.io/docs/api-reference/api-limits"}')
     ),

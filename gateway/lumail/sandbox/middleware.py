@@ -3,6 +3,7 @@
 import hashlib
 import math
 import time
+from dataclasses import replace
 from email.utils import formatdate
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from gateway.lumail.answer import text_or_none
 from gateway.lumail.sandbox.faults import KINDS, Fault
-from gateway.lumail.sandbox.limits import Place
+from gateway.lumail.sandbox.limits import RESETS, Place
 from gateway.lumail.sandbox.settings import SandboxSettings
 from gateway.lumail.sandbox.state import this_sandbox
 from gateway.lumail.sandbox.store import RequestRow
@@ -46,7 +47,7 @@ def admit() -> Response | None:
     if limit is not None:
         place = g.place = sandbox.limits.take(g.organization, g.arrived, limit, sandbox.settings.window)
         if not place.free:
-            return _too_many(place.reset - g.arrived)
+            return _too_many(place.retry_at - g.arrived)
     call = (request.endpoint or "").rpartition(".")[2]
     g.fault = sandbox.faults.strike(call, *_subject(call))
     if g.fault is not None and not g.fault.has_effect:
@@ -102,7 +103,11 @@ def _subject(call: str) -> tuple[str | None, str | None]:
 def _show_limit(response: Response, place: Place, settings: SandboxSettings) -> None:
     response.headers["X-RateLimit-Limit"] = str(settings.requests_per_minute)
     response.headers["X-RateLimit-Remaining"] = str(max(0, place.remaining))
-    response.headers["X-RateLimit-Reset"] = str(math.ceil(place.reset + settings.clock_offset))
+    reset = RESETS[settings.reset](
+        replace(place, reset=place.reset + settings.clock_offset), g.arrived + settings.clock_offset
+    )
+    if reset is not None:
+        response.headers["X-RateLimit-Reset"] = str(math.ceil(reset))
 
 
 def _too_many(seconds: float) -> Response:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from gateway.errors import ConfigError
+from gateway.lumail.sandbox.limits import RESETS, WINDOWS
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class SandboxSettings:
     """`folder` None keeps everything in memory; else it outlives the process, even one that is killed.
 
     `api_tokens` empty: any bearer token is an organization of its own.
-    `requests_per_minute` None: no limit and no rate headers. `window`: Lumail's is not known.
+    `requests_per_minute` None: no limit and no rate headers. `window`: how it counts, `reset`: what it says of when
+    that is over; Lumail's are not known.
     `subscriber_limit`: how many subscribers `POST /subscribers` makes before it answers 402.
     `auto_subscribers`: an event for an unknown e-mail address makes its subscriber, unless the address is of one of
     `unknown_domains`; off, it is answered 400 as Lumail does.
@@ -27,7 +29,8 @@ class SandboxSettings:
     folder: Path | None = None
     api_tokens: tuple[str, ...] = ()
     requests_per_minute: int | None = None
-    window: Literal["fixed", "sliding"] = "fixed"
+    window: str = "fixed"
+    reset: str = "end"
     subscriber_limit: int | None = None
     auto_subscribers: bool = True
     unknown_domains: tuple[str, ...] = ("unknown.example.com",)
@@ -51,7 +54,8 @@ class SandboxSettings:
 
 class _Changes(Schema):
     requests_per_minute = fields.Integer(allow_none=True, strict=True, validate=validate.Range(min=1))
-    window = fields.String(validate=validate.OneOf(["fixed", "sliding"]))
+    window = fields.String(validate=validate.OneOf(list(WINDOWS)))
+    reset = fields.String(validate=validate.OneOf(list(RESETS)))
     subscriber_limit = fields.Integer(allow_none=True, strict=True, validate=validate.Range(min=0))
     auto_subscribers = fields.Boolean()
     echo = fields.Boolean()

@@ -20,7 +20,7 @@ class Sandbox:
         self.settings = settings
         self.store = Store(settings.folder)
         self.faults = Faults()
-        self.limits = Limits(self.store.request_times(time.time() - 60))
+        self.limits = Limits(self.store.request_times(time.time() - 120))
 
     def change(self, **changes: Any) -> None:
         """Change settings while it runs. Raises ConfigError."""

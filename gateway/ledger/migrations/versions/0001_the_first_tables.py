@@ -119,14 +119,21 @@ def upgrade() -> None:
             "failures_run", sa.Integer(), server_default="0", nullable=False, comment="failures since the last success"
         ),
         sa.Column("limit_learned", sa.Integer(), nullable=True, comment="requests a minute by Lumail's own header"),
+        sa.Column("remaining_learned", sa.Integer(), nullable=True, comment="what Lumail had left at learned_at"),
         sa.Column(
-            "remaining_learned",
-            sa.Integer(),
+            "reset_learned",
+            gateway.ledger.schema.Instant(),
             nullable=True,
-            comment="what Lumail had left at learned_at, until reset_learned",
+            comment="when its count is over, as far as it said so credibly",
         ),
-        sa.Column("reset_learned", gateway.ledger.schema.Instant(), nullable=True),
         sa.Column("learned_at", gateway.ledger.schema.Instant(), nullable=True),
+        sa.Column(
+            "asked_in_vain",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="requests since it first had nothing left",
+        ),
         sa.Column(
             "clock_offset_ms", sa.BigInteger(), nullable=True, comment="how far Lumail's clock is ahead of the ledger's"
         ),
