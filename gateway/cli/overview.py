@@ -33,7 +33,7 @@ def status(said: Said, as_json: bool) -> None:
     config = installation(said).config
     plans = {name: one.requests_per_minute for name, one in config.destinations.items()}
     with opened_ledger(config) as ledger, ledger.read() as connection:
-        found = overview(connection, ledger.now(connection), plans, config.sources)
+        found = overview(connection, ledger.now(connection), plans, config.sources, config.mixing)
         bound = _bound(config, connection)
     weak = weak_secrets(config)
     if as_json:
@@ -140,6 +140,8 @@ def _show_needs(found: Overview) -> None:
     if found.heard_only:
         payments = counted(found.heard_only, "payment is", "payments are")
         click.echo(f"  {payments} told only by objects that make none: see payments_from on the provider's page")
+    for pair in found.mixed:
+        click.echo(f"  {pair.text}: lumail-gateway destinations mix {pair.destination}, or other_currencies")
     if counts["incidents"]:
         click.echo(f"  {counted(counts['incidents'], 'fact')} told to Lumail as it is not:")
     for incident in found.incidents:
@@ -180,6 +182,7 @@ def _counts(found: Overview) -> dict[str, Any]:
         "undecided": found.undecided,
         "incidents": found.incident_count,
         "heard_only": found.heard_only,
+        "mixed": len(found.mixed),
         "requests": len(found.requests),
         "quarantined": _total(one.quarantined for one in found.sources),
     }

@@ -22,6 +22,7 @@ URGENCY = (
     "copy",
     "erasure",
     "undecided",
+    "currencies",
     Status.FAILED,
     Outcome.QUARANTINED.value,
     "rejected",
@@ -75,7 +76,7 @@ def page() -> ResponseReturnValue:
     config = parts().config
     plans = {name: one.requests_per_minute for name, one in config.destinations.items()}
     with parts().ledger.read() as connection:
-        found = overview(connection, now(), plans, config.sources)
+        found = overview(connection, now(), plans, config.sources, config.mixing)
         received = counters.series(connection, Measure.RECEIVED, Span.HOUR, now())
     return render_template(
         "desk/overview/page.html",
@@ -139,6 +140,9 @@ def _needs(found: Overview, sources: Sequence[str]) -> Iterator[Need]:
         text = counted(found.undecided, "held event may have reached Lumail", "held events may have reached Lumail")
         query = {"status": Status.HELD, "error": words.REASONS[Reason.ANSWER_LOST]}
         yield Need("bad", "undecided", text, "/events", query, "A person has to look at Lumail and decide.")
+    for one in found.mixed:
+        why = "Lumail adds them up in one number. Its page has a button for that, the configuration other_currencies."
+        yield Need("bad", "currencies", one.text, f"/destinations/{one.destination}", why=why)
     if found.heard_only:
         text = counted(found.heard_only, "payment told only by objects that make none")
         why = "See payments_from on the provider's page: another object may have to be ticked there."

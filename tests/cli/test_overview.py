@@ -71,7 +71,7 @@ def test_a_quiet_installation_is_running_and_needs_nobody(terminal: Terminal) ->
         for name in ("stripe", "sendgrid")
     ]
     assert status["needs_a_person"] == dict.fromkeys(
-        ("held", "failed", "undecided", "incidents", "heard_only", "requests", "quarantined"), 0
+        ("held", "failed", "undecided", "incidents", "heard_only", "mixed", "requests", "quarantined"), 0
     )
     assert terminal.lines("status")[-1] == "Nothing needs a person."
 
@@ -219,6 +219,7 @@ def test_what_lumail_may_have_or_heard_twice_is_named(terminal: Terminal, ledger
         "undecided": 1,
         "incidents": 1,
         "heard_only": 0,
+        "mixed": 0,
         "requests": 0,
         "quarantined": 0,
     }
