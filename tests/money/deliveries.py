@@ -13,13 +13,14 @@ LATEST = 2 * DAY + 20 * 3600
 
 @dataclass(frozen=True)
 class Delivery:
-    """A telling on its way: `identity` is the provider's name for the event, equal in its repetitions."""
+    """A telling on its way: `identity` is the provider's name for the event, equal in its repetitions; `account` as it is told."""
 
     at: int
     told: Told
     identity: str
     source: str
     version: str = ""
+    account: str = ""
 
 
 def under_way(dice: Random, told: Sequence[tuple[Told, str, str]], late: float) -> list[Delivery]:
