@@ -13,7 +13,7 @@ LATEST = 2 * DAY + 20 * 3600
 
 @dataclass(frozen=True)
 class Delivery:
-    """A telling on its way: `identity` is the provider's name for the event, equal in its repetitions; `account` as it is told."""
+    """A telling on its way: `identity` is the provider's name for the event, equal in its repetitions."""
 
     at: int
     told: Told

@@ -7,7 +7,7 @@ from random import Random
 from gateway.config import Source
 from tests.money.deliveries import Delivery, at_once, subscription, under_way
 from tests.money.office import Post, source
-from tests.money.spans import Expected
+from tests.money.spans import Expected, beside
 from tests.money.stripe_life import Life, Sale, write_life
 from tests.money.stripe_truth import CASH_MAKERS, LEARNT_FROM, MODES, Mode, expected
 from tests.money.stripe_words import VERSIONS, event, tell_life
@@ -67,10 +67,7 @@ class History:
 
     def expected(self) -> Expected:
         here = expected(self.life, self.arrived(), self.mode)
-        if self.others is None:
-            return here
-        there = expected(self.others, self.arrived(OTHER), self.mode)
-        return Expected({**here.accounts, **there.accounts}, {**here.one_person, **there.one_person})
+        return here if self.others is None else beside(here, expected(self.others, self.arrived(OTHER), self.mode))
 
     def arrived(self, account: str = "") -> list[Told]:
         return [one.told for one in self.deliveries if one.account == account]
@@ -106,7 +103,7 @@ def write_history(seed: str, number: int, mode: Mode | None = None) -> History:
     name = f"{seed}.{number}"
     dice = Random(f"stripe {name}")
     mode = mode or dice.choices(MODES, [2, 1, 1])[0]
-    same = Random()  # noqa: S311 - not a secret
+    same = Random()
     same.setstate(dice.getstate())
     life = write_life(dice, name)
     others = write_life(same, f"{name}.{OTHER}") if dice.random() < TWO_ACCOUNTS else None

@@ -155,13 +155,15 @@ def _refund(sale: Sale, known: Known, charge: str) -> Span:
     leave alone: it was sold before the gateway came, perhaps.
     """
     least, most, at_most = _returned(known, charge)
+    claimed: set[str] = set()
     if not known.counted:
-        told = [one for one in known.told if one.type in SALES_MAKERS | CASH_MAKERS]
-        left_out = [one for one in told if any(isinstance(say, Paid) for say in one.says) and not one.hints]
+        told = [(say.unit, one.hints) for one in known.told for say in one.says if isinstance(say, Paid)]
+        claimed = {unit for unit, hints in told if hints}  # what it pays is told elsewhere, and counts there
+        left_out = {unit for unit, _ in told} - claimed
         alone = any(isinstance(say, Snapshot | Disputed) for one in known.told for say in one.says)
         if left_out or not alone:
             return Span()
-    if known.unsure:
+    if known.unsure or claimed:
         least = 0
     currency = sale.moved_in
     return Span(major(least, currency), major(most, currency), 1 if least else 0, at_most if most else 0)

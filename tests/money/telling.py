@@ -71,6 +71,8 @@ class Asked:
     status: str
     total: int
     outstanding: int
+    cards: int = 0
+    """What of `total` buys gift cards."""
 
 
 @dataclass(frozen=True)
