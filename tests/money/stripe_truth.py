@@ -125,6 +125,9 @@ def _known(sale: Sale, told: tuple[Told, ...], introduced: set[str | None], mode
             elif isinstance(paid, Paid) and one.type in CASH_MAKERS:
                 intents[paid.unit] = max(paid.amount, intents.get(paid.unit, 0))
                 captures.add((paid.unit, paid.amount))
+    if any("will be paid" in one.hints for one in told):
+        for unit, amount in intents.items():
+            bare[unit] = max(amount, bare.get(unit, 0))
     made = max(sum(bills.values()), sum(bare.values()))
     moved = sum(intents.values())
     units = len(bills) + len(bare)

@@ -102,7 +102,8 @@ class Words:
             email,
             self._sale.customer.id,
             says if status == "paid" and session.amount else (),
-            frozenset({"waits for its invoice"} if session.bill == "later" else ()),
+            frozenset({"waits for its invoice"} if session.bill == "later" else ())
+            | frozenset({"will be paid"} if status == "unpaid" else ()),
         )
 
     def bill(self, bill: Bill) -> Iterator[Told]:
