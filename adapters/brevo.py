@@ -29,7 +29,7 @@ def kind(item: Item) -> str | None:
     """`event`, but for what has none, and for text messages, which tell of a phone with the words of e-mail."""
     if isinstance(item.value("items"), list):
         return "inbound"
-    if "email" not in item.payload and item.text(*OF_A_PHONE):
+    if item.text("email") is None and item.text(*OF_A_PHONE):
         return "sms"
     return item.text("event")
 

@@ -5,13 +5,14 @@ Nothing is signed: user and password stand in the URL. Events have no id, so the
 """
 
 from gateway.translation import mail, schemes
-from gateway.translation.adapter import Adapter, Docs, Translation
+from gateway.translation.adapter import Adapter, Docs
 from gateway.translation.batch import Batch
 from gateway.translation.item import Item
-from gateway.translation.mail import BLOCKED, HARD, REJECTED, SOFT, UNDETERMINED, Acts, Bounce, Happening, Mail
+from gateway.translation.mail import BLOCKED, HARD, REJECTED, SOFT, UNDETERMINED, Acts, Bounce, Mail
 
 
 def read(item: Item) -> Mail:
+    """Whose it is, and what else is told of the e-mail: any of it may be missing."""
     list_id = item.id("mj_list_id")
     return Mail(
         item.email("email"),
@@ -22,15 +23,6 @@ def read(item: Item) -> Mail:
         reason=f"contact list {list_id}" if list_id else item.text("error"),
         names=(list_id,),
     )
-
-
-def for_good(item: Item) -> str | None:
-    return {True: "true", False: "false", None: None}[item.flag("hard_bounce")]
-
-
-def greylisted(of: Happening) -> Translation:
-    """Mailjet tries again, unless it says that this was the last time."""
-    return (Bounce(SOFT) if of.item.flag("hard_bounce") else mail.delayed)(of)
 
 
 # What each `error` says, in the order of the reference's table; then one that only the `MessageState` of Mailjet's
@@ -44,7 +36,7 @@ BOUNCES: Acts = {
     "invalid domain": Bounce(HARD),
     "no mail host": Bounce(HARD),
     "relay/access denied": Bounce(SOFT, BLOCKED),
-    "greylisted": greylisted,
+    "greylisted": mail.by("hard_bounce", {"true": Bounce(SOFT)}, mail.delayed),  # tried again, unless it was the last
     "typofix": Bounce(HARD, REJECTED),
     "bad or empty template": Bounce(SOFT, REJECTED),
     "error in template language": Bounce(SOFT, REJECTED),
@@ -65,7 +57,7 @@ TABLE: Acts = {
     "sent": mail.delivered,
     "open": mail.opened,
     "click": mail.clicked,
-    "bounce": mail.by(("error", for_good), BOUNCES, Bounce(UNDETERMINED)),
+    "bounce": mail.by(("error", "hard_bounce"), BOUNCES, Bounce(UNDETERMINED)),
     "blocked": mail.by("error", mail.untried(BOUNCES), Bounce(UNDETERMINED, REJECTED)),
     "spam": mail.complained,
     "unsub": mail.unsubscribed,

@@ -19,6 +19,9 @@ SCHEME = schemes.Hmac(header="Mailtrap-Signature")
 
 def items(verified: VerifiedWebhook) -> Iterable[object]:
     """The events of a body in either of the two formats that can be chosen at Mailtrap."""
+    whole = _read(verified.body)
+    if isinstance(whole, dict) and "event" not in whole:
+        return under("events")(verified)
     lines = [_read(line) for line in verified.body.splitlines() if line.strip()]
     return lines if any(isinstance(line, dict) and "event" in line for line in lines) else under("events")(verified)
 

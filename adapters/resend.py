@@ -2,7 +2,8 @@
 
 `to` names all recipients that an event is about: each is told of by itself. Who of several opened or clicked is not
 told. A permanent bounce and a complaint are told a second time as `suppression.added`: message and recipient name
-both. `contact.updated` tells a state whatever changed in it, so memory knows whether the subscription did.
+both. `contact.updated` tells a state whatever changed in it, so memory knows whether the subscription did; who changed
+it, the person or somebody at the sender's, is told nowhere, so that nothing here is a consent.
 """
 
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from dataclasses import replace
 from gateway.errors import PayloadError
 from gateway.events import MemoryKey
 from gateway.translation import json_body, mail, moment, schemes
-from gateway.translation.adapter import Adapter, Docs, Memo, Translation, taught, translated
+from gateway.translation.adapter import Adapter, Docs, Memo, Translation, ignored, taught, translated
 from gateway.translation.batch import Batch
 from gateway.translation.item import Item
 from gateway.translation.mail import BLOCKED, HARD, REJECTED, SOFT, UNDETERMINED, Acts, Bounce, Happening, Mail
@@ -88,35 +89,37 @@ def unknown_origin(of: Happening) -> Translation:
 
 
 def contact(of: Happening) -> Translation:
-    """Only a change makes an event. A new contact that is subscribed is no consent; one unsubscribed is an opt-out."""
+    """Only a change makes an event, and only one that ends a subscription: who began one again is not told."""
     unsubscribed = of.item.flag("data.unsubscribed")
     if unsubscribed is None:
         raise PayloadError("a contact that is neither subscribed nor unsubscribed")
-    memory_key = MemoryKey("contact", of.item.id("data.id") or of.mail.subscriber)
+    whose = of.mail.subscriber  # an address is one contact at Resend
+    memory_key = MemoryKey("contact", whose)
     known = of.context.memory.recall(memory_key) or {"unsubscribed": False}
     since = moment.to_iso(of.event.occurred_at)
-    memo = Memo(memory_key, {"unsubscribed": unsubscribed, "since": since}, of.event.occurred_at)
+    state = {"subscriber": whose, "unsubscribed": unsubscribed, "since": since}
+    memo = Memo(memory_key, state, of.event.occurred_at)
     late = of.event.reported_at is not None and known.get("since", "") > since
-    if known["unsubscribed"] == unsubscribed or late:
+    if known["unsubscribed"] or not unsubscribed or late:
         return taught(memo)
-    return replace((mail.unsubscribed if unsubscribed else mail.subscribed)(of), memos=(memo,))
-
-
-SUBSCRIPTIONS = {"opt_in": mail.subscribed, "opt_out": mail.unsubscribed}
+    return replace(mail.unsubscribed(of), memos=(memo,))
 
 
 def topics(of: Happening) -> Translation:
-    """One event for each topic that somebody has chosen or left."""
-    found = [one for one in of.item.parts("data.topics") if one.text("subscription") in SUBSCRIPTIONS]
-    if not found:
+    """One event for each topic that somebody has left."""
+    told = {one.text("subscription") for one in of.item.parts("data.topics")}
+    if told.isdisjoint(("opt_in", "opt_out")):
         raise PayloadError("topics changed, but none is told")
-    return translated(*(made for one in found for made in topic(of, one).events))
+    left = [place for place, one in enumerate(of.item.parts("data.topics")) if one.text("subscription") == "opt_out"]
+    if not left:
+        return ignored("who chose the topic, the person or the sender, is not told, so it is no consent")
+    return translated(*(made for place in left for made in mail.unsubscribed(of_topic(of, place)).events))
 
 
-def topic(of: Happening, one: Item) -> Translation:
-    keys = tuple(f"{key}:{one.id('id')}" for key in of.keys)
-    about = replace(of.mail, keys=keys, reason=f"topic {one.id('id')}")
-    return SUBSCRIPTIONS[one.text("subscription") or ""](of.with_mail(about))
+def of_topic(of: Happening, place: int) -> Happening:
+    topic = list(of.item.parts("data.topics"))[place].id("id")
+    keys = tuple(f"{key}:{topic or place}" for key in of.keys)
+    return of.with_mail(replace(of.mail, keys=keys, reason=f"topic {topic}" if topic else None))
 
 
 # https://resend.com/docs/dashboard/emails/email-bounces; without a type the event means a permanent one

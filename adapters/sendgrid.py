@@ -109,7 +109,7 @@ TABLE: Acts = {
     "spamreport": mail.complained,
     "unsubscribe": mail.unsubscribed,
     "group_unsubscribe": mail.unsubscribed,
-    "group_resubscribe": mail.subscribed,
+    "group_resubscribe": mail.subscribed,  # "by updating their subscription preferences", says the reference
 }
 
 IGNORED = {

@@ -3,7 +3,8 @@
 Nothing is signed: SparkPost sends user and password, a bearer token or a header of one's own. Most numbers are texts;
 some times are ISO 8601 (generation failures). `[{"msys": {}}]` is how SparkPost tries a URL.
 An opening is told as `initial_open` (the picture at the top) and as `open` (the one at the end), where both are ticked:
-an `open` teaches that it is, and from then on the first of the two is left out.
+an `open` teaches that it is, and from then on the first of the two is left out. One that was told before is one fact
+with the `open` of the same message.
 """
 
 from collections.abc import Iterable
@@ -66,15 +67,29 @@ def read(item: Item) -> Mail:
 
 
 def opened(of: Happening) -> Translation:
-    memo = Memo(MemoryKey("ticked", of.event.type), {"told": True}, of.event.occurred_at)
-    return replace(mail.opened(of), memos=(memo,))
+    """Where the top of the message was told of as an opening, the first of these is the same one."""
+    memos = [Memo(MemoryKey("ticked", of.event.type), {"told": True}, of.event.occurred_at)]
+    top = top_of(of, of.event.type)
+    known = of.context.memory.recall(top) if top else None
+    if top and known and known.get("with", of.keys[0]) == of.keys[0]:
+        memos.append(Memo(top, {"with": of.keys[0]}, of.event.occurred_at))
+        of = of.with_mail(replace(of.mail, keys=(*of.keys, known["key"])))
+    return replace(mail.opened(of), memos=tuple(memos))
 
 
 def opened_at_the_top(of: Happening) -> Translation:
     fully = of.event.type.replace(INITIAL, "open")
     if of.context.memory.recall(MemoryKey("ticked", fully)):
         return ignored(f"the top of an e-mail that `{fully}` tells of as well")
-    return mail.opened(of)
+    top = top_of(of, fully)
+    told = {"key": of.keys[0], "subscriber": of.mail.subscriber}
+    return replace(mail.opened(of), memos=(Memo(top, told, of.event.occurred_at),) if top else ())
+
+
+def top_of(of: Happening, fully: str) -> MemoryKey | None:
+    """Under what the opening of a message's top is remembered."""
+    message = of.item.id("message_id", "transmission_id")
+    return MemoryKey("top", f"{fully}:{message}:{of.mail.subscriber}") if message else None
 
 
 # `bounce_class`: https://support.sparkpost.com/docs/deliverability/bounce-classification-codes

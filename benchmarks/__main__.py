@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from benchmarks import batch, claims, desk, door, drain, memory, plan, replay, translation
+from benchmarks import batch, claims, desk, disk, door, drain, memory, plan, replay, translation
 from benchmarks.stage import Stage, stage
 
 _MEASURES: Mapping[str, tuple[Callable[[Stage, bool], dict[str, Any]], Callable[[Mapping[str, Any]], list[str]]]] = {
@@ -23,6 +23,7 @@ _MEASURES: Mapping[str, tuple[Callable[[Stage, bool], dict[str, Any]], Callable[
     "plan": (lambda on, quick: plan.measure(on, ("premium",) if quick else tuple(plan.PLANS)), plan.lines),
     "desk": (lambda on, quick: desk.measure(on, desk.QUICK if quick else desk.FULL), desk.lines),
     "replay": (lambda on, quick: replay.measure(on, replay.QUICK if quick else replay.FULL), replay.lines),
+    "disk": (lambda on, quick: disk.measure(on, disk.QUICK if quick else disk.FULL), disk.lines),
     "memory": (lambda on, quick: memory.measure(on), memory.lines),
 }
 

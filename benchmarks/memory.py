@@ -45,16 +45,10 @@ def measure(on: Stage) -> dict[str, Any]:
     return {"processes": sizes, "sum": sum(sizes.values())}
 
 
-_MARKS = {"redis": "unixsocket:", "web": "gateway.runtime.server", "worker": "worker", "sandbox": "lumail.sandbox"}
-"""How a process is known by its command line."""
-
-
 def _name(process: psutil.Process) -> str:
-    line = " ".join(process.cmdline())
-    for name, mark in _MARKS.items():
-        if mark in line:
-            return f"{name} {process.pid}"
-    return "supervisor"
+    if "lumail.sandbox" in " ".join(process.cmdline()):
+        return "sandbox"
+    return f"{process.name()} {process.pid}"
 
 
 def _proportional(pid: int) -> float:

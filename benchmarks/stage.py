@@ -16,6 +16,7 @@ import psutil
 import requests
 
 from benchmarks import samples
+from gateway.cli.services import WEB_PROCESSES
 from gateway.config import Config, Flags, child_environ
 from gateway.runtime import web
 from gateway.startup import METRICS_FOLDER, configured, prepare
@@ -24,7 +25,6 @@ from tests.services import Postgres, postgres_server, redis_server
 
 KINDS = ("sqlite", "postgresql")
 TOKEN = "lum_of_the_benchmark"
-WEB_PROCESSES = 2
 
 _CONFIGURATION = """
 destinations:
@@ -129,12 +129,14 @@ def web_processes(on: Stage, application: str, env: Mapping[str, str]) -> Iterat
     port = listener.getsockname()[1]
     with (on.folder / "web.log").open("ab") as log:
         running = [
-            subprocess.Popen(child.argv, env=dict(child.env), pass_fds=[listener.fileno()], stdout=log, stderr=log)
+            subprocess.Popen(
+                child.command_line, env=dict(child.env), pass_fds=[listener.fileno()], stdout=log, stderr=log
+            )
             for child in web.children(listener, WEB_PROCESSES, env, application)
         ]
     listener.close()
     try:
-        requests.get(f"http://127.0.0.1:{port}/webhooks/nobody", timeout=30)
+        requests.get(f"http://127.0.0.1:{port}/webhooks/nobody", timeout=120)
         time.sleep(0.5)  # one answers; the others, started with it, have this long
         yield Web(port, tuple(psutil.Process(one.pid) for one in running))
     finally:

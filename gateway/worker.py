@@ -39,8 +39,11 @@ from gateway.translation.registry import adapters, beside
 LONGEST_CALL = 2048
 """Bytes, packed or not."""
 
-LISTENS = 5
+LISTENS = 2
 """Seconds that Redis is asked to wait for a call, before it is asked again."""
+
+ANSWERS_WITHIN = LISTENS + 3.0
+"""Seconds without an answer after which Redis is taken to be away; it answers after LISTENS where nobody calls."""
 
 TRIES_AGAIN = 1.0
 """Seconds until Redis is tried again."""
@@ -242,7 +245,7 @@ def _listen(url: str, delivery_pool: drain.DeliveryPool) -> None:
     while not delivery_pool.stopping.is_set():
         fault: Exception | None
         try:
-            connection = connect(url)
+            connection = connect(url, ANSWERS_WITHIN)
             connection.ping()
             if away:
                 _log.info("worker.redis_is_back")

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from gateway.errors import StartError
+from gateway.ledger.identity import new_id
 from gateway.runtime import supervisor, web
 from gateway.runtime.logs import configure_logs
 from gateway.runtime.only_one import only_one
@@ -59,7 +60,7 @@ def supervised(
     ends_within: float = 5.0,
     reload: dict[str, list[str]] | None = None,
 ) -> Iterator[Supervised]:
-    """Runs stages of children (name, command line) on `folder`; whatever is left of them is killed at the end.
+    """Runs stages of children (name, command line or module of ours) on `folder`; what is left is killed at the end.
 
     `reload` are the command lines that take the place of others at a reload.
     """
@@ -82,8 +83,12 @@ def supervised(
 def main(what: dict[str, Any]) -> None:
     configure_logs(json=True)
     env = dict(os.environ)
+    new_id("x")  # as `up` does before it forks
     stages = [
-        [Child(name, argv, env, ends_within=what["ends_within"]) for name, argv in stage.items()]
+        [
+            Child(name, argv, env, ends_within=what["ends_within"], is_ours=argv[0].startswith("tests."))
+            for name, argv in stage.items()
+        ]
         for stage in what["stages"]
     ]
     try:

@@ -20,7 +20,7 @@ from gateway.ledger.database import Ledger
 from gateway.replay import bulk
 from gateway.runtime import wakeups
 from gateway.runtime.wakeups import DRAIN, QUEUE, WORK
-from gateway.worker import LONGEST_CALL, Persistent, _take_calls, call_of
+from gateway.worker import ANSWERS_WITHIN, LISTENS, LONGEST_CALL, Persistent, _take_calls, call_of
 from tests.waiting import eventually
 
 KNOWN = {"main"}
@@ -128,3 +128,9 @@ def test_what_nobody_takes_up_is_done_here_a_second_later() -> None:
 
     eventually(looked)
     assert (set(rung), done) == ({"main"}, ["main"])
+
+
+def test_a_worker_whom_nobody_calls_keeps_its_redis(redis_url: str) -> None:
+    connection = wakeups.connect(redis_url, ANSWERS_WITHIN)
+    connection.ping()
+    assert connection.blpop(["nobody-calls-here"], LISTENS) is None

@@ -80,6 +80,19 @@ PLACES: Mapping[str, tuple[str, str | None]] = {
     "Click": ("click", None),
     "Subscription": ("subscription", None),
 }
+# The `detail-type` of EventBridge, which `detail` says once more as `eventType`.
+BRIDGED = {
+    "Email Bounced": "Bounce",
+    "Email Complaint Received": "Complaint",
+    "Email Delivered": "Delivery",
+    "Email Delivery Delayed": "DeliveryDelay",
+    "Email Sent": "Send",
+    "Email Rejected": "Reject",
+    "Email Rendering Failed": "Rendering Failure",
+    "Email Opened": "Open",
+    "Email Clicked": "Click",
+    "Email Subscribed": "Subscription",
+}
 BY_A_READER = frozenset({"Open", "Click", "Subscription"})
 SEVERAL = "several recipients"
 """What somebody did with a message to several: SES does not say who it was."""
@@ -95,7 +108,8 @@ def items(verified: VerifiedWebhook) -> Iterable[Mapping[str, Any]]:
         return [{"type": SETUP_CHECK}]
     message = json_body.load_object(text)
     if isinstance(message.get("detail"), dict):
-        message = {"at": message.get("time"), "eventType": message.get("detail-type"), **message["detail"]}
+        name = Item(message).text("detail-type") or ""
+        message = {"at": message.get("time"), "notificationType": BRIDGED.get(name, name), **message["detail"]}
     kind = Item(message).text("eventType", "notificationType")
     if kind is None:
         raise PayloadError("the message is not SES's: it has neither eventType nor notificationType")

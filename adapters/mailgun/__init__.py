@@ -39,7 +39,7 @@ def kind(item: Item) -> str | None:
     if item.flag("flags.is-routed"):
         return "routed"
     event, severity = item.text("event"), item.text("severity")
-    return BY_SEVERITY.get(severity or "", event) if event == "failed" else event
+    return BY_SEVERITY.get((severity or "").lower(), event) if event == "failed" else event
 
 
 BY_SEVERITY = {"permanent": "permanent_fail", "temporary": "temporary_fail"}

@@ -41,7 +41,8 @@ def _of_user(user: object) -> Iterable[object]:
 
 def kind(item: Item) -> str | None:
     """The status of an e-mail; the name of what is about none."""
-    return item.text("event_data.status") if item.text("event_name") == STATUS else item.text("event_name")
+    name = item.text("event_name")
+    return item.text("event_data.status") if name in (STATUS, None) else name
 
 
 def read(item: Item) -> Mail:
@@ -108,7 +109,7 @@ TABLE: Acts = {
     "hard_bounced": mail.by("event_data.delivery_info.delivery_status", BOUNCES, Bounce(UNDETERMINED)),
     "spam": mail.complained,
     "unsubscribed": mail.unsubscribed,
-    "subscribed": mail.subscribed,
+    "subscribed": mail.subscribed,  # the recipient did it himself, after he had unsubscribed
 }
 
 IGNORED = {

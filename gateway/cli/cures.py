@@ -17,8 +17,8 @@ BY_NUMBER = {
 
 BY_WORDS = {
     "is not a database": "The ledger's file is damaged or something else: put a backup in its place "
-    "(docs/operations.md), or start with another data folder.",
-    "malformed": "The ledger's file is damaged: stop the gateway and put a backup in its place (docs/operations.md).",
+    "(docs/operate/run.md), or start with another data folder.",
+    "malformed": "The ledger's file is damaged: stop the gateway and put a backup in its place (docs/operate/run.md).",
     "disk is full": "Make room where the ledger lies; nothing of what is kept is lost.",
     "readonly database": "Give the user that runs this the right to write the ledger's file and its folder.",
     "unable to open database file": "See whether the data folder is there, and whether this user may write there.",

@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 
-import click
-
 from gateway.cli.display import Column, local, show_document, show_table
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
+from gateway.cli.trials import adapters
 from gateway.ledger.views.payload_drift import Drift, drifts, everything
 from gateway.translation.adapter import covers
-from gateway.translation.registry import adapters
+from gateway.translation.registry import adapters as known_adapters
 
 MOST_SHOWN = 4
 """Paths that are named in the table; --json has all."""
 
 
-@click.command("drift")
+@adapters.command("drift")
 @installation_options
 @json_option
 def show_drift(said: Said, as_json: bool) -> None:
@@ -62,7 +61,7 @@ def show_drift(said: Said, as_json: bool) -> None:
 
 def _is_known(one: Drift) -> bool:
     """Whether an unknown type is known to today's adapter, or nobody has that adapter any more."""
-    adapter = adapters().get(one.seen.adapter)
+    adapter = known_adapters().get(one.seen.adapter)
     if adapter is None:
         return True
     known = one.seen.type in adapter.handlers or any(covers(name, one.seen.type) for name in adapter.ignored)

@@ -5,8 +5,9 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,16 +24,22 @@ from gateway.ledger.scheduling.attempt import ENDS_WITHIN
 from gateway.lumail.sandbox import SandboxSettings, create_sandbox, serve
 from gateway.runtime import private_redis, supervisor
 from gateway.runtime import web as web_processes
+from gateway.runtime.forked import FORKS, share
 from gateway.runtime.logs import configure_logs
 from gateway.runtime.only_one import only_one
 from gateway.runtime.supervisor import Child
 from gateway.startup import METRICS_FOLDER, configured, prepare
-from gateway.worker import work
 
 log = structlog.get_logger()
 
-WEB_PROCESSES = 2
+MANY_CORES = 4
+"""From which on a second web process takes more webhooks than one does."""
+
+WEB_PROCESSES = 2 if (os.cpu_count() or 1) >= MANY_CORES else 1
 WORKERS = 1
+
+SHARED = ("gateway.app", "gateway.cli", "gateway.runtime.server", "gateway.worker")
+"""What web processes and workers are made of."""
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """What tells prometheus_client, before it is imported, where the processes of one machine count together."""
@@ -44,7 +51,12 @@ _port = click.option(
     "--port", type=click.IntRange(1, 65535), help="Where webhooks are taken. Default: PORT, else 8000."
 )
 _web = click.option(
-    "--web", "processes", type=click.IntRange(1, 64), default=WEB_PROCESSES, show_default=True, help="Web processes."
+    "--web",
+    "processes",
+    type=click.IntRange(1, 64),
+    default=WEB_PROCESSES,
+    show_default=f"2, below {MANY_CORES} cores 1",
+    help="Web processes.",
 )
 
 
@@ -82,7 +94,10 @@ def up(said: Said, port: int | None, processes: int, workers: int) -> None:
         url = local_url(config.host, config.port)
 
         def working(config: Config, env: Mapping[str, str]) -> list[Child]:
-            return [_child(f"worker-{number}", "worker", env, WORKER_ENDS_WITHIN) for number in range(1, workers + 1)]
+            return [
+                Child(f"worker-{number}", ["gateway.cli", "worker"], env, WORKER_ENDS_WITHIN, is_ours=True)
+                for number in range(1, workers + 1)
+            ]
 
         def answering(config: Config, env: Mapping[str, str]) -> list[Child]:
             children = web_processes.children(listener, processes, env)
@@ -95,8 +110,10 @@ def up(said: Said, port: int | None, processes: int, workers: int) -> None:
         env = _child_env(config, environ)
         stages = [_first(config, env), working(config, env), answering(config, env)]
         again = reload_of(Started(config, lambda: _read(said, port, passed), children))
+        sign_in = first_admin.sign_in_lines(config, url, _program())  # here, since a password's hash takes much memory
+        _share(env)
         with noted(config, url):
-            supervisor.run(stages, lock, started=lambda: _greet(config, said, url), reload=again)
+            supervisor.run(stages, lock, started=lambda: _greet(config, said, sign_in), reload=again)
 
 
 @click.command()
@@ -123,6 +140,7 @@ def web(said: Said, port: int | None, processes: int) -> None:
         return web_processes.children(listener, processes, _child_env(config, environ))
 
     again = reload_of(Started(config, lambda: _read(said, port, passed, beside=True), children))
+    _share(_child_env(config, environ))
     supervisor.run([children(config, environ)], reload=again)
 
 
@@ -144,7 +162,7 @@ def worker(said: Said) -> None:
         # That variable counts at the import, which is past: so begin again, as `up` begins a worker.
         os.execve(sys.executable, _command_line("worker"), _child_env(config, environ))  # noqa: S606 - ours
     configure_logs()
-    work(config)
+    import_module("gateway.worker").work(config)
 
 
 @click.command()
@@ -203,6 +221,13 @@ def _child_env(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
     return {**child_environ(config, environ), METRICS_VARIABLE: str(folder)}
 
 
+def _share(env: Mapping[str, str]) -> None:
+    """Children that are forked find everything imported; prometheus_client asks for its folder as it is imported."""
+    if FORKS:
+        os.environ[METRICS_VARIABLE] = env[METRICS_VARIABLE]
+        share(SHARED)
+
+
 def _forget_metrics(config: Config) -> None:
     """Counters begin anew with the installation; while it runs they outlive each of its processes."""
     for file in (config.data / METRICS_FOLDER).glob("*.db"):
@@ -211,10 +236,6 @@ def _forget_metrics(config: Config) -> None:
 
 def _command_line(*command: str) -> list[str]:
     return [sys.executable, "-m", "gateway.cli", *command]
-
-
-def _child(name: str, command: str, env: Mapping[str, str], ends_within: float = 5.0) -> Child:
-    return Child(name, _command_line(command), env, ends_within=ends_within)
 
 
 def _first(config: Config, env: Mapping[str, str]) -> list[Child]:
@@ -280,7 +301,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _greet(config: Config, said: Said, url: str) -> None:
+def _greet(config: Config, said: Said, sign_in: Sequence[str]) -> None:
     """What somebody who has just started it wants to know."""
     lines = [
         "",
@@ -289,7 +310,7 @@ def _greet(config: Config, said: Said, url: str) -> None:
     lines += ["", "Webhooks are taken at"]
     width = max(len(name) for name in (*config.sources, ""))
     lines += [f"  {name:{width}}  {config.public_url.rstrip('/')}/webhooks/{name}" for name in config.sources]
-    lines += ["The desk", *(f"  {line}" for line in first_admin.sign_in_lines(config, url, _program()))]
+    lines += ["The desk", *(f"  {line}" for line in sign_in)]
     next_line = "status"
     if config.sandbox_url is not None:
         lines += ["What arrives at Lumail's stand-in", f"  {config.sandbox_url.removesuffix('/api/v1')}/"]

@@ -147,8 +147,11 @@ def _without_redirects(state: BlueprintSetupState) -> None:
 
 
 def _count_unknown(services: EndpointServices, response: Response) -> Response:
-    """Counts what fits no path at all: a URL that was misspelt more than in its source's name."""
-    if request.url_rule is None and response.status_code == 404 and (request.method == "POST" or _is_below_webhooks()):
+    """Counts what fits no path at all: a URL that was misspelt more than in its source's name, or is only a host, where
+    the desk has a page that nobody posts to (405).
+    """
+    unknown = request.url_rule is None and response.status_code in (404, 405)
+    if unknown and (request.method == "POST" or _is_below_webhooks()):
         services.refusals.count(None, _masked(request.path), "unknown_source")
     return response
 

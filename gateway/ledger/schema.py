@@ -5,6 +5,7 @@ JSON is stored as text, so that both give back what was put in.
 """
 
 import json
+import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Dialect,
     Index,
     Integer,
@@ -26,7 +28,9 @@ from sqlalchemy import (
     TextClause,
     TypeDecorator,
     false,
+    func,
     text,
+    type_coerce,
 )
 
 from gateway.events import encode_json
@@ -59,6 +63,41 @@ class Json(TypeDecorator[Any]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         return None if value is None else json.loads(value)
+
+
+class Packed(TypeDecorator[bytes]):
+    """Bytes that take less room where that can be: their number, in four bytes, and they, deflated if that is shorter.
+
+    The quickest level: JSON of 2 KB becomes a third either way, and this one takes a fifth of the time.
+    """
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        if value is None:
+            return None
+        packed = zlib.compress(value, 1)
+        return len(value).to_bytes(_SIZE) + (packed if len(packed) < len(value) else value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        if value is None:
+            return None
+        packed = bytes(value[_SIZE:])
+        return packed if len(packed) == unpacked_size(value) else zlib.decompress(packed)
+
+
+_SIZE = 4
+
+
+def unpacked_size(stored: bytes) -> int:
+    """Of what `Packed` has stored, or of its beginning."""
+    return int.from_bytes(stored[:_SIZE])
+
+
+def size_of(column: Column[bytes]) -> ColumnElement[bytes]:
+    """The beginning of what is stored there, from which `unpacked_size` reads."""
+    return func.substr(type_coerce(column, LargeBinary), 1, _SIZE, type_=LargeBinary)
 
 
 def to_microseconds(instant: datetime) -> int:
@@ -146,7 +185,7 @@ webhooks = Table(
     Column("received_at", Instant, nullable=False),
     Column("url", Text, nullable=False),
     Column("headers", Json, nullable=False, comment="credentials and signatures stand as fingerprints"),
-    Column("body", LargeBinary, nullable=True, comment="exact bytes; null once retention removed them"),
+    Column("body", Packed, nullable=True, comment="exact bytes; null once retention removed them"),
     Column("secret", String(64), comment="fingerprint of the secret that fitted"),
     Column("outcome", String(20), nullable=False),
     Column("events_made", Integer, nullable=False),
@@ -289,6 +328,7 @@ keys = Table(
     Column("group", String(40), nullable=False),
     PrimaryKeyConstraint("destination", "key"),
     Index("keys_of_group", "group"),
+    sqlite_with_rowid=False,  # the key is all of the row: it stands once
 )
 
 _HEARD = text("heard_at IS NOT NULL")
@@ -385,6 +425,7 @@ memory = Table(
     Column("at", Instant, nullable=False, comment="when the newest of it was said"),
     PrimaryKeyConstraint("destination", "key"),
     Index("memory_by_time", "at"),
+    sqlite_with_rowid=False,
 )
 
 tombstones = Table(

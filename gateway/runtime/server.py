@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
@@ -129,6 +130,12 @@ def _connections() -> int:
     return CONNECTIONS if allowed == resource.RLIM_INFINITY else max(64, min(CONNECTIONS, allowed - FILES_BESIDE))
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str]) -> None:
+    """`arguments` are those of `serve`, in words."""
     configure_logs()
-    serve(sys.argv[1], *map(int, sys.argv[2:5]))
+    application, *numbers = arguments
+    serve(application, *map(int, numbers))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,7 +1,6 @@
 """The processes of one installation: started in stages, replaced when they die, ended in the opposite order."""
 
 import contextlib
-import ctypes
 import os
 import select
 import selectors
@@ -14,10 +13,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 import structlog
 
 from gateway.errors import GatewayError
+from gateway.runtime.forked import FORKS, Forked, end_with_parent
 from gateway.runtime.only_one import OnlyOne
 from gateway.runtime.supervised import READY, SUPERVISED_BY
 
@@ -59,7 +60,8 @@ class Child:
 
     `ends_within`: seconds from SIGTERM until it is killed; whatever it may still have to finish fits into them.
     `listener` is inherited by the child, and closed here once the child is told to end, so that nobody queues there.
-    `ready` tells whether the next stage may start.
+    `ready` tells whether the next stage may start. `is_ours`: `argv` is a module of the gateway and its arguments,
+    which is forked where that can be.
     """
 
     name: str
@@ -68,6 +70,26 @@ class Child:
     ends_within: float = 5.0
     listener: socket.socket | None = None
     ready: Callable[[], bool] | None = None
+    is_ours: bool = False
+
+    @property
+    def command_line(self) -> Sequence[str]:
+        return [sys.executable, "-m", *self.argv] if self.is_ours else self.argv
+
+
+class _Process(Protocol):
+    """What `subprocess.Popen` and `Forked` have in common."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -88,7 +110,7 @@ class _Life:
     """A child's present process and what came before it."""
 
     child: Child
-    process: "subprocess.Popen[bytes] | None" = None
+    process: _Process | None = None
     started: float = 0.0
     deaths: int = 0
     start_at: float | None = None
@@ -172,7 +194,7 @@ class _Supervisor:
         elif life.process is not None and not life.runs:
             if now - life.started >= STEADY:
                 life.deaths = 0
-            self._again(life, died=_death(life.process.returncode))
+            self._again(life, died=_death(life.process.wait()))
 
     def _again(self, life: _Life, died: str) -> None:
         pause = PAUSES[min(life.deaths, len(PAUSES) - 1)]
@@ -193,7 +215,7 @@ class _Supervisor:
             return
         self._note()
 
-    def _spawn(self, child: Child, ready: int | None = None) -> "subprocess.Popen[bytes]":
+    def _spawn(self, child: Child, ready: int | None = None) -> _Process:
         """`ready` is where it writes once it stands. Raises OSError."""
         inherited = [child.listener.fileno()] if child.listener is not None else []
         if self._lock is not None:
@@ -202,14 +224,7 @@ class _Supervisor:
         if ready is not None:
             inherited.append(ready)
             env[READY] = str(ready)
-        process = subprocess.Popen(  # noqa: S603 - the command line is ours
-            child.argv,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            pass_fds=inherited,
-            start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to pass on
-            preexec_fn=_end_with_parent,
-        )
+        process = _forked(child, env, inherited) if child.is_ours and FORKS else _begun(child, env, inherited)
         log.info("child.started", child=child.name, pid=process.pid)
         return process
 
@@ -277,7 +292,7 @@ class _Supervisor:
         self._await_end(child, old)
         return True
 
-    def _await_end(self, child: Child, old: "subprocess.Popen[bytes] | None") -> None:
+    def _await_end(self, child: Child, old: _Process | None) -> None:
         if old is None or old.poll() is not None:
             return
         old.terminate()
@@ -353,17 +368,21 @@ def _signals() -> Iterator[Callable[[float | None], Collection[int]]]:
             writing.close()
 
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+def _forked(child: Child, env: Mapping[str, str], inherited: Collection[int]) -> _Process:
+    for number in inherited:
+        os.set_inheritable(number, True)  # as it would be in a process that was started anew
+    return Forked(child.name, child.argv, env, inherited)
 
 
-def _end_with_parent() -> None:
-    """Run in the child before it becomes the other program: a supervisor that is killed takes it along.
-
-    Only Linux has that. Elsewhere the child goes on, and the lock that it holds tells of it.
-    """
-    if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _begun(child: Child, env: Mapping[str, str], inherited: Collection[int]) -> _Process:
+    return subprocess.Popen(  # noqa: S603 - the command line is ours
+        child.command_line,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        pass_fds=list(inherited),
+        start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to pass on
+        preexec_fn=end_with_parent,
+    )
 
 
 def _death(status: int) -> str:

@@ -58,11 +58,11 @@ SENTINEL = re.compile(
 SENTINEL_PORT = 26379
 
 
-def connect(url: str) -> "redis.Redis":
-    """A connection that gives up after seconds, and that tries once more where the server has closed it meanwhile."""
+def connect(url: str, answers_within: float = 2.0) -> "redis.Redis":
+    """A connection that gives up after so many seconds, and tries once more where the server closed it meanwhile."""
     settings: dict[str, Any] = {
         "socket_connect_timeout": 2,
-        "socket_timeout": 2,
+        "socket_timeout": answers_within,
         "retry": Retry(NoBackoff(), 1),
         "retry_on_error": [redis.ConnectionError],
     }

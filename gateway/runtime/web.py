@@ -9,7 +9,6 @@ any of them lives it answers, while none does the connections wait, and a taken 
 
 import os
 import socket
-import sys
 from collections.abc import Mapping, MutableMapping
 
 import structlog
@@ -82,5 +81,8 @@ def children(
 ) -> list[Child]:
     """The web processes for the supervisor. `env` holds what the application reads in each."""
     numbers = map(str, (listener.fileno(), THREADS, processes))
-    argv = [sys.executable, "-m", "gateway.runtime.server", application, *numbers]
-    return [Child(f"web-{number}", argv, env, ENDS_WITHIN, listener=listener) for number in range(1, processes + 1)]
+    argv = ["gateway.runtime.server", application, *numbers]
+    return [
+        Child(f"web-{number}", argv, env, ENDS_WITHIN, listener=listener, is_ours=True)
+        for number in range(1, processes + 1)
+    ]

@@ -30,36 +30,48 @@ _BY_CODE = {
     "5.2.3": SOFT,  # message too long for this mailbox
     "5.3.1": SOFT,  # mail system full
     "5.3.4": SOFT,  # message too big for the system
-    "552": SOFT,  # storage exceeded
+    "5.4.7": SOFT,  # tried until the time for it was over
 }
 _TEMPORARY = "4"
-_OF_POLICY = "5.7."
+_STORAGE_EXCEEDED = "552"  # a bare one weighs less than words: some servers say it of whatever they refuse
+_FOR_THE_SENDER = ("5.1.7", "5.1.8", "5.6.", "5.7.")  # his address or its domain, the content, policy
 _FOR_GOOD = re.compile(r"5\.[^0]")  # 5.0.0 says nothing of what is wrong
 _DIAGNOSTIC_TYPE = re.compile(r"\s*(?:smtp|x-[a-z0-9-]{1,30})\s*;\s*", re.IGNORECASE)
 _ENHANCED = re.compile(
-    r"(?:^\s{0,9}(?:status[:=]\s?)?|\b(?P<reply>[245])[0-5]\d[ -][ (\[#]{0,3})(?P<code>[245]\.[0-7]\.\d{1,3})(?![\d.])",
+    r"(?:^\s{0,9}(?:status[:=]\s?)?|\b(?P<reply>[245])\d\d[ -][ (\[#]{0,3}|\(#(?=[\d.]{5,9}\)))"  # (#5.1.1) is qmail's
+    r"(?P<code>[245]\.[0-7]\.\d{1,3})(?![\d.])",
     re.ASCII | re.MULTILINE | re.IGNORECASE,
 )
 _REPLY = re.compile(r"^\s{0,9}\(?([245][0-5]\d)(?=[ \-)]|$)", re.ASCII | re.MULTILINE)
 _ADDRESS = re.compile(r"\S{1,300}@\S{1,300}")
 
 _ABOUT_THE_SENDER = re.compile(
-    r"sender (?:address|domain|verif\w+|not|is not|denied|rejected|blocked|ip)|verify sender"
+    r"sender(?:'s)? (?:address|domain|verif\w+|not|is not|denied|rejected|refused|blocked|unknown|does|ip)"
+    r"|(?:verify|unknown|invalid|bad|forged|banned) sender"
+    r"|(?:mail from|from address|return.?path|reverse.?path|envelope.?from)\b"
+    r".{0,40}\b(?:unknown|invalid|rejected|refused|denied|not|n[o']t|no such|verif\w+|bad)"
+    r"|(?:callback|callout)\b.{0,40}\b(?:verif\w+|fail\w+)"
 )
 _NOBODY = re.compile(
-    r"(?:user|recipient|mailbox|address|account|addressee)(?: \w+)? (?:is )?(?:unknown|not found|not exist)"
-    r"|unknown (?:user|recipient|mailbox|address|account|local)"
-    r"|no such (?:user|recipient|mailbox|address|account|person|local)"
-    r"|(?:user|recipient|mailbox|address|account)\b.{0,60}\bdoes ?n[o']t exist"
-    r"|user does ?n[o']t have an? .{0,40}account"
-    r"|invalid (?:user|recipient|mailbox)|not a valid (?:user|recipient|mailbox)"
-    r"|no mailbox (?:here )?by that name|(?:user|recipient) (?:no longer|not) (?:here|on server|known)"
+    r"(?:user|recipient|mailbox|address|account|addressee)(?: \w+)? (?:is |was |could )?"
+    r"(?:unknown|not (?:be )?(?:found|exist))"
+    r"|unknown (?:user|recipient|mailbox|address|account|addressee|local)"
+    r"|no such (?:user|recipient|mailbox|address|account|addressee|person|local|mail drop)"
+    r"|(?:user|recipient|mailbox|address|account)\b.{0,60}\b(?:does ?n[o']t|no longer) exists?"
+    r"|(?:user|recipient) does ?n[o']t have an? .{0,40}account"
+    r"|invalid (?:user|recipient|mailbox)|not a (?:valid|known) (?:user|recipient|mailbox)"
+    r"|no (?:user|recipient|mailbox|account)s? (?:here |found )?(?:by|with|under) (?:that|this) (?:name|address)"
+    r"|no (?:user|recipient|mailbox|account) (?:was )?found|bad destination mailbox"
+    r"|(?:user|recipient) (?:no longer|not) (?:here|on server|known)"
 )
 _POLICY = re.compile(
     r"block(?:ed)? ?(?:using|by|for|due|because|at|list)|black ?list|denylist|deny ?list|dnsbl|\brbl\b|spamhaus|spamcop"
-    r"|(?:ip|client|host|network|mail|message|email|e-mail|domain|sender)\b.{0,60}\b(?:is|was|been) block"
+    r"|(?:ip|client|host|network|connection|mail|message|email|e-mail|domain|sender|content)\b.{0,60}\bblocked"
     r"|dmarc|\bspf\b|\bdkim\b|unauthenticated|not authenticated|\bspam|unsolicited|\bjunk|bulk mail|reputation"
-    r"|\bpolicy|policies|phish|virus|malware|content (?:reject|filter|den)|relay(?:ing)? (?:access )?denied|banned"
+    r"|\bpolicy|policies|phish|virus|malware|content (?:reject|filter|den)|banned"
+    r"|relay(?:ing)? (?:access |is )?(?:not )?(?:denied|permitted|allowed|prohibited)"
+    r"|(?:unable|not permitted|not allowed) to relay|administrative(?:ly)? prohibit"
+    r"|reverse dns|\brdns\b|\bptr\b|\bhelo\b|\behlo\b|rate.?limit|too many (?:message|connection|recip)"
 )
 _FULL = re.compile(
     r"mailbox (?:is )?full|over ?quota|quota exceeded|exceeded .{0,20}quota|out of storage|inbox is full"
@@ -82,11 +94,12 @@ def judge(label: Verdict, *texts: str | None) -> Verdict:
     told = [diagnostic(text[:2000]) or "" for text in texts if text]
     codes = [found["code"] for text in told for found in _ENHANCED.finditer(text) if _agree(found)]
     replies = [found[1] for text in told for found in _REPLY.finditer(text)]
+    full = _STORAGE_EXCEEDED in replies
     by_code = next((kind for code in (*codes, *replies) if (kind := _kind_of(code))), None)
     if label.stage == REJECTED:
-        return Verdict(by_code or label.kind, REJECTED)
+        return Verdict(by_code or (SOFT if full else label.kind), REJECTED)
     words = " ".join(_ADDRESS.sub(" ", text) for text in told).lower()
-    for_the_sender = any(code.startswith(_OF_POLICY) for code in codes) or bool(_POLICY.search(words))
+    for_the_sender = any(code.startswith(_FOR_THE_SENDER) for code in codes) or bool(_POLICY.search(words))
     if by_code is None and _ABOUT_THE_SENDER.search(words):
         for_the_sender = True
     elif by_code is None and _NOBODY.search(words):
@@ -95,7 +108,7 @@ def judge(label: Verdict, *texts: str | None) -> Verdict:
         return Verdict(HARD, SENT)
     if for_the_sender:
         return Verdict(SOFT, BLOCKED)
-    if by_code is None and _FULL.search(words):
+    if by_code is None and (full or _FULL.search(words)):
         by_code = SOFT
     if by_code is None and (label.kind, label.stage) == (SOFT, SENT) and any(map(_FOR_GOOD.match, codes)):
         return Verdict(UNDETERMINED)  # label and server contradict each other

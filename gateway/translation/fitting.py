@@ -23,7 +23,8 @@ LONGEST: Mapping[str, int] = {
 CUT = " […]"
 """Ends a text that was cut."""
 
-_UNPRINTED = re.compile("[\x00-\x1f\ud800-\udfff]")
+_UNPRINTED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_LANGUAGE = re.compile(r"(=\?[^?*\s]{1,40})\*[^?\s]{0,40}(?=\?)")  # RFC 2231, section 5
 
 
 def fitted(event: LumailEvent, *, undated: bool) -> LumailEvent:
@@ -49,7 +50,7 @@ def decoded(subject: str) -> str:
     if "=?" not in subject:
         return subject
     try:
-        text = str(make_header(decode_header(subject[:10_000])))
+        text = str(make_header(decode_header(_LANGUAGE.sub(r"\1", subject[:10_000]))))
         return _UNPRINTED.sub("\ufffd", text) or subject
     except (MessageError, LookupError, ValueError):
         return subject

@@ -4,12 +4,13 @@ import json
 import re
 from decimal import Decimal
 from json.decoder import scanstring  # type: ignore[attr-defined]  # the stubs leave it out
-from typing import Any, NoReturn
+from typing import Any
 
 from gateway.errors import PayloadError
 
 _LARGEST_EXPONENT = 308  # what a double can hold; a larger one is an attack: int(Decimal("1e999999999")) never ends
-_SUSPECT_ESCAPES = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_MOST_DIGITS = 4000  # of a whole number; Python reads no more than 4,300, since it takes the square of them in steps
+_SUSPECT = re.compile(r"\x00|\\u(?:0000|[dD][89a-fA-F])")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -19,35 +20,48 @@ MOST_TOKENS = 1000
 _DEEPEST_FLAT = 3
 
 
-def _fraction(text: str) -> Decimal:
+def _fraction(text: str) -> Decimal | None:
     number = Decimal(text)
-    if not -_LARGEST_EXPONENT <= number.adjusted() <= _LARGEST_EXPONENT:
-        raise ValueError("a number out of all proportion")
-    return number
+    return number if -_LARGEST_EXPONENT <= number.adjusted() <= _LARGEST_EXPONENT else None
 
 
-def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON")
+def _whole(text: str) -> int | None:
+    return int(text) if len(text) <= _MOST_DIGITS else None
 
 
-_DECODER = json.JSONDecoder(parse_float=_fraction, parse_constant=_refuse)
+def _nothing(word: str) -> None:
+    return None
+
+
+# Not strict: a line end or another control character may stand in a text as it is.
+_DECODER = json.JSONDecoder(parse_float=_fraction, parse_constant=_nothing, strict=False)
+_SLOW_DECODER = json.JSONDecoder(parse_float=_fraction, parse_constant=_nothing, parse_int=_whole, strict=False)
 
 
 def load(body: bytes) -> Any:
     """The value that a body holds: fractions as Decimal, integers as int whatever their size.
 
     NUL and lone surrogates, which no database takes as text, become U+FFFD, and so do bytes that are no UTF-8: one of
-    them in a text (a mail server's words, passed on) is no reason to lose a batch, and no address has one. Raises
-    PayloadError.
+    them in a text (a mail server's words, passed on) is no reason to lose a batch, and no address has one. For the same
+    reason NaN, Infinity and numbers out of all proportion are nothing (None). Raises PayloadError.
     """
     try:
         text = body.decode("utf-8-sig", "replace")
-        value = _DECODER.decode(text)
-        return _storable(value) if _SUSPECT_ESCAPES.search(text) else value
+        value = _decoded(text)
+        return _storable(value) if _SUSPECT.search(text) else value
     except RecursionError as error:
         raise PayloadError("the body is nested too deeply") from error
     except ValueError as error:
         raise PayloadError(f"the body is not JSON: {str(error)[:100]}") from error
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # of a whole number with too many digits
+        return _SLOW_DECODER.decode(text)
 
 
 def load_flat(body: bytes, most_tokens: int = MOST_TOKENS) -> dict[str, Any]:

@@ -114,15 +114,24 @@ Word = str | Callable[[Item], str | None]
 
 
 def by(words: Word | tuple[Word, ...], acts: Acts, otherwise: Act) -> Act:
-    """The act for a second word of the provider, whatever its case; of several, the first that is listed counts."""
+    """The act for a second word of the provider, whatever its case; of several, the first that is listed counts. A flag
+    is `true` or `false`, however it is told.
+    """
     known = {name.casefold(): act for name, act in acts.items()}
     places = words if isinstance(words, tuple) else (words,)
 
     def chosen(of: Happening) -> Translation:
-        told = (of.item.text(word) if isinstance(word, str) else word(of.item) for word in places)
+        told = (word for place in places for word in _told(of.item, place))
         return next((known[word.casefold()] for word in told if word and word.casefold() in known), otherwise)(of)
 
     return chosen
+
+
+def _told(item: Item, place: Word) -> tuple[str | None, ...]:
+    if not isinstance(place, str):
+        return (place(item),)
+    flag = item.flag(place)
+    return (item.text(place), None if flag is None else str(flag))
 
 
 def untried(acts: Acts) -> Acts:

@@ -11,10 +11,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WEBHOOKS_SINCE, _WEBHOOKS_UNTIL = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 10**11  # as seconds this is the year 5138
 _NUMBER = re.compile(r"\d{1,13}(?:\.\d{1,20})?", re.ASCII)
+_ZONE_APART = re.compile(r"\s(?:(?P<utc>UTC|GMT|Z)|(?P<offset>[+-]\d\d(?::?\d\d)?))\Z", re.ASCII | re.IGNORECASE)
 
 
 def from_unix(value: object) -> datetime:
-    """Unix time, as number or text, in seconds (with or without a fraction) or milliseconds: size tells which.
+    """Unix time, as number or text, in seconds or milliseconds (with or without a fraction): size tells which.
 
     Raises PayloadError.
     """
@@ -30,14 +31,14 @@ def from_unix(value: object) -> datetime:
 
 
 def from_iso(value: object, naive: tzinfo | None = None) -> datetime:
-    """ISO 8601 with any number of decimals (those after the sixth are dropped).
+    """ISO 8601 with any number of decimals (those after the sixth are dropped), the zone behind a space or not.
 
     A time without offset lies in the zone `naive`; without that it is refused. Raises PayloadError.
     """
     if not isinstance(value, str):
         raise PayloadError("not an ISO 8601 time")
     try:
-        moment = datetime.fromisoformat(value.strip())
+        moment = datetime.fromisoformat(_ZONE_APART.sub(_joined, value.strip()))
     except ValueError as error:
         raise PayloadError("not an ISO 8601 time") from error
     if moment.tzinfo is None:
@@ -45,6 +46,10 @@ def from_iso(value: object, naive: tzinfo | None = None) -> datetime:
             raise PayloadError("a time without a time zone")
         moment = moment.replace(tzinfo=naive)
     return _in_utc(moment)
+
+
+def _joined(zone: re.Match[str]) -> str:
+    return "Z" if zone["utc"] else zone["offset"]
 
 
 def from_rfc2822(value: object) -> datetime:

@@ -10,8 +10,8 @@ import unicodedata
 _LONGEST = 254  # RFC 5321
 _LONGEST_TEXT = 1000  # with a display name, a route and comments around it
 
-_UNSEEN = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_PREFIX = re.compile(r"(?:rfc ?822|mailto|smtp)\s*[;:]\s*", re.IGNORECASE)
+_UNSEEN = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+_PREFIX = re.compile(r"(?:rfc ?822|utf-8|mailto|smtp)\s*[;:]\s*")  # RFC 3464, RFC 6533
 _ROUTE = re.compile(r"@[^\s:@<>]+(?:,@[^\s:@<>]+)*:")
 _COMMENT = re.compile(r'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)', re.DOTALL)
 _DOTS = re.compile("[\u3002\uff0e\uff61]")  # that IDNA (RFC 3490) takes for a dot
@@ -19,7 +19,8 @@ _DOTS = re.compile("[\u3002\uff0e\uff61]")  # that IDNA (RFC 3490) takes for a d
 _ATOM = r"[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f\ufffd\ud800-\udfff]"
 _QUOTED = re.compile(r'"((?:[^"\\\x00-\x1f\x7f\ufffd]|\\[^\x00-\x1f\x7f])+)"')
 _ATOMS_AND_DOTS = re.compile(f"{_ATOM}+")
-_LOCAL = re.compile(rf"{_ATOM}+|{_QUOTED.pattern}")
+_WORD = rf"(?:{_ATOM}+|{_QUOTED.pattern})"
+_LOCAL = re.compile(rf"{_WORD}(?:\.{_WORD})*")
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*|\[(?:\d{{1,3}}(?:\.\d{{1,3}}){{3}}|ipv6:[0-9a-f:.]+)\]")
 
@@ -38,7 +39,7 @@ def email(value: object) -> str | None:
     text = unicodedata.normalize("NFC", _without_comments(_UNSEEN.sub("", value)).lower()).strip()
     if text.endswith(">"):
         text = text[text.rfind("<") + 1 : -1].strip()
-    if text.startswith("'") and text.endswith("'"):
+    if text[:1] in ("'", '"') and text.endswith(text[:1]):
         text = text[1:-1]
     prefix = _PREFIX.match(text)
     text = text[prefix.end() :] if prefix else text
@@ -67,6 +68,10 @@ def _without_comments(text: str) -> str:
 
 
 def _without_quotes(local: str) -> str:
-    quoted = _QUOTED.fullmatch(local)
-    inner = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else ""
-    return inner if inner and _ATOMS_AND_DOTS.fullmatch(inner) else local
+    """Each word by itself, as old programs quote them: ``"ana".lopez``."""
+    return _QUOTED.sub(_plain, local)
+
+
+def _plain(quoted: re.Match[str]) -> str:
+    inner = re.sub(r"\\(.)", r"\1", quoted[1])
+    return inner if _ATOMS_AND_DOTS.fullmatch(inner) else quoted[0]

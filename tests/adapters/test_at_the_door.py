@@ -1,7 +1,7 @@
 """Every adapter behind the real door and ledger: whatever a genuine webhook holds, it is kept and answered 200."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -202,16 +202,37 @@ def test_a_slash_at_the_end_is_the_source_itself_and_belongs_to_the_url_that_is_
     assert (answer.status_code, len(answer.get_json()["events"])) == (200, 1), answer.text
 
 
-def test_an_opening_that_is_told_twice_counts_once_as_soon_as_both_are_known_to_be_ticked(small_ledger: Ledger) -> None:
-    def batch_of(*kinds: str) -> Sample:
-        facts = [{"type": kind, "rcpt_to": "ana@example.com", "event_id": f"{kind}{len(kinds)}"} for kind in kinds]
-        body = json.dumps([{"msys": {"e": fact}} for fact in facts]).encode()
-        return replace(default_sample("sparkpost"), body=body, headers={})  # with its id a batch would be a duplicate
-
+@pytest.fixture
+def sparkpost(small_ledger: Ledger) -> Iterator[Provider]:
     provider = Provider(adapters()["sparkpost"], small_ledger)
-    try:
-        batches = [("initial_open",), ("initial_open", "open"), ("initial_open", "delivery", "injection")]
-        receipts = [provider.receipt(batch_of(*kinds)) for kinds in batches]
-    finally:
-        provider.close()
-    assert [(len(receipt["events"]), receipt["ignored"]) for receipt in receipts] == [(1, 0), (1, 1), (2, 1)]
+    yield provider
+    provider.close()
+
+
+def openings(*told: str) -> Sample:
+    """A batch of openings of messages to Ana: `initial_open 1`, `open 1`."""
+    facts = [dict(zip(("type", "message_id"), one.split(), strict=True)) for one in told]
+    body = [{"msys": {"e": fact | {"rcpt_to": "ana@example.com", "event_id": f"{fact}"}}} for fact in facts]
+    return replace(default_sample("sparkpost"), body=json.dumps(body).encode(), headers={})  # a batch id of its own
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        (("initial_open 1",), ("open 1",)),
+        (("open 1",), ("initial_open 1",)),
+        (("initial_open 1", "open 1"),),
+        (("initial_open 1",), ("open 1",), ("initial_open 1", "open 1"), ("initial_open 1",)),
+    ],
+)
+def test_an_opening_that_is_told_of_top_and_end_is_one_whichever_came_first(
+    sparkpost: Provider, small_ledger: Ledger, batches: Sequence[Sequence[str]]
+) -> None:
+    for batch_of in batches:
+        sparkpost.receipt(openings(*batch_of))
+    assert len(rows(small_ledger, events, "id")) == 1
+
+
+def test_openings_of_the_top_count_where_nothing_else_is_told(sparkpost: Provider) -> None:
+    receipts = [sparkpost.receipt(openings(*one)) for one in (("initial_open 1",), ("initial_open 2", "injection 3"))]
+    assert [len(receipt["events"]) for receipt in receipts] == [1, 2]

@@ -3,9 +3,9 @@ another kind, costs nothing, and a retry an hour later tells the same fact.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -38,7 +38,7 @@ ESSENTIAL = {
     "mandrill": "event type msg.email",
     "postal": "event payload.message.to payload.message.direction payload.original_message payload.bounce details",
     "postmark": "RecordType Type Recipient Email SuppressSending SuppressionReason Origin FromFull",
-    "resend": "type data.to data.email data.origin data.unsubscribed data.topics data.id",
+    "resend": "type data.to data.email data.origin data.unsubscribed data.topics",
     "sendgrid": "event email",
     "sparkpost": "type rcpt_to raw_rcpt_to bounce_class fbtype",
     "unisender_go": "event_name status email",
@@ -114,13 +114,15 @@ def pruned(name: str, value: Any, path: tuple[Any, ...]) -> Any:
     return {key: pruned(name, item, (*path, key)) for key, item in kept.items()}
 
 
-def told(adapter: Adapter, sample: Sample, body: bytes, hours: int = 0) -> list[LumailEvent]:
+def told(
+    adapter: Adapter, sample: Sample, body: bytes, hours: int = 0, signed_at: datetime | None = None
+) -> list[LumailEvent]:
     """What comes of a body; what is not understood, as in batches with items that are bad on purpose, is left out."""
     memory, options, at = Remembered(), options_of(adapter, sample), NOW + timedelta(hours=hours)
     for earlier in sample.after:
         tell(adapter, samples(sample.adapter)[earlier], memory)
     webhook = replace(sample, body=body).webhook("mail", "https://hooks.example.com/webhooks/mail", at)
-    items = split(adapter, VerifiedWebhook(webhook, secret=0, signed_at=None))
+    items = split(adapter, VerifiedWebhook(webhook, secret=0, signed_at=signed_at))
     context = Context("mail", at, memory, options)
     return [made for one in items if isinstance(one, SourceEvent) for made in understood(adapter, one, context)]
 
@@ -167,3 +169,34 @@ def test_whose_it_is_and_what_happened_alone_are_an_event(adapter: Adapter, samp
     body = bare(adapter.name, sample.body)
     first, again = told(adapter, sample, body), told(adapter, sample, body, hours=1)
     assert (facts(first), keys(first)) == (facts(told(adapter, sample, sample.body)), keys(again)), body
+
+
+def by_sns(message: bytes) -> bytes:
+    """In the envelope of SNS, of which every field is signed as it is."""
+    topic = "arn:aws:sns:eu-west-1:123456789012:mail"
+    told_by = {"Type": "Notification", "MessageId": "m1", "TopicArn": topic, "Timestamp": "2026-01-05T11:59:00.000Z"}
+    return json.dumps({**told_by, "Message": message.decode()}).encode()
+
+
+def by_event_bridge(message: bytes) -> bytes:
+    told_by = {"version": "0", "id": "e1", "source": "aws.ses", "time": "2026-01-05T11:59:00Z", "resources": []}
+    return json.dumps({**told_by, "detail-type": "Email", "detail": json.loads(message)}).encode()
+
+
+OF_SES = [
+    sample
+    for adapter, sample in CASES
+    if adapter.name == "amazon_ses" and {"eventType", "notificationType"} & json.loads(sample.body).keys()
+]
+
+
+@pytest.mark.parametrize(("wrapped", "signed_at"), [(by_sns, NOW - timedelta(minutes=1)), (by_event_bridge, None)])
+@pytest.mark.parametrize("sample", OF_SES, ids=lambda sample: sample.case)
+def test_whatever_carries_a_message_of_ses_only_whose_and_what_decides(
+    sample: Sample, wrapped: Callable[[bytes], bytes], signed_at: datetime | None
+) -> None:
+    [ses] = [adapter for adapter in MAIL if adapter.name == "amazon_ses"]
+    usual = facts(told(ses, sample, sample.body))
+    for body in (sample.body, bare(ses.name, sample.body), *bodies(ses.name, sample.body)):
+        first, again = (told(ses, sample, wrapped(body), hours, signed_at) for hours in (0, 1))
+        assert (facts(first), keys(first)) == (usual, keys(again)), body

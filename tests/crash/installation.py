@@ -30,12 +30,8 @@ from tests.waiting import eventually
 SECRET = "whsec_of_the_crash_test"
 TOKEN = "lum_of_the_crash_test"
 MAIL = adapters()["sendgrid"].scheme({}).generate()
-PARTS = {
-    "web": "gateway.runtime.server",
-    "worker": "gateway.cli worker",
-    "redis": "unixsocket:",
-}
-"""How each part of an installation is known by its command line."""
+PARTS = {"web": "web-", "worker": "worker-", "redis": "redis-server"}
+"""How the name of each part of an installation begins."""
 
 STRIPE = {
     "adapter": "stripe",
@@ -97,7 +93,7 @@ class Installation:
         found = []
         for child in psutil.Process(self.process.pid).children(recursive=True):
             with suppress(psutil.NoSuchProcess):
-                if PARTS[part] in " ".join(child.cmdline()):
+                if child.name().startswith(PARTS[part]):
                     found.append(child)
         return found
 

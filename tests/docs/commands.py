@@ -15,8 +15,10 @@ MANY = 8
 
 def commands(group: click.Group = main, path: str = "lumail-gateway") -> Iterator[tuple[str, click.Command]]:
     """Every command that does something, with what is typed to call it."""
-    for name in group.list_commands(click.Context(group)):
-        command = group.commands[name]
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, f"{path} {name}")
         else:

@@ -160,5 +160,5 @@ def installed(folder: Path) -> Iterator[Installed]:
         _kept_running([*stand_in, "127.0.0.1", str(port + 1), "700"], env, folder / "lumail.log"),
         _kept_running(shlex.split(_here(service, folder)), env, folder / "up.log"),
     ):
-        eventually(lambda: _answers(f"http://127.0.0.1:{port}/readyz"), within=60, what="the service is ready")
+        eventually(lambda: _answers(f"http://127.0.0.1:{port}/readyz"), within=180, what="the service is ready")
         yield Installed(folder, f"http://127.0.0.1:{port + 1}")

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import requests
 
@@ -131,7 +132,7 @@ def test_every_command_that_is_named_exists(page: Path) -> None:
     text = " ".join(page.read_text().replace("```", "").split())
     words = [line.split() for line in re.findall(r"`lumail-gateway ([a-z][^`]*)`", text)]
     for named in words:
-        command = main.commands.get(named[0])
+        command = main.get_command(click.Context(main), named[0])
         assert command is not None, named
         group = getattr(command, "commands", None)
         assert group is None or named[1] in group, named
@@ -141,7 +142,9 @@ def test_the_unit_starts_up_with_flags_that_it_has() -> None:
     unit = section("## As a service", (DOCS / "install.md").read_text()).split("```ini\n")[1].split("```")[0]
     [line] = re.findall(r"^ExecStart=\S+/lumail-gateway (.+)$", unit, flags=re.MULTILINE)
     command, *flags = line.split()
-    known = {option for param in main.commands[command].params for option in param.opts}
+    up = main.get_command(click.Context(main), command)
+    assert up is not None
+    known = {option for param in up.params for option in param.opts}
     assert {flag for flag in flags if flag.startswith("--")} <= known
 
 

@@ -145,6 +145,13 @@ def test_a_path_of_any_form_that_is_no_source_is_counted(shop: Shop, path: str, 
     assert rows(shop.ledger, rejections, "path", "cause", "count") == [(kept, "unknown_source", 1)]
 
 
+def test_what_is_posted_to_a_page_that_is_only_shown_is_counted(shop: Shop) -> None:
+    shop.client.application.add_url_rule("/", view_func=lambda: "the desk")
+    assert (shop.client.get("/").status_code, shop.client.post("/", data=b"{}").status_code) == (200, 405)
+    shop.door.refusals.flush()
+    assert rows(shop.ledger, rejections, "path", "cause", "count") == [("/", "unknown_source", 1)]
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 def test_one_slash_at_the_end_is_the_source_itself(shop: Shop, method: str) -> None:
     answer = shop.client.open("/webhooks/shop/", method=method, data=b"{}")

@@ -54,7 +54,7 @@ def texts(ledger: Ledger) -> Sequence[tuple[str, str, str]]:
 
 
 def _text(column: Any) -> Any:
-    return column if isinstance(column.type, LargeBinary) else cast(column, Text).label(column.name)
+    return column if isinstance(column.type, (LargeBinary, schema.Packed)) else cast(column, Text).label(column.name)
 
 
 def places_of(ledger: Ledger, text: str) -> list[tuple[str, str]]:

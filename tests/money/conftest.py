@@ -20,8 +20,8 @@ from tests.services import Postgres
 CHUNK = 15
 """Histories that are played to one gateway side by side."""
 
-IN_MEMORY = "/dev/shm"  # noqa: S108 - nothing of a history has to outlive it, and no disk is waited for
-"""Where ledgers lie, on systems that have it."""
+IN_MEMORY = "/dev/shm"
+"""Where ledgers lie, on systems that have it: nothing of a history has to outlive it, and no disk is waited for."""
 
 SHARES = {"stripe_chunk": 0.6, "shopify_chunk": 0.4, "declared_chunk": 0.1}
 """How many of all histories are whose."""

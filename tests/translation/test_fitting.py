@@ -24,6 +24,7 @@ def event(event_type: EventType, **data: object) -> LumailEvent:
         ("=?UTF-8?Q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
         ("=?utf-8?B?R3LDvMOfZQ==?= =?utf-8?Q?_aus_K=C3=B6ln?=", "Grüße aus Köln"),
         ("Re: =?iso-8859-1?Q?Gr=FC=DFe?= an Ana", "Re: Grüße an Ana"),
+        ("=?UTF-8*de?Q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
         ("plain =? text", "plain =? text"),
         ("=?nonsense?Q?a?=", "=?nonsense?Q?a?="),
         ("=?utf-8?B?!?=", "=?utf-8?B?!?="),

@@ -30,11 +30,17 @@ def test_a_body_is_read_exactly(body: bytes, value: Any) -> None:
 
 def test_other_bytes_cost_a_body_nothing_but_themselves() -> None:
     assert json_body.load(b'[{"a": "f\xfcr"}, {"b": 1}]') == [{"a": "f\ufffdr"}, {"b": 1}]
+    assert json_body.load(b'[{"a": "two\nlines\t\x00"}, {"b": 1}]') == [{"a": "two\nlines\t\ufffd"}, {"b": 1}]
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999999999", b"-0.1e-400", b"1" * 5000])
+def test_what_is_no_number_is_nothing_and_costs_a_body_nothing_else(number: bytes) -> None:
+    assert json_body.load(b'[{"a": %s}, {"b": 1, "c": 0.5}]' % number) == [{"a": None}, {"b": 1, "c": Decimal("0.5")}]
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"NaN", b"[Infinity]", b"[-Infinity]", b"\xff", b"[1e999999999]", b"[" * 100_000, b"1" * 5000, b"{}{}"],
+    [b"", b"{", b"nan", b"[inf]", b"\xff", b"[1e]", b"[" * 100_000, b"[01]", b"{}{}"],
 )
 def test_what_is_not_json_is_not_understood(body: bytes) -> None:
     with pytest.raises(PayloadError):

@@ -93,6 +93,12 @@ def test_a_second_word_is_looked_up_whatever_its_case_and_an_unlisted_one_is_not
     assert made(mail.by("b", acts, Bounce(UNDETERMINED))).data["bounceType"] == "undetermined"
 
 
+@pytest.mark.parametrize(("flag", "kind"), [(True, "hard"), ("1", "hard"), (0, "soft"), ("", "undetermined")])
+def test_a_flag_is_a_word_as_well(flag: Any, kind: str) -> None:
+    act = mail.by("a", {"true": Bounce(HARD), "false": Bounce(SOFT)}, Bounce(UNDETERMINED))
+    assert made(act, event=replace(EVENT, payload={"a": flag})).data["bounceType"] == kind
+
+
 def test_what_was_not_tried_is_rejected_unless_it_was_blocked() -> None:
     found = mail.untried({"a": Bounce(HARD), "b": Bounce(SOFT, BLOCKED), "c": mail.delayed})
     assert found == {"a": Bounce(HARD, REJECTED), "b": Bounce(SOFT, BLOCKED), "c": mail.delayed}

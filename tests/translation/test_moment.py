@@ -23,6 +23,7 @@ NINE = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
         (" 1762160400 ", NINE),
         (1762160400372, NINE + timedelta(milliseconds=372)),
         ("1762160400372", NINE + timedelta(milliseconds=372)),
+        ("1762160400372.456", NINE + timedelta(microseconds=372456)),
         (Decimal("1762160400.123456"), NINE + timedelta(microseconds=123456)),
         ("1762160400.1234567", NINE + timedelta(microseconds=123456)),
         (0, datetime(1970, 1, 1, tzinfo=UTC)),
@@ -46,6 +47,9 @@ def test_what_is_no_unix_time_is_refused(value: Any) -> None:
         ("2025-11-03T09:00:00.1234567Z", NINE + timedelta(microseconds=123456)),
         ("2025-11-03T04:00:00.123456789-05:00", NINE + timedelta(microseconds=123456)),
         ("2025-11-03 09:00:00.5Z", NINE + timedelta(microseconds=500000)),
+        ("2025-11-03 09:00:00 UTC", NINE),
+        ("2025-11-03 10:00:00.000 +0100", NINE),
+        ("2025-11-03 10:00:00+01", NINE),
     ],
 )
 def test_iso_times_are_read_with_any_number_of_decimals(value: str, expected: datetime) -> None:

@@ -65,11 +65,12 @@ def _mentioning(connection: Connection, subject: Subject) -> list[str]:
     mentions, found, after = Mentions(subject.addresses, ids), list[str](), ""
     while True:
         query = select(webhooks.c.id, webhooks.c.body).where(webhooks.c.id > after, webhooks.c.body.is_not(None))
-        rows = connection.execute(query.order_by(webhooks.c.id).limit(_AT_ONCE)).all()
-        found += [row.id for row in rows if mentions.are_in(row.body)]
-        if len(rows) < _AT_ONCE:
+        seen = 0
+        for row in connection.execute(query.order_by(webhooks.c.id).limit(_AT_ONCE)):  # one body unpacked at a time
+            found += [row.id] if mentions.are_in(row.body) else []
+            seen, after = seen + 1, row.id
+        if seen < _AT_ONCE:
             return found
-        after = rows[-1].id
 
 
 def _webhooks(connection: Connection, wanted: set[str]) -> list[dict[str, Any]]:

@@ -45,7 +45,9 @@ from gateway.ledger.schema import (
     keys,
     marks,
     memory,
+    size_of,
     unknown_subscribers,
+    unpacked_size,
     webhooks,
 )
 from gateway.ledger.status import ON_THEIR_WAY, Status
@@ -389,13 +391,13 @@ class _Erasure:
 
     def _bodies(self, state: _State, destination: str) -> _Step:
         """Webhooks that mention the person, whether or not anything was made of them."""
-        request, size = state.request, func.length(webhooks.c.body)
+        request = state.request
         # The one that demanded it goes by its id: the door's clock may be ahead of the ledger's.
         known = or_(webhooks.c.received_at <= state.made_at, webhooks.c.id == request["webhook"])
         mine = [webhooks.c.destination == destination, known]
         if request["account"] is not None:
             mine.append(webhooks.c.source == request["source"])
-        query = select(webhooks.c.id, size.label("size")).where(*mine, webhooks.c.body.is_not(None))
+        query = select(webhooks.c.id, size_of(webhooks.c.body).label("size")).where(*mine, webhooks.c.body.is_not(None))
         if state.after is not None:
             query = query.where(webhooks.c.id > state.after)
         with self._ledger.read() as connection:
@@ -403,13 +405,14 @@ class _Erasure:
             taken: list[str] = []
             room = _BODIES
             for row in seen:
-                if taken and row.size > room:
+                size = unpacked_size(row.size)
+                if taken and size > room:
                     break
-                room -= row.size
+                room -= size
                 taken.append(row.id)
             columns = (webhooks.c.id, webhooks.c.body, webhooks.c.headers, webhooks.c.url)
             mentioned = _mentioned(request)
-            rows = connection.execute(select(*columns).where(webhooks.c.id.in_(taken)))
+            rows = connection.execute(select(*columns).where(webhooks.c.id.in_(taken)))  # unpacked one at a time
             ours = [row.id for row in rows if mentioned(row.body or b"", row.headers, row.url)]
         is_over = len(seen) < _ROWS and len(taken) == len(seen)
         return _Step(lambda connection: {"webhooks": wipe_webhooks(connection, ours)}, None if is_over else taken[-1])

@@ -487,6 +487,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(length=500), nullable=False),
         sa.Column("group", sa.String(length=40), nullable=False),
         sa.PrimaryKeyConstraint("destination", "key", name=op.f("keys_pk")),
+        sqlite_with_rowid=False,
     )
     op.create_index("keys_of_group", "keys", ["group"], unique=False)
     op.create_table(
@@ -528,6 +529,7 @@ def upgrade() -> None:
         sa.Column("values", gateway.ledger.schema.Json(), nullable=False),
         sa.Column("at", gateway.ledger.schema.Instant(), nullable=False, comment="when the newest of it was said"),
         sa.PrimaryKeyConstraint("destination", "key", name=op.f("memory_pk")),
+        sqlite_with_rowid=False,
     )
     op.create_index("memory_by_time", "memory", ["at"], unique=False)
     op.create_table(
@@ -716,7 +718,12 @@ def upgrade() -> None:
             nullable=False,
             comment="credentials and signatures stand as fingerprints",
         ),
-        sa.Column("body", sa.LargeBinary(), nullable=True, comment="exact bytes; null once retention removed them"),
+        sa.Column(
+            "body",
+            gateway.ledger.schema.Packed(),
+            nullable=True,
+            comment="exact bytes; null once retention removed them",
+        ),
         sa.Column("secret", sa.String(length=64), nullable=True, comment="fingerprint of the secret that fitted"),
         sa.Column("outcome", sa.String(length=20), nullable=False),
         sa.Column("events_made", sa.Integer(), nullable=False),
