@@ -234,6 +234,8 @@ class Words:
         if event_type in ("charge.succeeded", "charge.captured") and body["captured"]:
             paid = cash.captured_by(at)
             says = (Paid("intent", cash.intent or cash.charge, paid, self._sale.moved_in),)
+        elif event_type == "charge.refunded" and body["amount_refunded"] <= self._rest(cash, at):
+            return Told(event_type, at, body, self._number)  # nothing went back, and it is left out
         elif event_type == "charge.refunded":
             listed: tuple[Returned, ...] = ()
             if generation == "A":
