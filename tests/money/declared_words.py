@@ -141,7 +141,7 @@ def woocommerce(sale: Sale) -> Iterator[Telling]:
             ],
         }
         counts = paid and status in ("processing", "completed", "refunded")
-        says = [Costs(total if counts else 0), Whose(sale.email(at))] if not parent else []
+        says: list[Says] = [] if parent else [Costs(total if counts else 0), Whose(sale.email(at))]
         says += [Moved(one.id, one.amount, "succeeded", at) for one in through]
         return Telling("order.updated", at, Post(f"woocommerce-{sale.account}", body, headers), tuple(says))
 
