@@ -20,7 +20,7 @@ test: $(VENV)/developing  ## All tests, against a real Redis, PostgreSQL and Chr
 	$(BIN)/pytest --quiet --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --dist worksteal
 
 attack: $(VENV)/developing  ## What strangers can send, thrown at running gateways; with the figures.
-	$(BIN)/pytest --quiet -rP tests/attack tests/adapters/test_unproven.py
+	$(BIN)/pytest --quiet -rP tests/attack tests/adapters/test_unproven.py tests/crash/test_erasure.py
 
 check: $(VENV)/developing  ## Format, lint, types, direction of imports.
 	$(BIN)/ruff format --check .

@@ -99,4 +99,5 @@ adapter = Adapter(
     ignored=IGNORED,
     options=mail.MailOptions,
     probe=pinged,
+    published_secrets=frozenset({PING_SECRET}),
 )

@@ -180,4 +180,5 @@ adapter = Adapter(
     ignored=IGNORED,
     options=Options,
     probe=probe,
+    published_secrets=frozenset({URL_CHECK_KEY}),
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from benchmarks import batch, claims, desk, disk, door, drain, memory, plan, replay, translation
+from benchmarks import against, batch, claims, desk, disk, door, drain, memory, plan, replay, translation
 from benchmarks.stage import Stage, stage
 
 _MEASURES: Mapping[str, tuple[Callable[[Stage, bool], dict[str, Any]], Callable[[Mapping[str, Any]], list[str]]]] = {
@@ -32,11 +32,15 @@ _MEASURES: Mapping[str, tuple[Callable[[Stage, bool], dict[str, Any]], Callable[
 @click.option("--quick", is_flag=True, help="Fewer rounds: a few minutes, and less certain.")
 @click.option("--only", default=",".join(_MEASURES), show_default=True, help="Which, with commas between.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
-def main(quick: bool, only: str, as_json: bool) -> None:
+@click.option("--against", "revision", metavar="REV", help="Measure that revision too, in turns, and say the ratios.")
+def main(quick: bool, only: str, as_json: bool, revision: str | None) -> None:
     """Measure the gateway on this machine. Ratios within one run hold; absolute figures are this machine's."""
     chosen = [name.strip() for name in only.split(",")]
     if unknown := [name for name in chosen if name not in _MEASURES]:
         raise click.BadParameter(f"{', '.join(unknown)}: there are {', '.join(_MEASURES)}")
+    if revision is not None:
+        _show(against.compare(revision, only, quick=quick))
+        return
     found: dict[str, Any] = {}
     with stage() as on:
         found["machine"] = {"cores": os.cpu_count(), "load": os.getloadavg()[0], "fsync_ms": _fsync(on.folder)}

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks import rivals, samples, steps
 from benchmarks.load import Load, post_all
-from benchmarks.stage import KINDS, Gateway, Stage, Web, gateway, web_processes
+from benchmarks.stage import KINDS, WEB_PROCESSES, Gateway, Stage, Web, gateway, web_processes
 
 CONNECTIONS = 32
 APPLICATIONS = {
@@ -36,8 +36,18 @@ QUICK = Size(rounds=2, requests=500)
 
 
 @dataclass(frozen=True)
+class Sent:
+    """A run of requests; `cpu` (milliseconds) and `switches` are the web processes' for one of them."""
+
+    load: Load
+    cpu: float
+    switches: float
+
+
+@dataclass(frozen=True)
 class Figures:
-    """Medians of the rounds; milliseconds. `cpu` is what the web processes took for one request.
+    """Medians of the rounds; milliseconds. `cpu` is what the web processes took for one request, `switches` how often
+    their threads changed for it.
 
     `of_durable` is the rate as a share of the durable rival's in the same round.
     """
@@ -46,6 +56,7 @@ class Figures:
     p50: float
     p99: float
     cpu: float
+    switches: float
     of_durable: float
     sender: float
     refused: int
@@ -67,11 +78,11 @@ def _on_database(on: Stage, kind: str, size: Size) -> dict[str, Any]:
             name: ends.enter_context(web_processes(on, application, env)) for name, application in APPLICATIONS.items()
         }
 
-        def send(web: Web, count: int, series: str) -> tuple[Load, float]:
+        def send(web: Web, count: int, series: str) -> Sent:
             requests = samples.payments(count, ready.keys["stripe"].signing, series)
-            before = web.cpu_seconds()
+            cpu, switches = web.cpu_seconds(), web.switches()
             load: Load = sender.submit(post_all, web.port, requests, CONNECTIONS).result()
-            return load, (web.cpu_seconds() - before) * 1000 / count
+            return Sent(load, (web.cpu_seconds() - cpu) * 1000 / count, (web.switches() - switches) / count)
 
         for name, web in webs.items():
             send(web, 400, f"warming {name}")
@@ -84,26 +95,27 @@ def _on_database(on: Stage, kind: str, size: Size) -> dict[str, Any]:
         return told
 
 
-def _figures(rounds: list[dict[str, tuple[Load, float]]], name: str) -> Figures:
-    loads = [one[name][0] for one in rounds]
+def _figures(rounds: list[dict[str, Sent]], name: str) -> Figures:
+    loads = [one[name].load for one in rounds]
     return Figures(
         rate=median(load.rate for load in loads),
         p50=median(load.latency(0.5) for load in loads),
         p99=median(load.latency(0.99) for load in loads),
-        cpu=median(one[name][1] for one in rounds),
-        of_durable=median(one[name][0].rate / one["durable"][0].rate for one in rounds),
+        cpu=median(one[name].cpu for one in rounds),
+        switches=median(one[name].switches for one in rounds),
+        of_durable=median(one[name].load.rate / one["durable"].load.rate for one in rounds),
         sender=median(load.sender for load in loads),
         refused=sum(load.refused for load in loads),
     )
 
 
 def _steps(
-    on: Stage, ready: Gateway, size: Size, send: Callable[[Web, int, str], tuple[Load, float]]
+    on: Stage, ready: Gateway, size: Size, send: Callable[[Web, int, str], Sent]
 ) -> Mapping[str, Mapping[str, float]]:
     """By step: milliseconds of waiting and of CPU for one request. The server's own are what the process took more."""
     folder = on.new_folder("steps")
     with web_processes(on, "benchmarks.steps:application", {**ready.env, steps.FOLDER: str(folder)}) as web:
-        _, cpu = send(web, size.requests, "steps")
+        cpu = send(web, size.requests, "steps").cpu
     sums = steps.read(folder)
     told = {
         step: {"wall": wall * 1000 / size.requests, "cpu": cpu_seconds * 1000 / size.requests}
@@ -117,14 +129,15 @@ def _steps(
 def lines(told: Mapping[str, Any]) -> list[str]:
     text = []
     for kind, found in told.items():
-        text += [f"Door on {kind}: {CONNECTIONS} connections, 2 web processes, Stripe events of 2 KB"]
-        text += ["                                            req/s   p50 ms   p99 ms   CPU ms   of minimal"]
+        text += [f"Door on {kind}: {CONNECTIONS} connections, {WEB_PROCESSES} web process(es), Stripe events of 2 KB"]
+        text += ["                                            req/s   p50 ms   p99 ms   CPU ms   switches   of minimal"]
         for name in APPLICATIONS:
             one = found[name]
-            text.append(
-                f"  {DESCRIBED[name]:42} {one['rate']:6.0f} {one['p50']:8.1f} {one['p99']:8.1f} {one['cpu']:8.2f}"
-                f" {one['of_durable']:11.0%}" + (f"   {one['refused']} REFUSED" if one["refused"] else "")
+            figures = (
+                f"{one['rate']:6.0f} {one['p50']:8.1f} {one['p99']:8.1f} {one['cpu']:8.2f} {one['switches']:10.2f}"
             )
+            refused = f"   {one['refused']} REFUSED" if one["refused"] else ""
+            text.append(f"  {DESCRIBED[name]:42} {figures} {one['of_durable']:11.0%}{refused}")
         text += [f"  steps of one webhook, {found['steps']['group']['size']:.0f} in a group"]
         for step, one in found["steps"].items():
             if step != "group":

@@ -121,6 +121,15 @@ class Web:
         times = [process.cpu_times() for process in self.processes]
         return sum(one.user + one.system for one in times)
 
+    def switches(self) -> int:
+        """How often their threads gave up their core, or lost it."""
+        told = [
+            (task / "status").read_text()
+            for process in self.processes
+            for task in Path(f"/proc/{process.pid}/task").iterdir()
+        ]
+        return sum(int(number) for one in told for number in re.findall(r"ctxt_switches:\s+(\d+)", one))
+
 
 @contextmanager
 def web_processes(on: Stage, application: str, env: Mapping[str, str]) -> Iterator[Web]:

@@ -15,6 +15,8 @@ from typing import Any, Self
 
 from marshmallow import INCLUDE, Schema, fields, validate
 
+from gateway.formats.nesting import DEEPEST, is_too_deep
+
 
 class EventType(StrEnum):
     """Lumail's event types."""
@@ -164,6 +166,9 @@ class Paid:
     tolerance: Decimal = Decimal(0)
     deposit: bool = False
 
+
+_LARGEST_EXPONENT = 308
+"""Of a number in an event's data: what a double can hold."""
 
 LINK_WAIT = timedelta(days=3)
 """How long a refund waits for its sale to be told: as long as providers try again to deliver a webhook."""
@@ -390,7 +395,12 @@ def encode_data(data: Mapping[str, Any]) -> str:
 
 
 def encode_json(value: Any) -> str:
-    """Compact JSON that any database and any connection can carry: readable text, half surrogates escaped."""
+    """Compact JSON that any database and any connection can carry: readable text, half surrogates escaped.
+
+    Raises ValueError for what JSON can't say, and for what is nested so deeply that others could not read it.
+    """
+    if is_too_deep(value):
+        raise ValueError(f"it is nested more than {DEEPEST} deep")
     encoded = _ENCODER.encode(value)
     try:
         encoded.encode()
@@ -400,14 +410,19 @@ def encode_json(value: Any) -> str:
 
 
 def decode_data(text: str) -> dict[str, Any]:
-    """The inverse of `encode_data`; fractional numbers come back as Decimal."""
-    data: dict[str, Any] = json.loads(text, parse_float=Decimal)
+    """The inverse of `encode_data`; fractional numbers come back as Decimal. Raises ValueError."""
+    try:
+        data: dict[str, Any] = json.loads(text, parse_float=Decimal)
+    except RecursionError as error:  # written by a person: what was encoded is not so deep
+        raise ValueError("it is nested too deeply") from error
     return data
 
 
 def _number(value: object) -> int | float:
     if not isinstance(value, Decimal):
         raise TypeError(f"{type(value).__name__} can't stand in an event's data")
+    if not value.is_finite() or abs(value.adjusted()) > _LARGEST_EXPONENT:
+        raise ValueError("a number out of all proportion")  # to write out 1e999999999 never ends
     if value == value.to_integral_value():
         return int(value)
     number = float(value)

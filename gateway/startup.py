@@ -37,6 +37,8 @@ def configured(flags: Flags, environ: Mapping[str, str]) -> Config:
 
 def _terms(adapter: Adapter) -> AdapterTerms:
     def check_secret(options: Mapping[str, Any], secret: str) -> str | None:
+        if secret in adapter.published_secrets:
+            return f"is printed in the documentation of {adapter.title}: anybody could sign with it; copy your own"
         return adapter.scheme(options).check_secret(secret)
 
     def generate(options: Mapping[str, Any]) -> tuple[str, str]:
@@ -99,3 +101,9 @@ def weak_secrets(config: Config) -> Mapping[str, Sequence[str]]:
 def redis_url(config: Config) -> str:
     """Where Redis is, or will be once it is started."""
     return config.redis_url or private_redis.url(config.data)
+
+
+def awaited_redis(config: Config) -> str | None:
+    """The same; None where there is to be none: nobody named one, and this machine has no program for it."""
+    absent = config.redis_url is None and private_redis.binary() is None
+    return None if absent else redis_url(config)

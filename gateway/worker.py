@@ -27,13 +27,16 @@ from gateway.delivery import drain, upkeep
 from gateway.delivery.tick import Chore, Tick, drop_outdated
 from gateway.errors import LedgerUnavailableError, place_of
 from gateway.intake.route import routes
+from gateway.ledger import heartbeats
 from gateway.ledger.database import Ledger
 from gateway.ledger.outbox import restore_guard
 from gateway.ledger.views import counters
 from gateway.replay import bulk
+from gateway.runtime.heartbeat import Heartbeat
+from gateway.runtime.redis_trouble import looker
 from gateway.runtime.supervised import tell_ready
 from gateway.runtime.wakeups import DRAIN, QUEUE, WORK, Wakeups, connect
-from gateway.startup import prepare, redis_url
+from gateway.startup import awaited_redis, prepare, redis_url
 from gateway.translation.registry import adapters, beside
 
 LONGEST_CALL = 2048
@@ -213,7 +216,9 @@ def work(config: Config) -> None:
         Persistent(wakeups.call, lambda job: aside.submit(_work_on, delivery_pool, job)),
         chores,
     )
+    heartbeat = Heartbeat(config.database_url, heartbeats.WORKER, config.data, looker(awaited_redis(config)))
     tick.start()
+    heartbeat.start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: delivery_pool.stopping.set())
     tell_ready()
@@ -225,6 +230,7 @@ def work(config: Config) -> None:
         aside.shutdown(wait=True, cancel_futures=True)
         keeper.close()
         delivery_pool.close()
+        heartbeat.close()
         ledger.close()
 
 

@@ -6,15 +6,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, insert, select, update
 
 from gateway.events import EventType, LumailEvent, Memo, Paid, lane_of
+from gateway.ledger import heartbeats
 from gateway.ledger.database import Ledger
 from gateway.ledger.event import Event
 from gateway.ledger.facts.submission import Recorded, Submission, TranslatedItem
+from gateway.ledger.heartbeats import Condition, Identity
 from gateway.ledger.identity import new_id
 from gateway.ledger.recording.commit import record_group
 from gateway.ledger.schema import attempts, destinations
+from gateway.ledger.schema import heartbeats as heartbeat_rows
 from gateway.ledger.status import Outcome, Status
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -118,6 +121,25 @@ def add_attempt(ledger: Ledger, event: str | None, at: datetime, **given: Any) -
     values = {"kind": "event", "outcome": "delivered", "destination": "main", **instants, **given}
     with ledger.write(["main"]) as connection:
         connection.execute(insert(attempts).values(id=new_id("at"), event=event, **values))
+
+
+WELL = Condition(timedelta(0), 10**12, None)
+
+
+def beat(ledger: Ledger, role: str, found: Condition = WELL, version: str = "0.1.0") -> None:
+    """A process that lives, and that is not missed however slow a test is."""
+    who = Identity(f"hb_{role}_{version}", role, "host-1", 7, version, "0001")
+    with ledger.write() as connection:
+        now = ledger.now(connection)
+        heartbeats.beat(connection, who, found, now)
+        seen = {"seen": now + timedelta(hours=1)}
+        connection.execute(update(heartbeat_rows).where(heartbeat_rows.c.id == who.id).values(seen))
+
+
+def beat_all(ledger: Ledger) -> None:
+    """A web process and a worker live."""
+    beat(ledger, heartbeats.WEB)
+    beat(ledger, heartbeats.WORKER)
 
 
 def rows(ledger: Ledger, table: Table, *columns: str) -> list[tuple[Any, ...]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.runtime.collecting import PER_ADDRESS, WHOLE_WITHIN
+from gateway.runtime.collecting import PER_ADDRESS, PIECES, WHOLE_WITHIN
 from tests.supervised import Supervised, supervised
 from tests.tiny_application import LET_GO, LONGEST
 from tests.waiting import eventually
@@ -101,6 +101,25 @@ def test_what_is_longer_than_the_longest_body_is_read_away_and_the_application_l
         for _ in range(2):
             connection.request("POST", "/", body=b"x" * size)
             assert connection.getresponse().read().split()[1] == str(LONGEST + 1).encode()
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+NOT_TAKEN = {
+    "single bytes": b"1\r\nx\r\n" * (PIECES + 20) + b"0\r\n\r\n",
+    "a chunk without a length": b"no-length\r\nx\r\n0\r\n\r\n",
+    "long words beside a chunk": (b"1;" + b"a" * 8000 + b"\r\nx\r\n") * 20 + b"0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("chunks", NOT_TAKEN.values(), ids=NOT_TAKEN)
+def test_chunks_that_cost_more_than_their_bytes_or_are_none_end_the_connection(up: Supervised, chunks: bytes) -> None:
+    assert status(said(up, CHUNKED, chunks)) == 400
+
+
+def test_a_body_in_many_pieces_arrives(up: Supervised) -> None:
+    pieces = b"".join(b"%x\r\n%b\r\n" % (size, b"x" * size) for size in (1, 100, 64, 3) * 200)
+    answer = said(up, CHUNKED.replace(b"Host: x", b"Host: x\r\nConnection: close"), pieces + b"0\r\n\r\n")
+    assert answer.endswith(b" %d" % (168 * 200))
 
 
 def test_a_large_body_is_kept_in_a_file_without_a_name_and_handed_over_whole(up: Supervised) -> None:

@@ -29,14 +29,18 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "replay": ["replays", "bulk_replays"],
     "destinations": ["destination_lists", "destination_changes"],
     "sources": ["sources"],
+    "set-aside": ["dismissals"],
     "users": ["users"],
     "forget": ["privacy"],
     "export": ["privacy"],
     "adapters": ["trials", "authoring", "drift"],
 }
 """Each command, in the order in which somebody new needs them, and where it is: the first module has what is named
-so, the others add to it. A module is imported by whoever calls for its command: no command pays for the others.
+so (or as _NAMES says), the others add to it. A module is imported by whoever calls for its command.
 """
+
+
+_NAMES = {"set-aside": "dismissed"}
 
 
 class _Commands(click.Group):
@@ -47,7 +51,7 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         first, *_ = [import_module(f"gateway.cli.{module}") for module in COMMANDS[cmd_name]]
-        command: click.Command = getattr(first, cmd_name)
+        command: click.Command = getattr(first, _NAMES.get(cmd_name, cmd_name))
         return command
 
     def invoke(self, context: click.Context) -> Any:

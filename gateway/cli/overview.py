@@ -1,52 +1,67 @@
 """The command `status`: how things stand, and what needs a person."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import click
 from sqlalchemy import Connection
 
+from gateway.attention import Facts, Need, Watched, attention, gathered, trouble_of
 from gateway.cli.display import Column, local, printable, show_document, show_table
 from gateway.cli.settings import Said, installation, installation_options, json_option, opened_ledger
 from gateway.config import Config
+from gateway.errors import LedgerUnavailableError
 from gateway.events import Lane
-from gateway.formats.wording import as_plain, counted, distance, span
+from gateway.formats.wording import as_plain, distance, span
 from gateway.ledger.facts import pinned_accounts
-from gateway.ledger.status import Status
-from gateway.ledger.views.overview import DestinationState, Halt, Overview, SourceState, overview
+from gateway.ledger.views.overview import DestinationState, Halt, Overview, SourceState
 from gateway.startup import weak_secrets
 
 
 @click.command()
+@click.option("--strict", is_flag=True, help="Exit status 1 if anything needs a person.")
 @installation_options
 @json_option
-def status(said: Said, as_json: bool) -> None:
+@click.pass_context
+def status(context: click.Context, said: Said, strict: bool, as_json: bool) -> None:
     """How things stand, and what needs a person.
 
     What waits at each destination, what each source brought in the last 24 hours.
 
     \b
-    Example:
+    Examples:
       lumail-gateway status
+      lumail-gateway status --strict --json
     """
     config = installation(said).config
-    plans = {name: one.requests_per_minute for name, one in config.destinations.items()}
-    with opened_ledger(config) as ledger, ledger.read() as connection:
-        found = overview(connection, ledger.now(connection), plans, config.sources, config.mixing)
-        bound = _bound(config, connection)
-    weak = weak_secrets(config)
+    watched = Watched(config, weak_secrets(config))
+    bound: dict[str, str] = {}
+    try:
+        with opened_ledger(config) as ledger:
+            facts = gathered(ledger, watched, trouble_of(ledger))
+            with ledger.read() as connection:
+                bound = _bound(config, connection)
+    except LedgerUnavailableError as error:
+        facts = Facts(watched, str(error))
+    needs = attention(facts)
     if as_json:
-        show_document({**as_plain(found), "accounts": bound, "weak_secrets": weak, "needs_a_person": _counts(found)})
+        found = {} if facts.overview is None else as_plain(facts.overview)
+        show_document({**found, "accounts": bound, "needs_a_person": needs})
+    else:
+        _show(facts, bound)
+        _show_needs(needs, facts)
+    if facts.trouble is not None or (strict and needs):
+        context.exit(1)
+
+
+def _show(facts: Facts, bound: Mapping[str, str]) -> None:
+    if facts.overview is None:
         return
-    _show_destinations(found)
-    _show_forecast(found)
-    _show_sources(found)
+    _show_destinations(facts.overview)
+    _show_forecast(facts.overview)
+    _show_sources(facts.overview)
     for name, account in bound.items():
         click.echo(f"{name} is bound to the account {printable(account)}, the first that its webhooks named")
-    _show_needs(found)
-    for name, told in weak.items():
-        click.echo(f"This needs a person, too: source {name}: {'; '.join(told)}")
 
 
 def _bound(config: Config, connection: Connection) -> dict[str, str]:
@@ -60,13 +75,13 @@ def _bound(config: Config, connection: Connection) -> dict[str, str]:
 
 def _show_destinations(found: Overview) -> None:
     show_table(
-        [Column("destination", keeps=True), Column("state"), Column("last 60 s", keeps=True, right=True)]
+        [Column("destination", keeps=True), Column("state", keeps=True), Column("last 60 s", keeps=True, right=True)]
         + [Column(lane.word, keeps=True, right=True) for lane in Lane]
         + [Column("oldest due", keeps=True, right=True)],
         [
             (
                 one.name,
-                _state(one, found.at),
+                "not configured any more" if one.requests_per_minute is None else one.state,
                 _of_plan(one),
                 *(f"{one.backlog[lane.word]:,}" for lane in Lane),
                 None if one.oldest_due_at is None else span(found.at - one.oldest_due_at),
@@ -78,8 +93,12 @@ def _show_destinations(found: Overview) -> None:
 
 
 def _show_forecast(found: Overview) -> None:
-    """A line for each destination with a backlog: when each lane will be through."""
+    """Lines for each destination: why it rests, and with a backlog when each lane will be through."""
     for one in found.destinations:
+        if one.halt is not None:
+            click.echo(f"{one.name} is {_rests(one.halt, found.at)}")
+        elif one.state == "paced":
+            click.echo(f"{one.name} is paced: the plan is used up for the moment")
         for name in one.resting:
             click.echo(f"{one.name}: {printable(name)} rests until somebody resumes it")
         waiting = [lane.word for lane in Lane if one.backlog[lane.word]]
@@ -87,16 +106,18 @@ def _show_forecast(found: Overview) -> None:
         if known:
             told = ", ".join(f"{word} {_by(at, found.at)}" for word, at in known)
             click.echo(f"{one.name} will be through with {told}, if no more comes")
+        elif waiting and one.halt is None:
+            click.echo(f"{one.name}: nobody knows when {', '.join(waiting)} will be through: nothing leaves")
 
 
 def _by(at: datetime, now: datetime) -> str:
-    return "at once" if at - now < timedelta(seconds=1) else f"in {span(at - now)} ({local(at, now)})"
+    return "within seconds" if at - now < timedelta(seconds=5) else f"in {span(at - now)} ({local(at, now)})"
 
 
 def _show_sources(found: Overview) -> None:
     click.echo()
     show_table(
-        [Column("source", keeps=True), Column("last webhook", keeps=True), Column("in the last 24 hours")],
+        [Column("source", keeps=True), Column("last webhook", keeps=True), Column("in the last 24 hours", keeps=True)],
         [
             (
                 one.name,
@@ -107,58 +128,25 @@ def _show_sources(found: Overview) -> None:
         ],
         empty="No source is configured.",
     )
-    for unknown in found.unknown_paths:
-        click.echo(
-            f"{counted(unknown.count, 'request')} to {unknown.path!a}, which is no source "
-            f"({distance(unknown.at, found.at)}): compare the provider's URL with the sources above"
-        )
 
 
-def _show_needs(found: Overview) -> None:
-    counts = _counts(found)
-    told = [
-        (counts[Status.HELD], "event held", "events held", "lumail-gateway events list --status held"),
-        (counts[Status.FAILED], "event failed", "events failed", "lumail-gateway events list --status failed"),
-        (
-            counts["quarantined"],
-            "webhook in quarantine",
-            "webhooks in quarantine",
-            "lumail-gateway webhooks list --status quarantined",
-        ),
-    ]
+def _show_needs(needs: Sequence[Need], facts: Facts) -> None:
+    """Never cut: what is copied from here has to be whole."""
     click.echo()
-    if not any(counts.values()):
+    if not needs:
         click.echo("Nothing needs a person.")
         return
     click.echo("This needs a person:")
-    for count, one, many, command in told:
-        if count:
-            click.echo(f"  {counted(count, one, many)}: {command}")
-    if found.undecided:
-        many = counted(found.undecided, "of the held events is", "of the held events are")
-        click.echo(f"  {many} to be decided: Lumail may have it (`events show ID` tells what can be done)")
-    if found.heard_only:
-        payments = counted(found.heard_only, "payment is", "payments are")
-        click.echo(f"  {payments} told only by objects that make none: see payments_from on the provider's page")
-    for pair in found.mixed:
-        click.echo(f"  {pair.text}: lumail-gateway destinations mix {pair.destination}, or other_currencies")
-    if counts["incidents"]:
-        click.echo(f"  {counted(counts['incidents'], 'fact')} told to Lumail as it is not:")
-    for incident in found.incidents:
-        click.echo(f"    {incident.text}: lumail-gateway events show {incident.events[0]}")
-    if found.requests:
-        click.echo(f"  {counted(len(found.requests), 'person asks', 'people ask')} for a copy of what is held of them:")
-    for request in found.requests:
-        asked = f"{request.source or 'somebody'}, {distance(request.made_at, found.at)}"
-        click.echo(f"    {printable(request.reference or request.id)} ({asked}): lumail-gateway export {request.id}")
-
-
-def _state(one: DestinationState, now: datetime) -> str:
-    if one.halt is not None:
-        return _rests(one.halt, now)
-    if one.requests_per_minute is None:
-        return "not configured any more"
-    return "paced: the plan is used up for the moment" if one.state == "paced" else one.state
+    for need in needs:
+        since = ""
+        if need.since is not None and facts.overview is not None:
+            since = f" (since {local(need.since, facts.overview.at)})"
+        cause = f": {printable(need.cause)}" if need.cause else ""
+        click.echo(f"  {need.severity}: {printable(need.text)}{cause}{since}")
+        if need.cure:
+            click.echo(f"    {printable(need.cure)}")
+        if need.command:
+            click.echo(f"    {printable(need.command)}")
 
 
 def _rests(halt: Halt, now: datetime) -> str:
@@ -173,20 +161,3 @@ def _of_plan(one: DestinationState) -> str:
 
 def _words(one: SourceState) -> Mapping[str, int]:
     return {**one.outcomes, **({"rejected": one.rejected} if one.rejected else {})}
-
-
-def _counts(found: Overview) -> dict[str, Any]:
-    return {
-        Status.HELD: _total(one.held for one in found.destinations),
-        Status.FAILED: _total(one.failed for one in found.destinations),
-        "undecided": found.undecided,
-        "incidents": found.incident_count,
-        "heard_only": found.heard_only,
-        "mixed": len(found.mixed),
-        "requests": len(found.requests),
-        "quarantined": _total(one.quarantined for one in found.sources),
-    }
-
-
-def _total(numbers: Iterable[int]) -> int:
-    return sum(numbers)

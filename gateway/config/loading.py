@@ -250,6 +250,8 @@ class _Reading:
             max_age=found.get("max_age"),
             account=found.get("account"),
             options=found["options"],
+            ignore=tuple(found["ignore"]),
+            expect_every=found.get("expect_every"),
         )
 
 

@@ -41,6 +41,8 @@ class Source:
 
     `expire_after` says how long after it happened an event is worth sending, `once_per` by which field of its data
     the events of one subscriber count once.
+    `ignore` are types of the provider's that are left out on purpose besides those of the adapter. `expect_every` is
+    how long it may be silent, None: for ever.
     `account` is the provider's account that source events belong to which name none.
     `options` are the adapter's own, defaults filled in; a URL among them may hold a password.
     """
@@ -57,6 +59,8 @@ class Source:
     expire_after: Mapping[EventType, timedelta] = field(default_factory=lambda: MappingProxyType({}))
     once_per: Mapping[EventType, str] = field(default_factory=lambda: MappingProxyType({}))
     account: str | None = None
+    ignore: tuple[str, ...] = ()
+    expect_every: timedelta | None = None
 
 
 @dataclass(frozen=True)

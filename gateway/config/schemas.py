@@ -90,6 +90,12 @@ class SourceSchema(Schema):
     expire_after = ExpireAfter()
     once_per = OncePer()
     max_age = Duration()
+    ignore = fields.List(
+        Text(),
+        load_default=list,
+        error_messages={"invalid": "must be a list of types in the provider's words; a name may end in *"},
+    )
+    expect_every = Duration()
     account = Text()
     enabled = Truth(load_default=True)
 

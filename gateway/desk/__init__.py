@@ -10,6 +10,7 @@ from gateway.desk import (
     audit,
     changes,
     destinations,
+    dismissals,
     events,
     overview,
     replays,
@@ -36,6 +37,7 @@ AREAS = (
     changes.pages,
     replays.pages,
     destinations.pages,
+    dismissals.pages,
 )
 """Each a blueprint of its own, with the views that `access.allowed` names a role for."""
 

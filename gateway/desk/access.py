@@ -81,6 +81,8 @@ def gate(areas: Collection[str], csrf: CSRFProtect) -> Callable[[], ResponseRetu
         most = LARGEST_SIGN_IN if person is None else LARGEST_FORM
         request.max_content_length = request.max_form_memory_size = most
         csrf.protect()
+        if any("\0" in text for field in request.form.items(multi=True) for text in field):
+            abort(400)  # as above
         return None
 
     return check

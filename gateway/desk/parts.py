@@ -1,7 +1,7 @@
 """What the desk's pages work with."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from flask import current_app, g
@@ -24,6 +24,9 @@ class Desk:
     routes: Mapping[str, Route]
     adapters: Mapping[str, Adapter]
     wakeups: Wakeups
+    weak_secrets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    trouble: Callable[[], str | None] = lambda: None
+    """Why no webhook could be kept now, as it was found a moment ago."""
 
 
 def parts() -> Desk:

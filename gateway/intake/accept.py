@@ -22,7 +22,17 @@ from gateway.ledger.money.sums import named
 from gateway.ledger.recording.commit import Committer
 from gateway.ledger.status import COUNTED, Outcome
 from gateway.privacy import PrivacyRequest
-from gateway.translation.adapter import Claim, Context, Memo, SourceEvent, Translation, Unreadable, split, translate
+from gateway.translation.adapter import (
+    Claim,
+    Context,
+    Memo,
+    SourceEvent,
+    Translation,
+    Unreadable,
+    covers,
+    split,
+    translate,
+)
 from gateway.translation.webhook import Headers, VerifiedWebhook, Webhook
 
 COMMIT_WITHIN = 4.0
@@ -178,6 +188,8 @@ def _translated_item(route: Route, webhook: Webhook, event: SourceEvent | Unread
         return TranslatedItem(Outcome.QUARANTINED, "", reason=event.reason)
     if event.test and not route.source.accept_test_events:
         return TranslatedItem(Outcome.IGNORED, event.type, reason="a test event, and accept_test_events is off")
+    if is_ignored(route, event.type):
+        return TranslatedItem(Outcome.IGNORED, event.type, reason="its type is among what this source is to ignore")
     memory = _NotingMemory(recall)
     account = account_of(route, event, memory.read)
     believed = _without_claims(route, event, webhook)
@@ -195,6 +207,14 @@ def _translated_item(route: Route, webhook: Webhook, event: SourceEvent | Unread
     if not memory.reads:
         return item
     return replace(item, reads=memory.reads, again=partial(_translated_item, route, webhook, event))
+
+
+def is_ignored(route: Route, event_type: str) -> bool:
+    """Whether the source leaves it out: by its name, or by a pattern if the adapter has nothing to do with it."""
+    if event_type in route.source.ignore:
+        return True
+    patterns = [name for name in route.source.ignore if name.endswith("*") and covers(name, event_type)]
+    return bool(patterns) and not any(covers(name, event_type) for name in route.adapter.handlers)
 
 
 def _without_claims(route: Route, event: SourceEvent, webhook: Webhook) -> SourceEvent:

@@ -40,6 +40,8 @@ LONGEST_NAME = 15
 """Characters of a part of an unknown path that is kept; a longer one may be a token."""
 
 WEBHOOKS = Counter("gateway_webhooks", "Requests to sources by outcome.", ["source", "outcome"])
+UNAVAILABLE = Counter("gateway_unavailable", "Requests that were answered 503, by cause.", ["source", "cause"])
+UNAVAILABLE_CAUSES = ("ledger", "outside", "fault")
 WEBHOOK_SECONDS = Histogram(
     "gateway_webhook_seconds",
     "From the whole request read to its receipt.",
@@ -64,6 +66,9 @@ class EndpointServices:
 def endpoints(services: EndpointServices) -> Blueprint:
     """The blueprint that answers for every source, and counts what asks for none that there is."""
     blueprint = Blueprint("door", __name__)
+    for name in services.routes:
+        for cause in UNAVAILABLE_CAUSES:
+            UNAVAILABLE.labels(name, cause)  # told as 0 until the first: what grows from nothing is no growth
     blueprint.record_once(_without_redirects)
     blueprint.after_app_request(partial(_count_unknown, services))
     memory_cache = {route.source.destination: MemoryCache() for route in services.routes.values()}
@@ -118,11 +123,14 @@ def endpoints(services: EndpointServices) -> Blueprint:
                 answer.headers["WWW-Authenticate"] = CHALLENGE
             return answer
         except (LedgerUnavailableError, UnavailableError) as error:
-            return _unavailable(route, str(error), started)
+            cause = "ledger" if isinstance(error, LedgerUnavailableError) else "outside"
+            return _unavailable(services, route, cause, str(error), started)
         except Exception as error:  # noqa: BLE001 - a fault of ours: nothing was kept, and the provider is to send again
             _log.error("webhook.failed", source=source, error=type(error).__name__, at=place_of(error))
-            return _unavailable(route, f"a fault of the gateway: {type(error).__name__}", started)
+            return _unavailable(services, route, "fault", f"a fault of the gateway: {type(error).__name__}", started)
         _note_receipt(route, receipt, started)
+        if receipt.recorded.duplicate:
+            services.refusals.note_proven(source)
         services.drift.observe(route.adapter, receipt.verified, receipt.recorded)
         return jsonify(receipt.as_json())
 
@@ -187,7 +195,9 @@ def _turned_away(
     return answer
 
 
-def _unavailable(route: Route, why: str, started: float) -> Response:
+def _unavailable(services: EndpointServices, route: Route, cause: str, why: str, started: float) -> Response:
+    services.refusals.count_unavailable(route.source.name, cause)
+    UNAVAILABLE.labels(route.source.name, cause).inc()
     _note(route, "unavailable", started, error=why)
     return Response(status=503, headers={"Retry-After": str(RETRY_AFTER)})
 

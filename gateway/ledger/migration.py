@@ -1,5 +1,6 @@
 """Brings a database to the schema that this version needs; safe when several processes start at once."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -33,15 +34,24 @@ def migrate(ledger: Ledger) -> None:
         command.upgrade(config, "head")
 
 
+@cache
+def head() -> str:
+    """The schema that this version works with."""
+    found = ScriptDirectory.from_config(_config()).get_current_head()
+    if found is None:
+        raise LedgerError("this version has no migrations: it is not installed whole")
+    return found
+
+
 def require_current(ledger: Ledger) -> None:
     """Raise LedgerError where the database has not the schema that this version works with."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    wanted = head()
     with ledger.read() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
-    if current != head:
+    if current != wanted:
         found = f"at schema {current}" if current else "empty"
         raise LedgerError(
-            f"the database is {found}, this version works with schema {head}: "
+            f"the database is {found}, this version works with schema {wanted}: "
             "`lumail-gateway up` (or `worker`) brings it there"
         )
 

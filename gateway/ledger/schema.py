@@ -294,7 +294,7 @@ events = Table(
     Index("events_named_later", "destination", "named_by", sqlite_where=_NAMED_LATER, postgresql_where=_NAMED_LATER),
     Index("events_settled", "settled_at", sqlite_where=_SETTLED, postgresql_where=_SETTLED),
     Index("events_with_reason", "created_at", sqlite_where=_TROUBLED, postgresql_where=_TROUBLED),
-    Index("events_undecided", "destination", "held_at", sqlite_where=_UNDECIDED, postgresql_where=_UNDECIDED),
+    Index("events_undecided", "reason", "destination", "held_at", sqlite_where=_UNDECIDED, postgresql_where=_UNDECIDED),
     Index(
         "events_waiting_for_memory",
         "destination",
@@ -461,6 +461,7 @@ rejections = Table(
     Column("detail", Text),
     Column("count", Integer, nullable=False),
     Column("at", Instant, nullable=False),
+    Column("proven_at", Instant, comment="when its source was proven again by a webhook that is kept already"),
     Index("rejections_of_source", "source", "at"),
 )
 
@@ -469,7 +470,7 @@ counters = Table(
     metadata,
     Column("minutes", SmallInteger, primary_key=True, autoincrement=False, comment="how long it is: 1 or 60"),
     Column("at", Instant, primary_key=True, comment="when the minute or the hour began"),
-    Column("measure", String(20), primary_key=True, comment="received, rejected or settled"),
+    Column("measure", String(20), primary_key=True, comment="received, rejected, settled or unavailable"),
     Column("name", String(100), primary_key=True, comment="of the source or destination; empty: no such source"),
     Column("word", String(40), primary_key=True, comment="outcome, cause or status"),
     Column("count", BigInteger, nullable=False),
@@ -483,13 +484,13 @@ gauges = Table(
     Column("status", String(20), primary_key=True),
     Column("lane", SmallInteger, primary_key=True, autoincrement=False),
     Column("count", BigInteger, nullable=False),
-    comment="how many events were unsettled when they were last counted",
+    comment="how many events stood where when they were last counted",
 )
 
 counted = Table(
     "counted",
     metadata,
-    Column("name", String(20), primary_key=True, comment="counters or gauges"),
+    Column("name", String(20), primary_key=True, comment="counters, gauges, settled or settled_anew"),
     Column("until", Instant, nullable=False, comment="what happened before is counted"),
 )
 
@@ -512,6 +513,40 @@ marks = Table(
     Column("name", String(60), primary_key=True),
     Column("value", Text, nullable=False),
     comment="by which the ledger knows that it is still the one that it was, and on the machine that it was on",
+)
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("role", String(20), nullable=False, comment="web or worker"),
+    Column("host", String(200), nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("version", String(40), nullable=False, comment="of the gateway"),
+    Column("schema_version", String(40), nullable=False, comment="of the ledger, that this version makes"),
+    Column("since", Instant, nullable=False, comment="when it began"),
+    Column("seen", Instant, nullable=False, comment="when it last said so"),
+    Column("ended_at", Instant, comment="when it ended in order; null: it runs, or was killed"),
+    Column(
+        "clock_offset_ms", BigInteger, nullable=False, comment="how far its machine's clock is ahead of the ledger's"
+    ),
+    Column("disk_free", BigInteger, comment="bytes that are free where its data folder lies"),
+    Column("redis", String(20), comment="the code of what is wrong with Redis; null: nothing"),
+    Column("redis_since", Instant, comment="since when that is so"),
+    comment="the processes of the gateway, on whatever machine",
+)
+
+dismissals = Table(
+    "dismissals",
+    metadata,
+    Column("kind", String(20), nullable=False, comment="webhook, path or incident"),
+    Column("subject", String(200), nullable=False, comment="the webhook, the unknown path, or the fact's group"),
+    Column("what", Text, comment="an incident's words then: others are shown again"),
+    Column("reason", Text, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("kind", "subject"),
+    comment="what a person has looked at, and what needs nobody any more",
 )
 
 _RUNNING = text("status = 'running'")

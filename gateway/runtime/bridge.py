@@ -100,8 +100,7 @@ class Bridge:
         try:
             body = await self.room.collect(headers, scope["client"][0], receive)
         except NotWholeError as error:
-            if error.status is not None:
-                await _refuse(send, error.status)
+            await _refuse(send, error.status)
             return
         try:
             await self._answered(scope, headers, body, send)

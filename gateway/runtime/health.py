@@ -2,7 +2,10 @@
 
 import hmac
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, request
@@ -13,12 +16,35 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from gateway.errors import LedgerUnavailableError
+from gateway.ledger import heartbeats
 from gateway.ledger.database import Ledger
+from gateway.ledger.migration import head
 from gateway.ledger.views import gauges
+from gateway.runtime.heartbeat import disk_free
+from gateway.runtime.readiness import PATIENCE, Readiness
+from gateway.runtime.recent import Recent
+from gateway.runtime.redis_trouble import WORDS, RedisTrouble
 
 
-def health(ledger: Ledger, redis_answers: Callable[[], bool], metrics: Path, metrics_token: str | None) -> Blueprint:
-    """/healthz, /readyz and /metrics. `metrics` is the folder in which all processes of this machine count."""
+@dataclass(frozen=True)
+class MetricsParts:
+    """What /metrics is made of: the folder in which all processes of this machine count, the token of who may ask, the
+    data folder, and how many need a person, by severity and code.
+    """
+
+    folder: Path
+    token: str | None
+    data: Path
+    needs: Callable[[], Mapping[tuple[str, ...], int]]
+
+
+def health(
+    ledger: Ledger,
+    ready: Recent[Readiness],
+    redis: Recent[tuple[RedisTrouble | None]],
+    parts: MetricsParts,
+) -> Blueprint:
+    """/healthz, /readyz and /metrics."""
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/healthz")
@@ -27,23 +53,26 @@ def health(ledger: Ledger, redis_answers: Callable[[], bool], metrics: Path, met
 
     @blueprint.get("/readyz")
     def readyz() -> ResponseReturnValue:
-        """Ready is whoever can take webhooks, and that needs the ledger alone."""
-        redis = "ok" if redis_answers() else "away: webhooks are taken, delivery goes on when it is back"
-        try:
-            with ledger.read() as connection:
-                ledger.now(connection)
-                connection.exec_driver_sql("SELECT name FROM destinations LIMIT 1")
-        except LedgerUnavailableError as error:
-            return jsonify(status="unavailable", ledger=str(error), redis=redis), 503
-        return jsonify(status="ok", ledger="ok", redis=redis)
+        """Ready is whoever can keep webhooks, and that needs the ledger alone; the rest is only told."""
+        (trouble,) = redis.get() or (RedisTrouble.AWAY,)
+        found = ready.get() or Readiness(f"the ledger's database has not answered for {PATIENCE:.0f} seconds")
+        answer = jsonify(
+            status="ok" if found.trouble is None else "unavailable",
+            ledger=found.trouble or "ok",
+            redis="ok" if trouble is None else WORDS[trouble],
+            workers=found.workers,
+            oldest_urgent_seconds=found.oldest_urgent_seconds,
+        )
+        answer.status_code = 200 if found.trouble is None else 503
+        return answer
 
     @blueprint.get("/metrics")
     def metrics_page() -> ResponseReturnValue:
-        if not _may_see_metrics(metrics_token):
+        if not _may_see_metrics(parts.token):
             return jsonify(error="send GATEWAY_METRICS_TOKEN as a bearer token"), 401
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=str(metrics))  # type: ignore[no-untyped-call]  # theirs
-        registry.register(_LedgerGauges(ledger))
+        MultiProcessCollector(registry, path=str(parts.folder))  # type: ignore[no-untyped-call]  # theirs
+        registry.register(_LedgerGauges(ledger, parts))
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint
@@ -62,20 +91,69 @@ def _may_see_metrics(token: str | None) -> bool:
 
 
 class _LedgerGauges(Collector):
-    """Gauges that are read from the ledger at each scrape, so that they are right whichever process answers."""
+    """Gauges that are read at each scrape, so that they are right whichever process answers."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, parts: MetricsParts) -> None:
         self._ledger = ledger
+        self._parts = parts
 
     def collect(self) -> Iterator[Metric]:
-        events = GaugeMetricFamily("gateway_events", "Events in the ledger.", labels=["destination", "status", "lane"])
-        oldest = GaugeMetricFamily(
-            "gateway_oldest_due_seconds", "How long the oldest due event waits.", labels=["destination", "lane"]
-        )
+        yield _gauge("gateway_build_info", "The version that answers.", {(version("lumail-gateway"), head()): 1})
+        yield _gauge("gateway_disk_free_bytes", "Free where the data folder lies.", {(): disk_free(self._parts.data)})
+        yield _gauge("gateway_needs_attention", "What needs a person.", self._parts.needs())
+        try:
+            found = self._of_ledger()
+        except LedgerUnavailableError:  # what does not come from it is told all the same
+            return
+        for name, values in found.items():
+            yield _gauge(name, _TOLD[name], values)
+
+    def _of_ledger(self) -> Mapping[str, Mapping[tuple[str, ...], float | None]]:
         with self._ledger.read() as connection:
-            for (destination, status, lane), count in gauges.events_by_state(connection).items():
-                events.add_metric([destination, status, lane.word], count)
-            for (destination, lane), seconds in gauges.oldest_due(connection, self._ledger.now(connection)).items():
-                oldest.add_metric([destination, lane.word], seconds)
-        yield events
-        yield oldest
+            now = self._ledger.now(connection)
+            states = gauges.events_by_state(connection)
+            due = gauges.oldest_due(connection, now)
+            alive = heartbeats.alive(connection, now)
+            paused = gauges.paused(connection, now)
+            size = gauges.size(connection)
+        return {
+            "gateway_events": {(name, status, lane.word): count for (name, status, lane), count in states.items()},
+            "gateway_oldest_due_seconds": {(name, lane.word): seconds for (name, lane), seconds in due.items()},
+            "gateway_processes": Counter((one.identity.role, one.identity.version) for one in alive),
+            "gateway_redis_up": {
+                (host,): float(all(one.condition.redis in _FINE for one in alive if one.identity.host == host))
+                for host in {one.identity.host for one in alive}
+            },
+            "gateway_paused": {(name,): float(rests) for name, rests in paused.items()},
+            "gateway_ledger_bytes": {(): size},
+        }
+
+
+_FINE = (None, RedisTrouble.ABSENT)
+
+_TOLD: Mapping[str, str] = {
+    "gateway_events": "Events in the ledger.",
+    "gateway_oldest_due_seconds": "How long the oldest due event waits.",
+    "gateway_processes": "Processes that live, on all machines.",
+    "gateway_redis_up": "Whether each machine's processes can call workers through Redis.",
+    "gateway_paused": "Whether a destination sends nothing.",
+    "gateway_ledger_bytes": "How large the ledger's database is.",
+}
+
+_LABELS: Mapping[str, tuple[str, ...]] = {
+    "gateway_build_info": ("version", "schema"),
+    "gateway_needs_attention": ("severity", "code"),
+    "gateway_events": ("destination", "status", "lane"),
+    "gateway_oldest_due_seconds": ("destination", "lane"),
+    "gateway_processes": ("role", "version"),
+    "gateway_redis_up": ("host",),
+    "gateway_paused": ("destination",),
+}
+
+
+def _gauge(name: str, told: str, values: Mapping[tuple[str, ...], float | None]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, told, labels=_LABELS.get(name, ()))
+    for labels, value in values.items():
+        if value is not None:
+            family.add_metric(labels, value)
+    return family

@@ -34,7 +34,7 @@ CONNECTIONS = 8192
 """Open at once, idle ones included; past it the process takes no more and leaves them to the others."""
 
 FILES_BESIDE = 256
-"""Descriptors that are not connections."""
+"""Descriptors that are neither connections nor their bodies."""
 
 HTTP = HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 * 1024)
 """Milliseconds that a sender may take for the headers, and bytes that they may have."""
@@ -87,7 +87,7 @@ async def _until_ended(bridge: Bridge, descriptor: int, asked: asyncio.Event, en
     with _takes_no_more(descriptor):
         await asyncio.sleep(LEAVING)
         end.set()
-        await asyncio.sleep(BODIES_END - LEAVING if bridge.room.collecting else 0)
+        await asyncio.sleep(BODIES_END - LEAVING if bridge.room.is_collecting else 0)
         bridge.room.end_slow_ones()
         await ended.wait()
 
@@ -119,15 +119,17 @@ def _exit() -> None:
 
 
 def _connections() -> int:
-    """As many as the process may have files, its limit raised as far as that goes."""
+    """As many as the process may have files, its limit raised as far as that goes. Each may have a body in a file."""
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CONNECTIONS + FILES_BESIDE
+    wanted = 2 * CONNECTIONS + FILES_BESIDE
     if allowed != resource.RLIM_INFINITY and allowed < wanted:
         raised = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (raised, most))
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return CONNECTIONS if allowed == resource.RLIM_INFINITY else max(64, min(CONNECTIONS, allowed - FILES_BESIDE))
+    return (
+        CONNECTIONS if allowed == resource.RLIM_INFINITY else max(64, min(CONNECTIONS, (allowed - FILES_BESIDE) // 2))
+    )
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -253,6 +253,8 @@ class Adapter:
     `explain` tells each step that a handler takes, for somebody who writes an adapter. It never raises.
     A handler's name may end in `*`, too: it is asked for types that no other name means exactly.
     `least_secret` is how many characters the provider's own secrets have at least, beside their prefix.
+    `published_secrets` are those that the provider prints in its documentation, for its looks at a URL: anybody could
+    sign with them, so none is taken as a source's own.
     `needs_secret` is False where requests can be proven without a secret of the source: its scheme then is a
     `signature.SelfProving` too.
     `answers_items` is True where the sender reads the receipt and is told what became of each source event.
@@ -273,6 +275,7 @@ class Adapter:
     probe: Callable[[Webhook, Sequence[str], Mapping[str, Any]], bool] = lambda webhook, secrets, options: False
     confirm: Callable[[VerifiedWebhook], str | None] = lambda verified: None
     least_secret: int = 16
+    published_secrets: frozenset[str] = frozenset()
     needs_secret: bool = True
     answers_items: bool = False
     explain: Callable[[SourceEvent, Context], Sequence[Step]] = lambda event, context: ()

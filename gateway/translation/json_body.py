@@ -7,6 +7,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]  # the stubs l
 from typing import Any
 
 from gateway.errors import PayloadError
+from gateway.formats.nesting import DEEPEST, is_too_deep
 
 _LARGEST_EXPONENT = 308  # what a double can hold; a larger one is an attack: int(Decimal("1e999999999")) never ends
 _MOST_DIGITS = 4000  # of a whole number; Python reads no more than 4,300, since it takes the square of them in steps
@@ -18,6 +19,7 @@ _WORD = re.compile(r"[A-Za-z0-9.+-]*")
 _LONGEST_WORD = 30
 MOST_TOKENS = 1000
 _DEEPEST_FLAT = 3
+_TOO_DEEP = f"the body is nested too deeply: {DEEPEST} levels are the most"
 
 
 def _fraction(text: str) -> Decimal | None:
@@ -48,11 +50,13 @@ def load(body: bytes) -> Any:
     try:
         text = body.decode("utf-8-sig", "replace")
         value = _decoded(text)
-        return _storable(value) if _SUSPECT.search(text) else value
     except RecursionError as error:
-        raise PayloadError("the body is nested too deeply") from error
+        raise PayloadError(_TOO_DEEP) from error
     except ValueError as error:
         raise PayloadError(f"the body is not JSON: {str(error)[:100]}") from error
+    if text.count("{") + text.count("[") > DEEPEST and is_too_deep(value):
+        raise PayloadError(_TOO_DEEP)
+    return _storable(value) if _SUSPECT.search(text) else value
 
 
 def _decoded(text: str) -> Any:

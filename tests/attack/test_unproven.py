@@ -2,7 +2,10 @@
 
 import gzip
 import itertools
+import json
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -10,10 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import requests
 
 from tests.adapters.unproven_bodies import MEGABYTE, Hostile, bombs, shapes
+from tests.attack.figures import cost_of
 from tests.crash.installation import STRIPE, Installation, Setup, installation, signed_payment
 
 SECRET = "a-secret-that-no-stranger-knows"
@@ -27,6 +32,9 @@ SOURCES: Mapping[str, Mapping[str, object]] = {
 }
 SETUP = Setup(sources=SOURCES, web=2, workers=1)
 ENVIRON = {"ATTACKED": SECRET}
+
+JUNK_A_SECOND = 500
+JUNK_SECONDS = 6
 
 THREADS = 12
 REQUESTS = 600
@@ -81,46 +89,55 @@ def flooded(url: str, bodies: list[Hostile], most: int = REQUESTS) -> Iterator[t
             thread.join()
 
 
-def memory(running: Installation) -> int:
-    return sum(process.memory_info().rss for process in running.parts("web"))
-
-
-def genuine(running: Installation, number: int) -> tuple[int, float]:
-    """Status and milliseconds of a payment that is posted as Stripe does."""
-    webhook = signed_payment(f"{number:05d}")
-    began = time.perf_counter()
-    answer = requests.post(
-        f"{running.url}/webhooks/stripe", data=webhook.body, headers=dict(webhook.headers), timeout=30
-    )
-    return answer.status_code, (time.perf_counter() - began) * 1000
-
-
 def hostile() -> list[Hostile]:
     large = [one for one in shapes(MEGABYTE - 100) if one.name in ("one-character arrays", "escapes", "nested parts")]
     return [*shapes(10_000), *bombs(), *large]
 
 
+def warmed(running: Installation) -> None:
+    for number in range(20):
+        webhook = signed_payment(f"{number:05d}")
+        requests.post(f"{running.url}/webhooks/stripe", data=webhook.body, headers=dict(webhook.headers), timeout=30)
+
+
 def test_a_flood_of_bodies_costs_little_and_genuine_webhooks_are_taken_beside_it(
     tmp_path: Path, database_url: str
 ) -> None:
-    bodies = hostile()
     with installation(tmp_path, database_url, SETUP, ENVIRON) as running:
-        for number in range(20):
-            genuine(running, number)
-        before, pids = memory(running), {process.pid for process in running.parts("web")}
-        answers: list[tuple[int, float]] = []
-        with flooded(running.url, bodies) as (flood, goes_on):
+        warmed(running)
+        attack = f"{REQUESTS} hostile bodies, up to a megabyte"
+        with cost_of(attack, running) as cost, flooded(running.url, hostile()) as (flood, goes_on):
             while goes_on():
-                answers.append(genuine(running, 100 + len(answers)))
-        grown = memory(running) - before
-        taken = sorted(milliseconds for _, milliseconds in answers)
-        print(f"{sum(flood.answers.values())} bodies: {dict(flood.answers)}; memory grew by {grown / MEGABYTE:.0f} MB")
-        print(f"{len(taken)} genuine: p50 {taken[len(taken) // 2]:.0f} ms, the slowest {taken[-1]:.0f} ms")
-        assert {process.pid for process in running.parts("web")} == pids
+                cost.genuine()
     assert sum(flood.answers.values()) == REQUESTS
     assert set(flood.answers) <= {400, 401, 413, 415, 503}
-    assert {status for status, _ in answers} == {200}
-    assert grown < MOST_GROWN
+    assert cost.statuses == {200}
+    assert cost.grown < MOST_GROWN
+
+
+@contextmanager
+def junk(running: Installation) -> Iterator[tuple["subprocess.Popen[bytes]", IO[bytes]]]:
+    """The process, once it has begun, and what it will tell."""
+    argv = ["-m", "tests.attack.junk", running.url.rpartition(":")[2], str(JUNK_A_SECOND), str(JUNK_SECONDS)]
+    with subprocess.Popen([sys.executable, *argv], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begins\n"
+        yield process, process.stdout
+
+
+def test_every_genuine_webhook_is_answered_beside_500_junk_requests_a_second(tmp_path: Path, database_url: str) -> None:
+    with installation(tmp_path, database_url, SETUP, ENVIRON) as running:
+        warmed(running)
+        attack = f"{JUNK_A_SECOND} junk requests a second for {JUNK_SECONDS} s"
+        with junk(running) as (process, output), cost_of(attack, running) as cost:
+            while process.poll() is None:
+                cost.genuine()
+            told = json.loads(output.read())
+        print(f"junk was answered {told['answers']} in {told['seconds']:.1f} s")
+    assert sum(told["answers"].values()) == JUNK_A_SECOND * JUNK_SECONDS
+    assert set(told["answers"]) <= {"400", "401", "413", "415", "503"}
+    assert cost.statuses == {200}
+    assert cost.grown < MOST_GROWN
 
 
 def test_a_bomb_is_refused_by_every_source(tmp_path: Path, sqlite_url: str) -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from gateway.cli import main
 from gateway.ledger.database import Ledger
 from gateway.translation.registry import adapters
+from tests.making import beat_all
 
 CONFIGURATION = """\
 destinations:
@@ -92,5 +93,6 @@ def live_environ(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def terminal(live_environ: dict[str, str], database_url: str, ledger: Ledger) -> Terminal:
-    """A terminal in front of the fixture `ledger`, on each kind of database."""
+    """A terminal in front of the fixture `ledger`, on each kind of database, whose processes live."""
+    beat_all(ledger)
     return Terminal({**live_environ, "DATABASE_URL": database_url})

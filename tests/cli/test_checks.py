@@ -9,6 +9,7 @@ from gateway.ledger.database import Ledger
 from gateway.ledger.scheduling import places
 from gateway.ledger.schema import attempts
 from gateway.lumail.sandbox import Sandbox, SandboxServer, SandboxSettings, create_sandbox, sandbox_of
+from tests.adapters.cases import ADAPTERS
 from tests.cli.conftest import NOWHERE, Terminal
 from tests.making import rows
 
@@ -115,7 +116,29 @@ def test_a_secret_that_could_be_guessed_is_a_fault_and_needs_a_person(terminal: 
     assert not ok
     assert detail.startswith("secret 1 is weak: it is 7 characters long and can be guessed; 32 are the least")
     assert "hunter2" not in detail
-    assert any(line.startswith("This needs a person, too: source stripe") for line in weak.lines("status"))
+    [need] = weak.document("status")["needs_a_person"]
+    assert (need["code"], need["subject"], "hunter2" in str(need)) == ("weak_secret", "stripe", False)
+
+
+PUBLISHED = [(adapter.name, secret) for adapter in ADAPTERS for secret in sorted(adapter.published_secrets)]
+
+
+def test_there_are_providers_who_publish_a_secret() -> None:
+    assert [name for name, _ in PUBLISHED] == ["mailersend", "mandrill"]
+
+
+@pytest.mark.parametrize(("adapter", "secret"), PUBLISHED)
+def test_a_secret_that_a_provider_publishes_is_refused(
+    live_environ: dict[str, str], tmp_path: Path, adapter: str, secret: str
+) -> None:
+    file = tmp_path / "published.yaml"
+    file.write_text(
+        'destinations: {main: {api_token: "${LUMAIL_API_TOKEN}", base_url: "${LUMAIL_URL}"}}\n'
+        f'sources: {{mail: {{adapter: {adapter}, secrets: ["${{PUBLISHED}}"]}}}}\n'
+    )
+    lines = Terminal({**live_environ, "GATEWAY_CONFIG": str(file), "PUBLISHED": secret}).lines("check", status=1)
+    assert any("sources.mail.secrets" in line and "anybody could sign with it" in line for line in lines)
+    assert not any(secret in line for line in lines)
 
 
 def test_a_placeholder_is_refused_by_its_place(live_environ: dict[str, str]) -> None:

@@ -82,10 +82,11 @@ def test_a_copy_has_all_that_is_held_and_nothing_of_others(
 def test_a_request_is_shown_until_it_is_exported(
     terminal: Terminal, ledger: Ledger, known: str, request_id: str
 ) -> None:
-    assert any("r-9 (shop, " in line and f"export {request_id}" in line for line in terminal.lines("status"))
+    [need] = terminal.document("status")["needs_a_person"]
+    assert (need["code"], need["text"][:4], request_id in need["command"]) == ("copy_requested", "r-9:", True)
     document = json.loads(terminal.run("export", request_id).stdout)
     assert document["subject"]["people"] == [ANA]
-    assert terminal.document("status")["needs_a_person"]["requests"] == 0
+    assert terminal.document("status")["needs_a_person"] == []
     [(subject, after)] = rows(ledger, audit, "subject", "after")
     assert (ANA in subject, after) == (False, {"met": [request_id]})
 

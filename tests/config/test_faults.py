@@ -13,8 +13,8 @@ from gateway.errors import ConfigError
 from tests.config.configurations import ADAPTERS, ENVIRON, MINIMAL, faults
 
 COMMON = (
-    "accept_test_events, account, adapter, destination, enabled, expire_after, forward, max_age, once_per, secrets, "
-    "settle_seconds"
+    "accept_test_events, account, adapter, destination, enabled, expect_every, expire_after, forward, ignore, max_age, "
+    "once_per, secrets, settle_seconds"
 )
 TYPES = (
     "EMAIL_BOUNCED, EMAIL_CLICKED, EMAIL_COMPLAINED, EMAIL_DELIVERY_DELAYED, EMAIL_OPENED, EMAIL_RECEIVED, "
@@ -40,6 +40,10 @@ OF_A_SOURCE = {
     "settle_seconds: 1.5": "8: sources.stripe.settle_seconds: must be a whole number from 0 to 86400",
     "settle_seconds:": "8: sources.stripe.settle_seconds: has no value",
     "accept_test_events: 1": "8: sources.stripe.accept_test_events: must be true or false",
+    "ignore: charge.pending": (
+        "8: sources.stripe.ignore: must be a list of types in the provider's words; a name may end in *"
+    ),
+    "expect_every: soon": f"8: sources.stripe.expect_every: {TIME}",
     "max_age: soon": f"8: sources.stripe.max_age: {TIME}",
     "max_age: 0s": f"8: sources.stripe.max_age: {TIME}",
     "max_age: 99999d": f"8: sources.stripe.max_age: {TIME}",

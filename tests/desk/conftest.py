@@ -20,6 +20,7 @@ from gateway.runtime.wakeups import Wakeups
 from gateway.startup import configured
 from gateway.translation.registry import adapters
 from tests.cli.conftest import CONFIGURATION, NOWHERE
+from tests.making import beat_all
 
 PASSWORD = "correct horse battery"
 NAMES = {Role.VIEWER: "vera", Role.OPERATOR: "otto", Role.ADMIN: "ana"}
@@ -72,6 +73,7 @@ def desk_parts(ledger: Ledger, tmp_path: Path) -> Desk:
     }
     config = configured(Flags(file=file, data=tmp_path / "var"), environ)
     known = adapters()
+    beat_all(ledger)
     return Desk(ledger, config, routes(config, known), known, Wakeups("redis://127.0.0.1:9"))
 
 

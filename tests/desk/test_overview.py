@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import insert, update
 
+from gateway.attention import KINDS, Code
 from gateway.desk import Desk
 from gateway.ledger.facts import incidents
 from gateway.ledger.jobs import privacy_requests
@@ -20,7 +21,9 @@ from gateway.privacy import Duty, PrivacyRequest, Subject
 from tests.desk.conftest import Visitor
 from tests.making import complained, payment, record, record_facts, submission, told
 
-MEANT = "Was stripe meant? Compare the URL that the provider has."
+REFUSES = "Lumail answered 401: it refuses the API token"
+INCIDENT = KINDS[Code.INCIDENT].cure
+UNDECIDED = KINDS[Code.UNDECIDED].cure.replace("'", "&#39;")
 HOSTILE = "<script>alert(1)</script><b x='\"&amp;"
 
 
@@ -58,14 +61,14 @@ def test_what_needs_a_person_is_told_the_worst_first(desk_parts: Desk, viewer: V
             ],
             now,
         )
-    assert needs(viewer.page("/")) == [
-        ("incident", "Lumail heard twice of a payment main"),
-        ("paused", "other sends nothing until somebody resumes it Lumail answered 401: it refuses the API token"),
-        ("undecided", "1 held event may have reached Lumail A person has to look at Lumail and decide."),
-        ("failed", "1 event to main failed Given up; each says why."),
-        ("rejected", "3 requests to sendgrid rejected in the last 24 hours Mostly a wrong or replaced secret."),
-        ("held", "2 events to main held Each says what it waits for."),
-        ("unknown path", f"2 requests to /webhooks/strip, which is no source {MEANT}"),
+    assert [(word, text.partition(" since")[0]) for word, text in needs(viewer.page("/"))] == [
+        ("destination refuses", f"other sends nothing until somebody resumes it {REFUSES}"),
+        ("incident", f"Lumail heard twice of a payment Lumail was told what is not true (main) {INCIDENT}"),
+        ("undecided", f"1 held event may have reached Lumail {UNDECIDED}"),
+        ("failed", "1 event to main failed"),
+        ("rejected", "3 requests to sendgrid rejected"),
+        ("unknown path", "2 requests to /webhooks/strip, which is no source was stripe meant?"),
+        ("held", "2 events to main held"),
     ]
 
 
@@ -79,7 +82,7 @@ def test_incidents_beyond_those_shown_are_listed_by_a_link(desk_parts: Desk, vie
     page = viewer.page("/")
     assert needs(page)[-1] == (
         "incident",
-        "2 more facts that Lumail was told as they are not All events of all such facts.",
+        f"2 more facts that Lumail was told as they are not {INCIDENT}",
     )
     assert 'href="/events?incident=yes"' in page
     listed = viewer.page("/events?incident=yes")
@@ -100,13 +103,13 @@ def test_what_people_may_demand_is_told_with_what_to_type(desk_parts: Desk, view
                 Origin("ana"),
                 now - timedelta(minutes=ago),
             )
-    text = "data request 7: somebody wants a copy of what is held on them Asked by shopify, 2 h ago."
-    late = "1 erasure has not ended for an hour Workers go on with it, once what is on its way to Lumail has ended."
-    late += " See whether they run:"
-    assert needs(viewer.page("/")) == [("copy", text), ("erasure", late)]
+    text = "data request 7: somebody wants a copy of what is held on them Asked by shopify since 2 h ago "
+    text += KINDS[Code.COPY_REQUESTED].cure
+    late = f"1 erasure has not ended for 1 h {KINDS[Code.ERASURE_LATE].cure}"
+    assert needs(viewer.page("/")) == [("erasure late", late), ("copy requested", text)]
     assert needs(operator.page("/")) == [
-        ("copy", f"{text} lumail-gateway export {copy} --out copy.json"),
-        ("erasure", f"{late} lumail-gateway check"),
+        ("erasure late", f"{late} lumail-gateway check"),
+        ("copy requested", f"{text} lumail-gateway export {copy} --out copy.json"),
     ]
 
 
@@ -115,9 +118,9 @@ def test_a_payment_that_nothing_makes_is_told(desk_parts: Desk, viewer: Visitor)
     with ledger.write(["main"]) as connection:
         then = ledger.now(connection) - timedelta(days=2)
         connection.execute(insert(groups).values(id="gr_1", destination="main", heard_at=then))
-    why = "See payments_from on the provider's page: another object may have to be ticked there."
+    cure = KINDS[Code.PAYMENT_NOT_MADE].cure
     assert [(word, html.unescape(text)) for word, text in needs(viewer.page("/"))] == [
-        ("not made", f"1 payment told only by objects that make none {why}")
+        ("payment not made", f"1 payment was told only by objects that make none since 1 d ago {cure}")
     ]
 
 

@@ -2,7 +2,6 @@
 
 import re
 
-import gateway.desk.overview as overview
 from gateway.desk.navigation import ENTRIES
 from gateway.ledger.accounts.login_limit import PER_NAME, PER_NAME_AND_ADDRESS
 from gateway.ledger.accounts.users import Role
@@ -19,10 +18,6 @@ def test_every_area_stands_there_with_the_least_role_that_sees_it() -> None:
 
 def test_every_role_stands_there() -> None:
     assert [row[0] for row in table_under("| Role |", PAGE)] == list(Role)
-
-
-def test_every_word_of_what_needs_a_person_stands_there_the_worst_first() -> None:
-    assert [row[0] for row in table_under("| Word |", PAGE)] == list(overview.URGENCY)
 
 
 def test_the_keys_are_those_that_the_desk_tells() -> None:

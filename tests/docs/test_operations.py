@@ -11,6 +11,7 @@ import click
 import pytest
 import requests
 
+from gateway.attention import KINDS
 from gateway.cli import main
 from gateway.config import Destination
 from gateway.delivery.outcome import ConcludeContext, conclude
@@ -125,6 +126,12 @@ def test_every_kind_of_pause_is_explained() -> None:
     examples = {"status": 401, "run": 5, "who": "…"}
     parts = {kind: told.partition(" (")[0].format_map(examples) for kind, told in words.PAUSES.items()}
     assert {kind: told.partition(" (")[0] for kind, told in documented.items()} == parts
+
+
+def test_every_kind_of_what_needs_a_person_is_explained_the_worst_first() -> None:
+    table = table_under("| Code |", section("## What needs a person"))
+    told = [(re.sub(r"<a [^>]*></a>", "", cells[0]).strip("`"), cells[1]) for cells in table]
+    assert told == [(code.value, kind.severity.value) for code, kind in KINDS.items()]
 
 
 @each_page

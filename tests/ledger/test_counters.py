@@ -163,3 +163,34 @@ def test_more_than_can_be_counted_at_once_is_told_to_be_incomplete(ledger: Ledge
     with ledger.write() as connection:
         connection.execute(delete(webhooks).where(webhooks.c.id == "wh_1"))
     assert read(ledger, Measure.RECEIVED, Span.HOUR, now).counted_until is None
+
+
+def test_how_many_are_settled_is_added_up_and_counted_anew_each_hour(ledger: Ledger, now: datetime) -> None:
+    ids = record_facts(ledger, *(complained(f"m:{n}", f"s{n}@example.com") for n in range(3)))
+    left(ledger, "delivered", now - 3 * MINUTE, *ids[:1])
+    counters.keep(ledger)
+    left(ledger, "delivered", now - MINUTE, *ids[1:])
+    with ledger.write() as connection:  # as if that was two minutes ago
+        back = update(counted).where(counted.c.name == "settled")
+        connection.execute(back.values(until=now - 2 * MINUTE))
+    counters.keep(ledger)
+    assert ("main", "delivered", 0, 3) in rows(ledger, gauges, "destination", "status", "lane", "count")
+    with ledger.write() as connection:
+        connection.execute(delete(events).where(events.c.id == ids[0]))
+        longer = update(counted).where(counted.c.name.in_(("settled", "settled_anew")))
+        connection.execute(longer.values(until=now - timedelta(hours=2)))
+    counters.keep(ledger)
+    assert ("main", "delivered", 0, 2) in rows(ledger, gauges, "destination", "status", "lane", "count")
+
+
+def test_few_are_counted_now_and_of_many_the_last_count_is_told(ledger: Ledger) -> None:
+    record_facts(ledger, payment("p:1"), opened("o:1"))
+    with ledger.write() as connection:
+        many = {"destination": "main", "status": "waiting", "lane": 3, "count": 2 * counters.COUNTED_NOW}
+        connection.execute(insert(gauges), [many, {**many, "lane": 1, "count": 7}])
+    with ledger.read() as connection:
+        found = counters.by_state(connection, "main")
+    assert {of: count for of, count in found.items() if count} == {
+        ("waiting", 1): 1,
+        ("waiting", 3): 2 * counters.COUNTED_NOW,
+    }

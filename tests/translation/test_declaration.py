@@ -96,6 +96,12 @@ def test_the_right_one_has_no_fault() -> None:
         (with_("paid: total", "paid: 5"), "10: events.paid: must be an expression, as text"),
         (with_("paid: total", "paid: lookup('kinds', a)"), "10: events.paid: lookup needs the name of a table"),
         (with_("paid: total", "paid: option('kinds')"), "10: events.paid: option needs the name of one of `options`"),
+        (
+            with_("subscriber: email", "subscriber: header('X-Email')"),
+            "8: events.subscriber: the header 'X-Email' is not",
+        ),
+        (with_("id: id", "id: header('X-Id')"), "4: source_event.id: the header 'X-Id' is not signed: whoever saw one"),
+        (with_("id: id", "id: header(name)"), "4: source_event.id: the header None is not signed"),
         (with_("    subscriber: email\n", ""), "9: events.paid: needs subscriber beside it"),
         (with_("    sale: {order: order}\n", ""), "9: events.paid: needs sale beside it"),
         (with_("    currency: \"'EUR'\"\n", ""), "6: events: needs currency beside paid"),
@@ -145,6 +151,19 @@ def test_the_right_one_has_no_fault() -> None:
 def test_a_wrong_file_is_told_with_its_line(text: str, said: str) -> None:
     told = faults(text)
     assert any(re.match(rf"acme\.yaml:{said}", fault) for fault in told), told
+
+
+@pytest.mark.parametrize(
+    "verify",
+    [
+        "{scheme: bearer}",
+        "{scheme: standard_webhooks}",
+        '{scheme: hmac, header: X-Signature, id_header: Webhook-Id, signed: "{id}{body}"}',
+    ],
+)
+def test_a_header_may_say_what_it_likes_where_it_is_signed_or_nothing_is(verify: str) -> None:
+    text = with_("{scheme: hmac, header: X-Signature}", verify).replace("id: id", "id: header('Webhook-Id')")
+    assert read(text, "acme.yaml").id is not None
 
 
 def test_all_faults_are_told_at_once_in_the_order_of_the_file() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import PayloadError
+from gateway.formats.nesting import DEEPEST
 from gateway.translation import json_body
 
 
@@ -36,6 +37,19 @@ def test_other_bytes_cost_a_body_nothing_but_themselves() -> None:
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999999999", b"-0.1e-400", b"1" * 5000])
 def test_what_is_no_number_is_nothing_and_costs_a_body_nothing_else(number: bytes) -> None:
     assert json_body.load(b'[{"a": %s}, {"b": 1, "c": 0.5}]' % number) == [{"a": None}, {"b": 1, "c": Decimal("0.5")}]
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"b":1,"a":', b"}]")])
+def test_what_is_nested_is_read_to_a_depth_that_all_can_walk_through(opening: bytes, closing: bytes) -> None:
+    most = DEEPEST // (opening.count(b"[") + opening.count(b"{"))
+    assert json_body.load(opening * (most - 1) + b"[]" + closing * (most - 1))
+    for depth in (most + 1, 900, 100_000):
+        with pytest.raises(PayloadError, match="nested too deeply"):
+            json_body.load(opening * depth + b"[]" + closing * depth)
+
+
+def test_a_batch_of_many_flat_items_is_not_deep() -> None:
+    assert len(json_body.load(b"[" + b'{"a":[1],"b":{}},' * 1000 + b"{}]")) == 1001
 
 
 @pytest.mark.parametrize(

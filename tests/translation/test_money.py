@@ -56,3 +56,15 @@ def test_amounts_in_major_units_are_read(value: Any, expected: str) -> None:
 def test_other_amounts_are_refused(value: Any) -> None:
     with pytest.raises(PayloadError):
         money.amount(value)
+
+
+@pytest.mark.parametrize("number", ["1e999999999", "1e-999999999", "NaN", "-Infinity"])
+def test_a_number_that_nobody_can_write_out_is_no_data(number: str) -> None:
+    with pytest.raises(ValueError, match=r"out of all proportion|not JSON compliant"):
+        encode_data(decode_data(f'{{"amount": {number}}}'))
+
+
+@pytest.mark.parametrize("depth", [101, 900, 100_000])
+def test_what_is_nested_too_deeply_is_no_data(depth: int) -> None:
+    with pytest.raises(ValueError, match="nested"):
+        encode_data(decode_data('{"newValue":' + "[" * depth + "]" * depth + "}"))

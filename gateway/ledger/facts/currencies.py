@@ -21,12 +21,13 @@ _MEET = Insert(currencies, ("destination", "currency", "met_at", "event"), repla
 
 @dataclass(frozen=True)
 class Mixed:
-    """A destination's own currency, the first other one with its first event, and how many others there are."""
+    """A destination's own currency, the first other one, since when and with which event, and how many others."""
 
     destination: str
     own: str
     other: str
     event: str
+    since: datetime
     count: int
 
     @property
@@ -50,10 +51,10 @@ def undecided(connection: Connection, own: Mapping[str, str | None]) -> tuple[Mi
     decide it, with the currency that it gives them: None: the first that was met.
     """
     query = select(currencies).order_by(currencies.c.destination, currencies.c.met_at, currencies.c.event)
-    met: dict[str, list[tuple[str, str]]] = {}
+    met: dict[str, list[tuple[str, str, datetime]]] = {}
     settled = set()
     for row in connection.execute(query):
-        met.setdefault(row.destination, []).append((row.currency, row.event))
+        met.setdefault(row.destination, []).append((row.currency, row.event, row.met_at))
         if row.accepted:
             settled.add(row.destination)
     found = []

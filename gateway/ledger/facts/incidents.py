@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy import func as sql
 
+from gateway.ledger.facts.dismissals import Kind, is_dismissed
 from gateway.ledger.schema import events, groups
 
 
@@ -45,15 +47,21 @@ def end(connection: Connection, group: str) -> None:
     connection.execute(update(groups).where(groups.c.id == group).values(incident=None))
 
 
-def count(connection: Connection) -> int:
-    return len(connection.execute(select(groups.c.id).where(text("groups.incident IS NOT NULL"))).all())
+_SHOWN = (text("groups.incident IS NOT NULL"), ~is_dismissed(Kind.INCIDENT, groups.c.id, groups.c.incident))
+"""Those that nobody set aside."""
+
+
+def count(connection: Connection, most: int) -> int:
+    """How many are shown, up to so many."""
+    some = select(groups.c.id).where(*_SHOWN).limit(most).subquery()
+    return int(connection.execute(select(sql.count()).select_from(some)).scalar_one())
 
 
 def newest(connection: Connection, most: int) -> Sequence[Incident]:
     """The newest incidents of all destinations."""
     query = (
         select(groups.c.id, groups.c.destination, groups.c.incident)
-        .where(text("groups.incident IS NOT NULL"))
+        .where(*_SHOWN)
         .order_by(groups.c.id.desc())
         .limit(most)
     )

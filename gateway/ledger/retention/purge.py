@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from gateway.config import Retention
 from gateway.ledger.database import Ledger
-from gateway.ledger.facts import hashing, pinned_accounts
+from gateway.ledger.facts import dismissals, hashing, pinned_accounts
 from gateway.ledger.schema import (
     attempts,
     edits,
@@ -73,6 +73,10 @@ def purge(ledger: Ledger, retention: Retention, now: datetime, *, stopping: Call
                 count = step(ledger)
                 if count:
                     yield Progress(what, destination, count)
+    with ledger.write() as connection:
+        gone = dismissals.forget_gone(connection, STEP)
+    if gone:
+        yield Progress("set asides", "", gone)
 
 
 Step = Callable[[Ledger], int | None]

@@ -10,14 +10,32 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Select, delete, insert, literal_column, select, text, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    CompoundSelect,
+    Connection,
+    Select,
+    bindparam,
+    case,
+    delete,
+    insert,
+    literal,
+    literal_column,
+    select,
+    text,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy import func as sql
 from sqlalchemy import update as change
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from gateway.events import Lane
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import (
     counted,
@@ -47,11 +65,17 @@ EVERY = timedelta(seconds=50)
 STEP = HOUR
 """How much is counted in one step at the most, where nobody has counted for long."""
 
+SETTLED_GAUGED = (Status.DELIVERED, Status.DROPPED)
+"""Statuses of which there may be millions, and which are not counted anew every minute."""
+
 MOST_STEPS = 10
 """Steps that one call does; what is left then is counted by the next."""
 
 KEPT = {MINUTES: timedelta(days=8), HOURS: timedelta(days=400)}
 """How long minutes and hours are kept."""
+
+COUNTED_NOW = 2_000
+"""Events of one status and lane that are counted as somebody asks."""
 
 LIVE_ROWS = 50_000
 """What is not counted yet is counted while somebody asks, up to so many of the newest rows."""
@@ -65,6 +89,9 @@ class Measure(StrEnum):
 
     REJECTED = "rejected"
     """Requests that the door turned away, by source (empty: there is no such) and cause."""
+
+    UNAVAILABLE = "unavailable"
+    """Requests that were answered 503, by source and cause."""
 
     SETTLED = "settled"
     """Events by destination that became delivered, failed or dropped, and those that became held and still are."""
@@ -133,9 +160,50 @@ def totals(
 
 
 def gauge(connection: Connection) -> Mapping[tuple[str, str, int], int]:
-    """How many unsettled events stood in each destination, status and lane when that was counted last."""
+    """How many events stood in each destination, status and lane when that was counted last."""
     rows = connection.execute(select(gauges.c.destination, gauges.c.status, gauges.c.lane, gauges.c.count))
     return {(destination, status, lane): count for destination, status, lane, count in rows}
+
+
+def by_state(
+    connection: Connection, destination: str, statuses: Sequence[Status] = tuple(Status)
+) -> dict[tuple[str, int], int]:
+    """How many events of a destination have each status and lane: counted now where they are few, else as they were
+    counted last, up to two minutes ago.
+    """
+    former = gauge(connection)
+    found = {}
+    for status, lane, count in connection.execute(_counted_of(tuple(statuses)), {"of_destination": destination}):
+        known = former.get((destination, status, lane), 0)
+        found[status, lane] = max(known, count) if count == COUNTED_NOW else count
+    return found
+
+
+@cache
+def _counted_of(statuses: tuple[Status, ...]) -> CompoundSelect[Any]:
+    return union_all(*(_counted(status, lane) for status in statuses for lane in Lane))
+
+
+def _counted(status: Status, lane: Lane) -> Select[Any]:
+    """Through the index, up to COUNTED_NOW; of what were twice as many none is counted now."""
+    former = (
+        select(gauges.c.count)
+        .where(
+            gauges.c.destination == bindparam("of_destination"),
+            gauges.c.status == status.value,
+            gauges.c.lane == int(lane),
+        )
+        .scalar_subquery()
+    )
+    of_one: Select[Any] = select(literal_column("1")).where(
+        events.c.destination == bindparam("of_destination"),
+        events.c.status == status.value,
+        events.c.lane == int(lane),
+    )
+    count = select(sql.count()).select_from(of_one.limit(COUNTED_NOW).subquery()).scalar_subquery()
+    many: Any = literal_column(str(COUNTED_NOW))
+    told = case((sql.coalesce(former, 0) >= 2 * COUNTED_NOW, many), else_=count)
+    return select(literal(status.value), literal(int(lane)), told)
 
 
 def add(connection: Connection, measure: Measure, at: datetime, counts: Mapping[tuple[str, str], int]) -> None:
@@ -149,6 +217,7 @@ def keep(ledger: Ledger) -> None:
         if not _step(ledger):
             break
     _take_gauges(ledger)
+    _take_settled(ledger)
 
 
 def _step(ledger: Ledger) -> bool:
@@ -183,9 +252,44 @@ def _take_gauges(ledger: Ledger) -> None:
         found = [dict(row) for row in connection.execute(query).mappings()]
     with ledger.write() as connection:
         if _advance(connection, "gauges", was, now):
-            connection.execute(delete(gauges))
+            connection.execute(delete(gauges).where(gauges.c.status.in_(UNSETTLED)))
             if found:
                 connection.execute(insert(gauges), found)
+
+
+def _take_settled(ledger: Ledger) -> None:
+    """Add what was settled since to how many are; all are counted anew once an hour, since some go again."""
+    with ledger.read() as connection:
+        now = ledger.now(connection)
+        was, all_at = (_counted_until(connection, name) for name in ("settled", "settled_anew"))
+        until = now - LATE
+        anew = all_at is None or not all_at <= now < all_at + HOUR
+        if not anew and was is not None and until < was + EVERY:
+            return
+        of = (events.c.destination, events.c.status, events.c.lane)
+        query = select(*of, sql.count().label("count")).group_by(*of)
+        if anew:
+            query = query.where(events.c.status.in_(SETTLED_GAUGED))
+        else:
+            between = (events.c.settled_at >= was, events.c.settled_at < until)
+            query = query.where(text("events.settled_at IS NOT NULL"), *between, events.c.status.in_(SETTLED_GAUGED))
+        found = [dict(row) for row in connection.execute(query).mappings()]
+    with ledger.write() as connection:
+        if not _advance(connection, "settled", was, until):
+            return
+        if anew:
+            _advance(connection, "settled_anew", all_at, now)
+            connection.execute(delete(gauges).where(gauges.c.status.in_(SETTLED_GAUGED)))
+        if found:
+            _add_gauges(connection, found)
+
+
+def _add_gauges(connection: Connection, found: Sequence[Mapping[str, Any]]) -> None:
+    into = (sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert)(gauges)
+    upsert = into.on_conflict_do_update(
+        index_elements=list(gauges.primary_key.columns), set_={"count": gauges.c.count + into.excluded["count"]}
+    )
+    connection.execute(upsert, list(found))
 
 
 def _counted_until(connection: Connection, name: str) -> datetime | None:

@@ -8,7 +8,7 @@ from gateway.ledger.scheduling.budget import LOW_SHARE
 
 
 def through(
-    backlog: Mapping[str, int], limit: int, free: int, now: datetime, resting: Collection[str] = ()
+    backlog: Mapping[str, int], limit: float, free: int, now: datetime, resting: Collection[str] = ()
 ) -> dict[str, datetime | None]:
     """When the last waiting event of each lane (by its word) will leave, None where none waits or the lane rests.
 
@@ -24,7 +24,7 @@ def through(
     return found
 
 
-def _time_for(number: int, lane: Lane, limit: int, free: int) -> timedelta:
+def _time_for(number: int, lane: Lane, limit: float, free: int) -> timedelta:
     """How long so many events take, of which the last is of this lane."""
     if lane is Lane.URGENT:
         return timedelta(seconds=max(0, number - free) * 60 / limit)

@@ -3,31 +3,28 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Select,
     Table,
     and_,
     bindparam,
-    literal,
     literal_column,
     or_,
     select,
     text,
-    union_all,
 )
 from sqlalchemy import func as sql
 
 from gateway.events import Lane
-from gateway.ledger import words
+from gateway.ledger import heartbeats, words
 from gateway.ledger.facts import currencies, incidents
+from gateway.ledger.facts.dismissals import Kind, is_dismissed
 from gateway.ledger.facts.incidents import Incident
 from gateway.ledger.jobs import privacy_requests
 from gateway.ledger.scheduling import pauses as pauses_of
-from gateway.ledger.scheduling.budget import WINDOW, places_taken
+from gateway.ledger.scheduling.budget import LOW_SHARE, WINDOW, places_taken
 from gateway.ledger.schema import (
     Instant,
     attempts,
@@ -55,7 +52,13 @@ SHOWN = 5
 """Incidents that are shown by name."""
 
 MOST_COUNTED = 10_000
-"""Events of one status and lane that are counted as somebody asks; of more the last count of all is told."""
+"""Webhooks in quarantine, held events and payments that are counted; more are told as so many."""
+
+SETTLES_IN = timedelta(seconds=15)
+"""How long the oldest event may be due until what leaves tells more than the plan does."""
+
+LOOKED_AT = timedelta(minutes=2)
+"""Over which it is counted what leaves."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Halt:
     reason: str
     reason_code: str
     until: datetime | None
+    since: datetime
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class DestinationState:
     `backlog` counts waiting events by the lane's word, `through` says when the last of them will leave, None where
     nothing waits or nobody knows: it is paused. `resting` are lanes and sources that somebody paused.
     `oldest_due_at` is the due time of the one that is longest
-    overdue, None where none is. Numbers of MOST_COUNTED and more are up to two minutes old.
+    overdue, None where none is. Numbers of thousands are up to two minutes old.
     """
 
     name: str
@@ -96,8 +100,8 @@ class DestinationState:
 class SourceState:
     """`outcomes` counts the webhooks of the last 24 hours by their word, as it was when they were counted.
 
-    `rejected` counts requests of that time that the door turned away, `quarantined` all webhooks that still are, up to
-    MOST_COUNTED.
+    `rejected` counts requests of that time that the door turned away, `quarantined` all webhooks that still are and
+    that nobody set aside, up to MOST_COUNTED.
     """
 
     name: str
@@ -109,11 +113,14 @@ class SourceState:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Requests of the last 24 hours to a path that no source has."""
+    """Requests of the last 24 hours to a path that no source has, and that nobody set aside; `at` is the newest's time,
+    `since` the oldest's.
+    """
 
     path: str
     count: int
     at: datetime
+    since: datetime
 
 
 @dataclass(frozen=True)
@@ -137,20 +144,14 @@ class Overview:
     mixed: tuple[currencies.Mixed, ...] = ()
 
 
-def _counted(status: str, lane: Lane) -> Select[Any]:
-    """Through the index, up to `most`."""
-    of_one: Select[Any] = select(literal_column("1")).where(
-        events.c.destination == bindparam("destination_name"), events.c.status == status, events.c.lane == int(lane)
-    )
-    count = select(sql.count()).select_from(of_one.limit(bindparam("most")).subquery()).scalar_subquery()
-    return select(literal(status), literal(int(lane)), count)
-
-
-_UNSETTLED = union_all(*(_counted(status, lane) for status in UNSETTLED for lane in Lane))
 _LAST = select(sql.max(webhooks.c.received_at)).where(webhooks.c.source == bindparam("destination_name"))
 _QUARANTINED = select(sql.count()).select_from(
     select(literal_column("1"))
-    .where(text("webhooks.quarantined > 0"), webhooks.c.source == bindparam("destination_name"))
+    .where(
+        text("webhooks.quarantined > 0"),
+        webhooks.c.source == bindparam("destination_name"),
+        ~is_dismissed(Kind.WEBHOOK, webhooks.c.id),
+    )
     .limit(bindparam("most"))
     .subquery()
 )
@@ -187,7 +188,7 @@ def overview(
         sources=_sources(connection, now, sources),
         unknown_paths=_unknown_paths(connection, now),
         incidents=tuple(incidents.newest(connection, SHOWN)),
-        incident_count=incidents.count(connection),
+        incident_count=incidents.count(connection, MOST_COUNTED),
         requests=tuple(privacy_requests.open_requests(connection)),
         late_erasures=privacy_requests.count_late_erasures(connection, now - PATIENCE),
         undecided=connection.execute(_UNDECIDED, {"most": MOST_COUNTED}).scalar_one(),
@@ -199,21 +200,9 @@ def overview(
 def destinations_now(connection: Connection, now: datetime, plans: Mapping[str, int]) -> tuple[DestinationState, ...]:
     """Each destination as it stands; those no longer configured only while they have unsettled events."""
     held = [name for name in _names(connection, events.c.destination) if name not in plans]
-    former = counters.gauge(connection)
-    counts = {name: _unsettled(connection, name, former) for name in [*plans, *held]}
+    counts = {name: counters.by_state(connection, name, UNSETTLED) for name in [*plans, *held]}
     gone = [name for name in held if any(counts[name].values())]
     return tuple(_destination(connection, now, name, plans.get(name), counts[name]) for name in [*plans, *gone])
-
-
-def _unsettled(
-    connection: Connection, destination: str, former: Mapping[tuple[str, str, int], int]
-) -> dict[tuple[str, int], int]:
-    """How many events of each status and lane are unsettled; of very many, how many were when all were counted."""
-    found = {}
-    for status, lane, count in connection.execute(_UNSETTLED, {"destination_name": destination, "most": MOST_COUNTED}):
-        known = former.get((destination, status, lane), 0) if count == MOST_COUNTED else 0
-        found[status, lane] = max(count, known)
-    return found
 
 
 def _names(connection: Connection, column: ColumnElement[str]) -> list[str]:
@@ -252,7 +241,7 @@ def _destination(
         backlog=backlog,
         through=dict.fromkeys(backlog)
         if plan is None or halt is not None
-        else _through(connection, name, plan, backlog, lanes, now),
+        else _through(connection, DestinationsPlan(name, plan, oldest), backlog, lanes, now),
         oldest_due_at=oldest,
         resting=(*(f"lane {lane}" for lane in sorted(lanes)), *(f"source {source}" for source in sorted(sources))),
         delivering=total(Status.DELIVERING),
@@ -262,25 +251,62 @@ def _destination(
     )
 
 
+@dataclass(frozen=True)
+class DestinationsPlan:
+    """A destination, its requests a minute, and since when something has been due there all the time."""
+
+    name: str
+    plan: int
+    busy_since: datetime | None
+
+
 def _through(
-    connection: Connection, name: str, plan: int, backlog: Mapping[str, int], resting: frozenset[str], now: datetime
+    connection: Connection, of: DestinationsPlan, backlog: Mapping[str, int], resting: frozenset[str], now: datetime
 ) -> dict[str, datetime | None]:
+    """By what has really left since there was something to send; None where nothing does."""
     learned = connection.execute(
-        select(destinations.c.limit_learned).where(destinations.c.name == name)
+        select(destinations.c.limit_learned).where(destinations.c.name == of.name)
     ).scalar_one_or_none()
-    limit = min(plan, learned or plan)
-    return through(backlog, limit, max(0, limit - places_taken(connection, name, now)), now, resting)
+    limit = min(of.plan, learned or of.plan)
+    pace = _pace(connection, of, limit, now)
+    if pace is None:
+        return dict.fromkeys(backlog)
+    free = max(0, limit - places_taken(connection, of.name, now)) if pace == limit else 0
+    return through(backlog, pace, free, now, resting)
+
+
+def _pace(connection: Connection, of: DestinationsPlan, limit: int, now: datetime) -> float | None:
+    """Requests a minute of which events really leave so many; None where nobody sends, or nothing leaves."""
+    if not any(one.identity.role == heartbeats.WORKER for one in heartbeats.alive(connection, now)):
+        return None
+    busy = timedelta(0) if of.busy_since is None else now - of.busy_since
+    if busy < SETTLES_IN:
+        return limit
+    since = now - min(busy, LOOKED_AT)
+    recorded = and_(
+        attempts.c.destination == of.name,
+        attempts.c.place_until > since,
+        attempts.c.answered_at > since,
+        attempts.c.outcome == "recorded",
+        attempts.c.kind == "event",
+    )
+    left = _count(connection, attempts, recorded)
+    a_minute = left * timedelta(minutes=1) / (now - since)
+    return None if left == 0 else min(limit, a_minute / LOW_SHARE)
 
 
 def halted(connection: Connection, now: datetime, destination: str, scope: str) -> Halt | None:
     """The pause of this scope that lasts longest, None where there is none."""
-    query = select(pauses.c.kind, pauses.c.details, pauses.c.until).where(
+    query = select(pauses.c.kind, pauses.c.details, pauses.c.until, pauses.c.made_at).where(
         pauses.c.destination == destination,
         pauses.c.scope == scope,
         pauses.c.ended_at.is_(None),
         or_(pauses.c.until.is_(None), pauses.c.until > now),
     )
-    found = [Halt(words.of_pause(row.kind, row.details), row.kind, row.until) for row in connection.execute(query)]
+    found = [
+        Halt(words.of_pause(row.kind, row.details), row.kind, row.until, row.made_at)
+        for row in connection.execute(query)
+    ]
     return max(found, key=lambda halt: (halt.until is None, halt.until), default=None)
 
 
@@ -314,13 +340,13 @@ def _sources(connection: Connection, now: datetime, configured: Iterable[str]) -
 
 def _unknown_paths(connection: Connection, now: datetime) -> tuple[Unknown, ...]:
     query = (
-        select(rejections.c.path, sql.sum(rejections.c.count), sql.max(rejections.c.at))
-        .where(rejections.c.source.is_(None), rejections.c.at > now - DAY)
+        select(rejections.c.path, sql.sum(rejections.c.count), sql.max(rejections.c.at), sql.min(rejections.c.at))
+        .where(rejections.c.source.is_(None), rejections.c.at > now - DAY, ~is_dismissed(Kind.PATH, rejections.c.path))
         .group_by(rejections.c.path)
         .order_by(sql.sum(rejections.c.count).desc(), rejections.c.path)
         .limit(5)
     )
-    return tuple(Unknown(path or "", int(count), at) for path, count, at in connection.execute(query))
+    return tuple(Unknown(path or "", int(count), *times) for path, count, *times in connection.execute(query))
 
 
 def _count(connection: Connection, table: Table, condition: ColumnElement[bool]) -> int:

@@ -1,11 +1,11 @@
 """What the door turned away: counted, without bodies, only the newest kept."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from gateway.ledger.identity import new_id
 from gateway.ledger.schema import rejections
@@ -56,3 +56,14 @@ def add(connection: Connection, refused: Sequence[Refused], now: datetime) -> No
             .limit(KEPT_A_SOURCE)
         )
         connection.execute(delete(rejections).where(of_source, rejections.c.id.not_in(kept.scalar_subquery())))
+
+
+def close(connection: Connection, sources: Collection[str], now: datetime) -> None:
+    """What these sources were refused before is over: something of theirs was proven that is kept already."""
+    open_ones = (rejections.c.source.in_(sources), rejections.c.proven_at.is_(None), rejections.c.at <= now)
+    connection.execute(update(rejections).where(*open_ones).values(proven_at=now))
+
+
+def add_unavailable(connection: Connection, counts: Mapping[tuple[str, str], int], now: datetime) -> None:
+    """Count requests that were answered 503, by source and cause."""
+    counters.add(connection, Measure.UNAVAILABLE, now, counts)

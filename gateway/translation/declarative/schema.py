@@ -467,7 +467,7 @@ class _Reading:
         self._judge_sales(rules)
         self._judge_makers(rules)
         self._judge_ignored(rules)
-        self._judge_calls(rules)
+        self._judge_calls(rules, scheme)
         self._judge_bodies(scheme, rules)
         if self._faults:
             return None
@@ -664,8 +664,9 @@ class _Reading:
             if both:
                 self._faults.at(("ignore",), f"{ignored} is in `events`, too, as {', '.join(both)}")
 
-    def _judge_calls(self, rules: list[Rule]) -> None:
-        """Tables that are looked up have to be there."""
+    def _judge_calls(self, rules: list[Rule], scheme: Scheme | None) -> None:
+        """Tables that are looked up have to be there, and what headers say has to be signed or owned up to."""
+        signed = None if scheme is None or not scheme.signs_body else _signed_headers(scheme)
         tables, options = self._file.get("tables", {}), self._file.get("options", {})
         told = self._file.get("source_event", {})
         places: list[tuple[Place, Expression]] = [(("source_event", name), one) for name, one in told.items()]
@@ -683,6 +684,29 @@ class _Reading:
                 if name == "option" and first not in options:
                     near = nearest(first, options) if first else ""
                     self._faults.at(path, f"option needs the name of one of `options`: {listed(options)}{near}")
+                if (
+                    name == "header"
+                    and signed is not None
+                    and path not in _MAY_CLAIM
+                    and (first or "").lower() not in signed
+                ):
+                    self._faults.at(
+                        path,
+                        f"the header {first!r} is not signed: whoever saw one request could send it with another. "
+                        "Take this from the body",
+                    )
+
+
+_MAY_CLAIM: tuple[Place, ...] = (("delivery_id",), *(("source_event", claim.value) for claim in Claim))
+"""Where a header may stand that nobody signs: what it says there decides nothing by itself."""
+
+
+def _signed_headers(scheme: Scheme) -> frozenset[str]:
+    """Those that the signature covers beside the body, in small letters."""
+    if isinstance(scheme, schemes.StandardWebhooks):
+        return frozenset(f"{prefix}{name}" for prefix in ("webhook-", "svix-") for name in ("id", "timestamp"))
+    told = (getattr(scheme, name, None) for name in ("timestamp_header", "id_header"))
+    return frozenset(one.lower() for one in told if one)
 
 
 def _emission(found: Mapping[str, Any]) -> Emission:

@@ -63,7 +63,7 @@ def upgrade() -> None:
     op.create_index("audit_of_subject", "audit", ["subject", "at"], unique=False)
     op.create_table(
         "counted",
-        sa.Column("name", sa.String(length=20), nullable=False, comment="counters or gauges"),
+        sa.Column("name", sa.String(length=20), nullable=False, comment="counters, gauges, settled or settled_anew"),
         sa.Column("until", gateway.ledger.schema.Instant(), nullable=False, comment="what happened before is counted"),
         sa.PrimaryKeyConstraint("name", name=op.f("counted_pk")),
     )
@@ -343,7 +343,7 @@ def upgrade() -> None:
     op.create_index(
         "events_undecided",
         "events",
-        ["destination", "held_at"],
+        ["reason", "destination", "held_at"],
         unique=False,
         sqlite_where=sa.text("status = 'held' AND reason = 'answer_lost'"),
         postgresql_where=sa.text("status = 'held' AND reason = 'answer_lost'"),
@@ -415,6 +415,40 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("incident IS NOT NULL"),
         postgresql_where=sa.text("incident IS NOT NULL"),
+    )
+    op.create_table(
+        "heartbeats",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("role", sa.String(length=20), nullable=False, comment="web or worker"),
+        sa.Column("host", sa.String(length=200), nullable=False),
+        sa.Column("pid", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.String(length=40), nullable=False, comment="of the gateway"),
+        sa.Column(
+            "schema_version", sa.String(length=40), nullable=False, comment="of the ledger, that this version makes"
+        ),
+        sa.Column("since", gateway.ledger.schema.Instant(), nullable=False, comment="when it began"),
+        sa.Column("seen", gateway.ledger.schema.Instant(), nullable=False, comment="when it last said so"),
+        sa.Column(
+            "ended_at",
+            gateway.ledger.schema.Instant(),
+            nullable=True,
+            comment="when it ended in order; null: it runs, or was killed",
+        ),
+        sa.Column(
+            "clock_offset_ms",
+            sa.BigInteger(),
+            nullable=False,
+            comment="how far its machine's clock is ahead of the ledger's",
+        ),
+        sa.Column(
+            "disk_free", sa.BigInteger(), nullable=True, comment="bytes that are free where its data folder lies"
+        ),
+        sa.Column(
+            "redis", sa.String(length=20), nullable=True, comment="the code of what is wrong with Redis; null: nothing"
+        ),
+        sa.Column("redis_since", gateway.ledger.schema.Instant(), nullable=True, comment="since when that is so"),
+        sa.PrimaryKeyConstraint("id", name=op.f("heartbeats_pk")),
+        comment="the processes of the gateway, on whatever machine",
     )
     op.create_table(
         "job_items",
@@ -497,7 +531,7 @@ def upgrade() -> None:
         sa.Column("lane", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("destination", "status", "lane", name=op.f("gauges_pk")),
-        comment="how many events were unsettled when they were last counted",
+        comment="how many events stood where when they were last counted",
     )
     op.create_table(
         "lines",
@@ -571,6 +605,12 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=True),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.Column("at", gateway.ledger.schema.Instant(), nullable=False),
+        sa.Column(
+            "proven_at",
+            gateway.ledger.schema.Instant(),
+            nullable=True,
+            comment="when its source was proven again by a webhook that is kept already",
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("rejections_pk")),
     )
     op.create_index("rejections_of_source", "rejections", ["source", "at"], unique=False)
@@ -599,6 +639,22 @@ def upgrade() -> None:
     )
     op.create_index("sessions_by_time", "sessions", ["made_at"], unique=False)
     op.create_index("sessions_of_user", "sessions", ["user"], unique=False)
+    op.create_table(
+        "dismissals",
+        sa.Column("kind", sa.String(length=20), nullable=False, comment="webhook, path or incident"),
+        sa.Column(
+            "subject",
+            sa.String(length=200),
+            nullable=False,
+            comment="the webhook, the unknown path, or the fact's group",
+        ),
+        sa.Column("what", sa.Text(), nullable=True, comment="an incident's words then: others are shown again"),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("who", sa.String(length=200), nullable=False),
+        sa.Column("at", gateway.ledger.schema.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "subject", name=op.f("dismissals_pk")),
+        comment="what a person has looked at, and what needs nobody any more",
+    )
     op.create_table(
         "shapes",
         sa.Column("adapter", sa.String(length=100), nullable=False),
@@ -652,7 +708,9 @@ def upgrade() -> None:
         "counters",
         sa.Column("minutes", sa.SmallInteger(), autoincrement=False, nullable=False, comment="how long it is: 1 or 60"),
         sa.Column("at", gateway.ledger.schema.Instant(), nullable=False, comment="when the minute or the hour began"),
-        sa.Column("measure", sa.String(length=20), nullable=False, comment="received, rejected or settled"),
+        sa.Column(
+            "measure", sa.String(length=20), nullable=False, comment="received, rejected, settled or unavailable"
+        ),
         sa.Column(
             "name", sa.String(length=100), nullable=False, comment="of the source or destination; empty: no such source"
         ),
@@ -788,6 +846,7 @@ def downgrade() -> None:
     op.drop_table("single_uses")
     op.drop_table("sign_in_tries")
     op.drop_table("shapes")
+    op.drop_table("dismissals")
     op.drop_index("sessions_of_user", table_name="sessions")
     op.drop_index("sessions_by_time", table_name="sessions")
     op.drop_table("sessions")
@@ -826,6 +885,7 @@ def downgrade() -> None:
     )
     op.drop_index("job_items_of_subject", table_name="job_items")
     op.drop_table("job_items")
+    op.drop_table("heartbeats")
     op.drop_index(
         "groups_with_incident",
         table_name="groups",
