@@ -65,7 +65,7 @@ KINDS: Mapping[Code, Kind] = {
     Code.CURRENCIES_MIXED: Kind(
         WARNING,
         deliveries.currencies_mixed,
-        "Say that they may be mixed, or what becomes of others: `currency` and `other_currencies` in the configuration.",
+        "Say that they may be mixed; or what becomes of others: `currency` and `other_currencies` in the file.",
     ),
     Code.FAILED: Kind(WARNING, deliveries.failed, "Each says why; put that right, then replay them."),
     Code.QUARANTINED: Kind(
