@@ -6,7 +6,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version
        --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test attack check format coverage bench chaos size commands lock clean
+.PHONY: help run install test mutants attack check format coverage bench chaos size commands lock clean
 
 help:  ## This list.
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -17,7 +17,10 @@ run: $(VENV)/installed  ## Install what is missing and run the gateway with Luma
 install: $(VENV)/installed  ## Only install, to run it live.
 
 test: $(VENV)/developing  ## All tests, against a real Redis, PostgreSQL and Chromium.
-	$(BIN)/pytest --quiet --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --dist worksteal
+	$(BIN)/pytest --quiet --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )) --dist worksteal
+
+mutants: $(VENV)/developing  ## Make small wrong changes in copies, and say which the tests notice (ONLY=roles: a part).
+	@$(BIN)/python -m tests.mutants $(ONLY) $(if $(JOBS),--jobs $(JOBS))
 
 attack: $(VENV)/developing  ## What strangers can send, thrown at running gateways; with the figures.
 	$(BIN)/pytest --quiet -rP tests/attack tests/adapters/test_unproven.py tests/crash/test_erasure.py

@@ -49,9 +49,13 @@ class Stage:
         self._made += 1
         if kind == "sqlite":
             return f"sqlite:///{self.folder / f'ledger-{self._made}.db'}"
+        postgres = self.postgres()
+        return postgres.url(self._ends.enter_context(postgres.database()))
+
+    def postgres(self) -> Postgres:
         if self._postgres is None:
             self._postgres = self._ends.enter_context(postgres_server(durable=True))
-        return self._postgres.url(self._ends.enter_context(self._postgres.database()))
+        return self._postgres
 
     def new_folder(self, name: str) -> Path:
         self._made += 1

@@ -9,6 +9,7 @@
     ├── UnavailableError     what is needed outside to take a webhook can't be had now
     ├── LedgerError          the ledger refused or failed
     │   └── LedgerUnavailableError    it can't commit now; the sender may try again
+    │       └── OutdatedError         it belongs to newer versions alone; they take what this process must refuse
     ├── LumailError          Lumail answered with something else than success, or not at all
     ├── RedisMissingError    no Redis is to be had
     ├── StartError           what this machine has to give to what is started, it does not
@@ -77,6 +78,10 @@ class LedgerError(GatewayError):
 
 class LedgerUnavailableError(LedgerError):
     """The ledger can't commit in time; nothing was kept and the sender may try again."""
+
+
+class OutdatedError(LedgerUnavailableError):
+    """The ledger's schema is one that this version must not write to."""
 
 
 class LumailError(GatewayError):

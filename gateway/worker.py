@@ -12,6 +12,7 @@ import time
 import zlib
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -35,7 +36,7 @@ from gateway.replay import bulk
 from gateway.runtime.heartbeat import Heartbeat
 from gateway.runtime.redis_trouble import looker
 from gateway.runtime.supervised import tell_ready
-from gateway.runtime.wakeups import DRAIN, QUEUE, WORK, Wakeups, connect
+from gateway.runtime.wakeups import DRAIN, QUEUES, WORK, Wakeups, connect
 from gateway.startup import awaited_redis, prepare, redis_url
 from gateway.translation.registry import adapters, beside
 
@@ -103,17 +104,17 @@ class DrainWorker(SimpleWorker):
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         """The next call that is one of ours, and its queue."""
         del timeout, max_idle_time
-        (queue,) = self.queues
+        names = {queue.key.encode(): queue for queue in reversed(self.queues)}
         while True:
             self.check_for_suspension(burst=False)
             try:
-                found = self.connection.blpop([queue.key], LISTENS)
+                found: Any = self.connection.blpop([*names], LISTENS)
                 call = None if found is None else self._call(found[1])
             except (redis.RedisError, OSError) as error:
                 self.fault = error
                 raise StopRequested from error
             if call is not None:
-                return call, queue
+                return call, names[found[0]]
             if found is not None:
                 self._drop()
 
@@ -248,30 +249,29 @@ def _work_on(delivery_pool: drain.DeliveryPool, job: str) -> None:
 def _listen(url: str, delivery_pool: drain.DeliveryPool) -> None:
     """Takes calls from Redis while it is there; where it is not, the tick alone has things done."""
     away = False
-    while not delivery_pool.stopping.is_set():
-        fault: Exception | None
-        try:
-            connection = connect(url, ANSWERS_WITHIN)
-            connection.ping()
-            if away:
-                _log.info("worker.redis_is_back")
-            away = False
-            fault = _take_calls(connection, delivery_pool)
-        except (redis.RedisError, OSError) as error:
-            fault = error
-        except StopRequested:
-            return
-        if fault is not None and not away:
-            away = True
-            _log.warning(
-                "worker.without_redis", error=type(fault).__name__, effect="looks every second for what is due"
-            )
-        delivery_pool.stopping.wait(TRIES_AGAIN)
+    with suppress(StopRequested):  # RQ's handler of signals stays when its worker has ended, and raises anywhere
+        while not delivery_pool.stopping.is_set():
+            fault: Exception | None
+            try:
+                connection = connect(url, ANSWERS_WITHIN)
+                connection.ping()
+                if away:
+                    _log.info("worker.redis_is_back")
+                away = False
+                fault = _take_calls(connection, delivery_pool)
+            except (redis.RedisError, OSError) as error:
+                fault = error
+            if fault is not None and not away:
+                away = True
+                _log.warning(
+                    "worker.without_redis", error=type(fault).__name__, effect="looks every second for what is due"
+                )
+            delivery_pool.stopping.wait(TRIES_AGAIN)
 
 
 def _take_calls(connection: "redis.Redis", delivery_pool: drain.DeliveryPool) -> Exception | None:
-    queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
-    worker = DrainWorker([queue], connection=connection, serializer=JSONSerializer, worker_ttl=DrainWorker.worker_ttl)
+    queues = [Queue(name, connection=connection, serializer=JSONSerializer) for name in QUEUES]
+    worker = DrainWorker(queues, connection=connection, serializer=JSONSerializer, worker_ttl=DrainWorker.worker_ttl)
     worker.delivery_pool = delivery_pool
     worker.work(logging_level="CRITICAL")
     return worker.fault

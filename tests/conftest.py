@@ -1,5 +1,6 @@
 """What every test may ask for: a Redis that is empty and a ledger's database that is new, both real."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import redis
 from gateway.ledger.database import Ledger
 from gateway.ledger.migration import migrate
 from tests.making import add_destinations
-from tests.services import Postgres, postgres_server, redis_server
+from tests.services import LENT_POSTGRES, Postgres, postgres_server, redis_server
 
 SQLITE = "sqlite:///"
 
@@ -36,7 +37,11 @@ def redis_url(shared_redis: str) -> str:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """One cluster for each process that runs tests."""
+    """One cluster for each process that runs tests, unless one is lent to it."""
+    lent = os.environ.get(LENT_POSTGRES)
+    if lent is not None:
+        yield Postgres(Path(lent), f"of_{os.getpid()}")
+        return
     with postgres_server() as server:
         yield server
 
@@ -46,10 +51,26 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"{SQLITE}{tmp_path / 'ledger.db'}"
 
 
-@pytest.fixture
-def postgresql_url(postgres: Postgres) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def postgresql_with_tables(postgres: Postgres) -> Iterator[str]:
+    """The name of a database with all tables, for one test after the other: making one takes fifty times as long."""
     with postgres.database() as name:
+        made = Ledger(postgres.url(name))
+        migrate(made)
+        made.close()
+        yield name
+
+
+@pytest.fixture
+def postgresql_url(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[str]:
+    """A new database; for a test that asks for a ledger, one with tables that are empty."""
+    if "ledger" in request.fixturenames:
+        name = request.getfixturevalue("postgresql_with_tables")
+        postgres.empty(name)
         yield postgres.url(name)
+    else:
+        with postgres.database() as name:
+            yield postgres.url(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -75,7 +96,6 @@ def ledger(database_url: str, sqlite_with_tables: Path) -> Iterator[Ledger]:
     if database_url.startswith(SQLITE):
         shutil.copy(sqlite_with_tables, database_url.removeprefix(SQLITE))
     opened = Ledger(database_url)
-    migrate(opened)
     add_destinations(opened, "main", "other")
     yield opened
     opened.close()

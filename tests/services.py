@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
@@ -22,6 +22,9 @@ POSTGRES_MISSING = (
     "no PostgreSQL server programs (initdb, postgres) on the PATH or under /usr/lib/postgresql: "
     "install them (Debian, Ubuntu: `apt-get install postgresql`; macOS: `brew install postgresql@17`)"
 )
+
+LENT_POSTGRES = "GATEWAY_TESTS_POSTGRES"
+"""The variable that names the folder of a cluster which somebody else runs for these tests."""
 
 
 @contextmanager
@@ -40,18 +43,42 @@ class Postgres:
     """A running cluster that takes connections on a socket in `folder` from anybody on this machine."""
 
     folder: Path
-    names: Iterator[int]
+    mine: str = "test"
+    """How the names of the databases begin that this process makes."""
+    start: "Callable[[], subprocess.Popen[bytes]]" = field(default=lambda: _of_another(), repr=False)
+    running: "list[subprocess.Popen[bytes]]" = field(default_factory=list, repr=False)
+    """The one server that runs, or none; always none where it was lent."""
+    numbers: Iterator[int] = field(default_factory=count)
+
+    def begin(self) -> None:
+        server = self.start()
+        self.running.append(server)
+        eventually(lambda: _answers(self, server), what="PostgreSQL answers")
+
+    def stop(self) -> None:
+        server = self.running.pop()
+        server.send_signal(signal.SIGQUIT)  # at once, but not without giving its shared memory back
+        server.wait()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """While the block lasts it is down, as after a crash."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.begin()
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
 
-    def connect(self) -> "psycopg.Connection[tuple[object, ...]]":
-        return psycopg.connect(host=str(self.folder), user="postgres", dbname="postgres", autocommit=True)
+    def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
+        return psycopg.connect(host=str(self.folder), user="postgres", dbname=database, autocommit=True)
 
     @contextmanager
     def database(self, template: str = "template1") -> Iterator[str]:
         """A new database, dropped at the end; its name. A template that has tables saves their making."""
-        name = f"test_{next(self.names)}"
+        name = f"{self.mine}_{next(self.numbers)}"
         with self.connect() as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
@@ -60,11 +87,36 @@ class Postgres:
             with self.connect() as connection:
                 connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
+    def empty(self, database: str) -> None:
+        """Nobody uses it any more, and its tables are as they were made."""
+        with self.connect(database) as connection:
+            connection.execute(_LET_GO)
+            connection.execute(_EMPTY)
+
+
+_LET_GO = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_EMPTY = """
+    DO $$ DECLARE one record; BEGIN
+        FOR one IN SELECT relname, pg_relation_size(oid) AS size FROM pg_class
+            WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+                AND relname NOT IN ('alembic_version', 'marks')
+        LOOP
+            IF one.size > 500000 THEN EXECUTE format('TRUNCATE %I', one.relname);
+            ELSIF one.size > 0 THEN EXECUTE format('DELETE FROM %I', one.relname); END IF;
+        END LOOP;
+        DELETE FROM marks WHERE name <> 'oldest schema';
+    END $$
+"""
+"""To delete a few rows is quicker, but leaves the pages of many rows behind."""
+
 
 @contextmanager
 def postgres_server(*, durable: bool = False) -> Iterator[Postgres]:
     """A new cluster. Only a `durable` one waits for the disk, which a test of crashes of the machine would need."""
-    programs = _postgres_programs()
+    programs = postgres_programs()
     # Not pytest's folder: only its owner may enter that, and its path may be too long for a socket.
     folder = Path(tempfile.mkdtemp(prefix="gateway-pg-"))
     owner = _unprivileged()
@@ -78,19 +130,17 @@ def postgres_server(*, durable: bool = False) -> Iterator[Postgres]:
             *("--pgdata", folder / "data", "--username", "postgres", "--auth", "trust"),
             *("--encoding", "UTF8", "--no-locale", "--no-sync", "--no-instructions"),
         )
-        server = _start(owner, folder, programs, durable=durable)
+        postgres = Postgres(folder, start=lambda: _start(owner, folder, programs, durable=durable))
         try:
-            postgres = Postgres(folder, count())
-            eventually(lambda: _answers(postgres, server), within=30, what="PostgreSQL answers")
+            postgres.begin()
             yield postgres
         finally:
-            server.send_signal(signal.SIGQUIT)  # at once, but not without giving its shared memory back
-            server.wait()
+            postgres.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _postgres_programs() -> Path:
+def postgres_programs() -> Path:
     on_path = shutil.which("initdb")
     installed = sorted(
         Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[4]), reverse=True
@@ -151,6 +201,10 @@ def _start(
             stdout=log,
             stderr=log,
         )
+
+
+def _of_another() -> "subprocess.Popen[bytes]":
+    raise AssertionError("this server was lent: who needs one to stop and start runs one")
 
 
 def _answers(postgres: Postgres, server: "subprocess.Popen[bytes]") -> bool:

@@ -19,7 +19,10 @@ WORDS = frozenset(
 """Of each reason in words the longest part that is always the same."""
 
 OTHER_MEANINGS = {
-    ("gateway/cli/overview.py", "quarantined"): "a count",
+    ("gateway/attention/need.py", "failed"): "a kind of what needs a person",
+    ("gateway/attention/need.py", "held"): "a kind of what needs a person",
+    ("gateway/attention/need.py", "ledger_copied"): "a kind of what needs a person",
+    ("gateway/attention/need.py", "quarantined"): "a kind of what needs a person",
     ("gateway/cli/replays.py", "ignored"): "a count",
     ("gateway/cli/replays.py", "taught"): "a count",
     ("gateway/cli/trials.py", "ignored"): "a part of an adapter",

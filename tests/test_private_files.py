@@ -4,8 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gateway.runtime.private_files import FOR_OTHERS, hide_folder, is_shared
+from gateway.runtime.private_files import hide_folder, is_shared
 
+FOR_OTHERS = 0o077
 OPEN = "open('{}/file', 'w').close()"
 
 
@@ -25,7 +26,8 @@ def test_a_folder_that_others_could_read_is_repaired_and_told(tmp_path: Path) ->
     folder = tmp_path / "var"
     (folder / "sandbox").mkdir(parents=True, mode=0o755)
     for name in ("gateway.db", "sandbox/secrets.env"):
-        (folder / name).touch(mode=0o644)
+        (folder / name).touch()
+        (folder / name).chmod(0o640)
     assert hide_folder(folder) == 4
     assert (open_to_others(folder), hide_folder(folder)) == ([], 0)
 

@@ -1,7 +1,12 @@
 """The services that the other tests stand on."""
 
+import pytest
 import redis
 from sqlalchemy import create_engine, text
+
+from gateway.ledger.database import Ledger
+from gateway.ledger.schema import destinations, events
+from tests.making import payment, record_facts, rows
 
 
 def test_a_test_gets_a_redis_that_answers_and_is_empty(redis_url: str) -> None:
@@ -29,3 +34,9 @@ def test_and_the_next_one_meets_no_table_of_it(database_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE kept (name TEXT)"))
     engine.dispose()
+
+
+@pytest.mark.parametrize("time", ["the first", "the next"])
+def test_a_ledger_has_its_two_destinations_and_nothing_of_the_test_before(ledger: Ledger, time: str) -> None:
+    assert (rows(ledger, destinations, "name"), rows(ledger, events, "id")) == ([("main",), ("other",)], []), time
+    record_facts(ledger, payment("p:1"))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 from rq import Queue
+from structlog.processors import CallsiteParameter, CallsiteParameterAdder
 from structlog.testing import capture_logs
 
 from gateway.errors import ConfigError
@@ -15,10 +16,12 @@ from tests.redis_kinds import sentinel, served
 from tests.services import redis_server
 from tests.waiting import eventually
 
+QUEUE = f"rq:queue:{wakeups.QUEUES[-1]}"
+
 
 def waiting(url: str) -> list[str]:
     """The destinations that jobs in the queue name, oldest first."""
-    queue = Queue(wakeups.QUEUE, connection=redis.Redis.from_url(url), serializer="json")
+    queue = Queue(wakeups.QUEUES[-1], connection=redis.Redis.from_url(url), serializer="json")
     return [job.args[0] for job in queue.jobs]
 
 
@@ -26,7 +29,7 @@ def test_a_ring_becomes_a_job_that_names_the_drain_and_leaves_nothing_behind(red
     Wakeups(redis_url).notify("main")
     eventually(lambda: waiting(redis_url))
 
-    (job,) = Queue(wakeups.QUEUE, connection=redis.Redis.from_url(redis_url), serializer="json").jobs
+    (job,) = Queue(wakeups.QUEUES[-1], connection=redis.Redis.from_url(redis_url), serializer="json").jobs
     assert (job.func_name, job.args, job.kwargs) == ("gateway.delivery.drain.run", ["main"], {})
     assert (job.timeout, job.ttl, job.result_ttl, job.failure_ttl) == (120, 300, 0, 0)
 
@@ -35,7 +38,7 @@ def test_a_call_for_a_job_names_the_job(redis_url: str) -> None:
     Wakeups(redis_url).call("jb_1")
     eventually(lambda: waiting(redis_url))
 
-    (job,) = Queue(wakeups.QUEUE, connection=redis.Redis.from_url(redis_url), serializer="json").jobs
+    (job,) = Queue(wakeups.QUEUES[-1], connection=redis.Redis.from_url(redis_url), serializer="json").jobs
     assert (job.func_name, job.args) == ("gateway.replay.bulk.run", ["jb_1"])
 
 
@@ -67,14 +70,20 @@ def test_who_rings_does_not_wait_for_a_redis_that_never_answers() -> None:
 
 
 def test_without_redis_a_ring_is_told_once_and_arrives_when_redis_is_there(tmp_path: Path) -> None:
-    with capture_logs() as logs:
+    with capture_logs([CallsiteParameterAdder({CallsiteParameter.THREAD})]) as logs:
         bell_ = Wakeups(private_redis.url(tmp_path))
+
+        def said() -> list[str]:
+            """By this one: those of tests before may still learn that their Redis has gone."""
+            assert bell_._thread is not None
+            return [entry["event"] for entry in logs if entry["thread"] == bell_._thread.ident]
+
         bell_.notify("main")
-        eventually(lambda: logs)
+        eventually(said)
         with redis_server(tmp_path) as url:
-            assert eventually(lambda: waiting(url)) == ["main"]
-        eventually(lambda: len(logs) == 2)
-    assert [entry["event"] for entry in logs] == ["bell.unheard", "bell.heard_again"]
+            assert set(eventually(lambda: waiting(url))) == {"main"}
+            eventually(lambda: len(said()) > 1)
+    assert said() == ["bell.unheard", "bell.heard_again"]
 
 
 def test_a_redis_that_was_killed_and_comes_back_empty_is_called_again(tmp_path: Path) -> None:
@@ -90,17 +99,17 @@ def test_a_redis_that_was_killed_and_comes_back_empty_is_called_again(tmp_path: 
 
 def test_a_queue_that_nobody_works_on_stops_growing(redis_url: str) -> None:
     connection = redis.Redis.from_url(redis_url)
-    connection.rpush("rq:queue:drains", *range(wakeups.LONGEST_QUEUE))
+    connection.rpush(QUEUE, *range(wakeups.LONGEST_QUEUE))
     bell_ = Wakeups(redis_url)
     bell_.notify("main")
     eventually(lambda: not bell_._wanted)
-    assert connection.llen("rq:queue:drains") == wakeups.LONGEST_QUEUE
+    assert connection.llen(QUEUE) == wakeups.LONGEST_QUEUE
 
 
 def test_the_master_is_asked_of_sentinels(tmp_path: Path) -> None:
     with sentinel(tmp_path) as url:
         Wakeups(url).notify("main")
-        eventually(lambda: connect(url).llen("rq:queue:drains"))
+        eventually(lambda: connect(url).llen(QUEUE))
 
 
 def test_a_cluster_is_refused_with_a_sentence(tmp_path: Path) -> None:

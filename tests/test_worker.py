@@ -17,9 +17,10 @@ from structlog.testing import capture_logs
 from gateway.config import Destination
 from gateway.delivery import drain
 from gateway.ledger.database import Ledger
+from gateway.ledger.schema import GENERATION
 from gateway.replay import bulk
 from gateway.runtime import wakeups
-from gateway.runtime.wakeups import DRAIN, QUEUE, WORK
+from gateway.runtime.wakeups import DRAIN, QUEUES, WORK
 from gateway.worker import ANSWERS_WITHIN, LISTENS, LONGEST_CALL, Persistent, _take_calls, call_of
 from tests.waiting import eventually
 
@@ -80,11 +81,11 @@ def test_what_strangers_put_into_the_queue_is_dropped_and_what_was_called_for_is
     redis_url: str, ledger: Ledger, tmp_path: Path
 ) -> None:
     connection = wakeups.connect(redis_url)
-    queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+    queue = Queue(QUEUES[-1], connection=connection, serializer=JSONSerializer)
     proof = tmp_path / "proof"
     queue.enqueue("os.system", f"touch {proof}")
     queue.enqueue(DRAIN, "main", on_success=Callback("os.remove"), on_failure=Callback("os.remove"), repeat=None)
-    Queue(QUEUE, connection=connection).enqueue("os.system", f"touch {proof}")
+    Queue(QUEUES[-1], connection=connection).enqueue("os.system", f"touch {proof}")
     connection.rpush(queue.key, b"\xff\x00", "x" * 1000, queue.key)
     connection.set("rq:suspended", 1)
     delivery_pool = Watched(ledger)
@@ -105,7 +106,7 @@ def test_a_worker_tells_redis_nothing_and_hears_no_commands(redis_url: str, ledg
         with redis.Redis.from_url(redis_url) as connection:
             eventually(lambda: any(one["cmd"] == "blpop" for one in connection.client_list()))
             seen.extend([connection.keys("*"), connection.pubsub_channels()])
-            Queue(QUEUE, connection=connection, serializer=JSONSerializer).enqueue(DRAIN, "main")
+            Queue(QUEUES[-1], connection=connection, serializer=JSONSerializer).enqueue(DRAIN, "main")
 
     looking = threading.Thread(target=look)
     looking.start()
@@ -113,6 +114,17 @@ def test_a_worker_tells_redis_nothing_and_hears_no_commands(redis_url: str, ledg
     looking.join()
     delivery_pool.close()
     assert (seen, delivery_pool.called) == ([[], []], ["main"])
+
+
+def test_calls_of_a_newer_version_are_left_to_its_workers(redis_url: str, ledger: Ledger) -> None:
+    newer = Queue(f"drains-{GENERATION + 1}", connection=wakeups.connect(redis_url), serializer=JSONSerializer)
+    newer.enqueue("gateway.newer.work", "main")
+    Queue(QUEUES[-1], connection=newer.connection, serializer=JSONSerializer).enqueue(DRAIN, "main")
+    delivery_pool = Watched(ledger)
+    drain.install(delivery_pool)
+    _take_calls(wakeups.connect(redis_url), delivery_pool)
+    delivery_pool.close()
+    assert (len(newer.job_ids), delivery_pool.called) == (1, ["main"])
 
 
 def test_what_nobody_takes_up_is_done_here_a_second_later() -> None:

@@ -6,8 +6,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+WITHIN = 60.0
+"""Seconds; no bound of what is tried, but of a busy machine's delays."""
 
-def eventually(ask: Callable[[], T | None], *, within: float = 10.0, what: str = "") -> T:
+
+def eventually(ask: Callable[[], T | None], *, within: float = WITHIN, what: str = "") -> T:
     """The first answer that is true. Raises AssertionError with the last answer after `within` seconds."""
     deadline = time.monotonic() + within
     while True:

@@ -11,6 +11,7 @@ from gateway.errors import LedgerUnavailableError
 from gateway.ledger import heartbeats
 from gateway.ledger.database import Ledger
 from gateway.ledger.heartbeats import Process
+from gateway.ledger.migration import oldest_schema
 from gateway.ledger.recording.rehearsal import rehearse
 from gateway.ledger.status import Status
 from gateway.ledger.views import gauges, troubles
@@ -49,6 +50,8 @@ class Facts:
     oldest_undecided: datetime | None = None
     oldest_heard: datetime | None = None
     lumail_clocks: Mapping[str, timedelta] = field(default_factory=dict)
+    oldest_schema: str = ""
+    """The oldest schema whose programs may still write; a process of an older one takes nothing."""
 
     def living(self, role: str) -> list[Process]:
         return [one for one in self.processes if one.identity.role == role]
@@ -94,4 +97,5 @@ def _read(connection: Connection, now: datetime, watched: Watched, trouble: str 
         oldest_undecided=troubles.oldest_undecided(connection) if found.undecided else None,
         oldest_heard=troubles.oldest_heard(connection) if found.heard_only else None,
         lumail_clocks=troubles.lumail_clocks(connection),
+        oldest_schema=oldest_schema(connection),
     )

@@ -89,13 +89,18 @@ def versions_differ(facts: Facts) -> Iterator[Found]:
     versions: dict[tuple[str, str], list[Process]] = {}
     for one in facts.processes:
         versions.setdefault((one.identity.version, one.identity.schema_version), []).append(one)
-    if len(versions) > 1:
+    if len(versions) > 1 or any(schema < facts.oldest_schema for _, schema in versions):
         told = [
             f"{version} (schema {schema}): {counted(len(of), 'process', 'processes')} on {_hosts(of)}"
+            f"{_too_old(schema, facts)}"
             for (version, schema), of in sorted(versions.items())
         ]
         newest = min(one.since for one in max(versions.values(), key=lambda of: max(one.since for one in of)))
         yield Found("", "Processes of different versions run beside each other", "; ".join(told), newest)
+
+
+def _too_old(schema: str, facts: Facts) -> str:
+    return ", too old for the ledger: takes nothing" if schema < facts.oldest_schema else ""
 
 
 def clock_differs(facts: Facts) -> Iterator[Found]:

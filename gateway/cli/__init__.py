@@ -34,13 +34,14 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "forget": ["privacy"],
     "export": ["privacy"],
     "adapters": ["trials", "authoring", "drift"],
+    "migrate": ["migrating"],
 }
 """Each command, in the order in which somebody new needs them, and where it is: the first module has what is named
 so (or as _NAMES says), the others add to it. A module is imported by whoever calls for its command.
 """
 
 
-_NAMES = {"set-aside": "dismissed"}
+_NAMES = {"set-aside": "dismissed", "migrate": "migrate_ledger"}
 
 
 class _Commands(click.Group):

@@ -24,6 +24,7 @@ from gateway.formats.wording import as_plain, counted
 from gateway.ledger.database import Ledger
 from gateway.ledger.facts import pinned_accounts
 from gateway.ledger.migration import require_current
+from gateway.ledger.recording.rehearsal import rehearse
 from gateway.ledger.scheduling import places
 from gateway.lumail.client import Lumail, LumailResponseError, Timeouts
 from gateway.runtime import private_redis
@@ -125,9 +126,10 @@ def _database(config: Config) -> str:
     ledger = Ledger(config.database_url)
     try:
         require_current(ledger)
+        rehearse(ledger)
     finally:
         ledger.close()
-    return f"{told}: answers, its schema is current"
+    return f"{told}: a webhook could be kept"
 
 
 def _source(config: Config, name: str) -> str:

@@ -4,17 +4,20 @@ import fcntl
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy import func as sql
 
-from gateway.errors import ConfigError, LedgerUnavailableError
+from gateway.errors import ConfigError, LedgerUnavailableError, OutdatedError
 from gateway.ledger import faults, postgresql
+from gateway.ledger.schema import OLDEST_SCHEMA, SCHEMA
 
 LOCK_SECONDS = 3.5
 """How long a writer waits for the database before it gives up; below the door's own limit of 4 s."""
@@ -22,7 +25,14 @@ LOCK_SECONDS = 3.5
 TABLE_SECONDS = 2.0
 """How long one that has its writer locks waits for a table or a row that a stranger has locked."""
 
+REMINDS = 60.0
+"""Seconds between two lines of the log that say that this process is too old for the ledger."""
+
 _CLOCK = select(sql.clock_timestamp())
+
+_OLDEST = f"SELECT value FROM marks WHERE name = '{OLDEST_SCHEMA}'"  # noqa: S608 - a constant
+
+_log = structlog.get_logger()
 
 
 class Ledger:
@@ -47,6 +57,7 @@ class Ledger:
             self._file_lock = None
             self.engine = postgresql.reach(url, LOCK_SECONDS)
         self._writing = self.engine.execution_options(gateway_writes=True)  # the same pool
+        self._reminded_at = float("-inf")
 
     def close(self) -> None:
         self.engine.dispose()
@@ -60,23 +71,77 @@ class Ledger:
             yield connection
 
     @contextmanager
-    def write(self, destinations: Iterable[str] = (), table_seconds: float = TABLE_SECONDS) -> Iterator[Connection]:
+    def write(
+        self,
+        destinations: Iterable[str] = (),
+        table_seconds: float = TABLE_SECONDS,
+        *,
+        outdated_too: bool = False,
+    ) -> Iterator[Connection]:
         """A transaction that holds the writer locks of `destinations`; commits at the end, else nothing stays.
 
         `table_seconds` is how long it waits for what somebody who does not ask for these locks has locked.
+        `outdated_too`: what is written has one shape in all versions.
         Raises LedgerUnavailableError where the database is away, stays locked, or fails in any way that is not the
-        fault of what is written.
+        fault of what is written; OutdatedError where this version must not write there any more.
         """
+        locks = [f"pg_advisory_xact_lock('{_lock_key(name)}'::bigint)" for name in sorted(set(destinations))]
+        with self._changing([f"pg_advisory_xact_lock_shared('{_SCHEMA_LOCK}'::bigint)", *locks], table_seconds) as (
+            connection,
+            oldest,
+        ):
+            if not outdated_too:
+                self._refuse_outdated(oldest)
+            yield connection
+
+    @contextmanager
+    def alter(self) -> Iterator[Connection]:
+        """A transaction beside which nobody writes and that may change tables: for migrations."""
+        locks = [f"pg_advisory_xact_lock('{_SCHEMA_LOCK}'::bigint)"]
+        with self._changing(locks, TABLE_SECONDS, marked=False) as (connection, _):
+            yield connection
+
+    @contextmanager
+    def _changing(
+        self, locks: list[str], table_seconds: float, *, marked: bool = True
+    ) -> Iterator[tuple[Connection, str | None]]:
+        """The transaction, and the oldest schema that may write there, read once all locks are held."""
+        question = _OLDEST if marked else "SELECT NULL WHERE false"
         with _told_as_unavailable(self.engine):
             if self._file_lock is not None:
                 with self._file_lock.held(), self._writing.connect() as connection, connection.begin():
-                    yield connection
+                    yield connection, connection.exec_driver_sql(question).scalar()
                 return
             with self._writing.connect() as connection, connection.begin():
-                locks = [f"pg_advisory_xact_lock('{_lock_key(name)}'::bigint)" for name in sorted(set(destinations))]
                 limit = f"set_config('lock_timeout', '{round(table_seconds * 1000)}', true)"
-                connection.exec_driver_sql(f"SELECT {', '.join([*locks, limit])}")
-                yield connection
+                # One round trip; the second statement sees what was committed while the first waited.
+                found = connection.exec_driver_sql(f"SELECT {', '.join([*locks, limit])}; {question}")
+                cursor: Any = found.cursor
+                cursor.nextset()
+                row = cursor.fetchone()
+                found.close()
+                yield connection, None if row is None else row[0]
+
+    def refuse_outdated(self, connection: Connection) -> None:
+        """Raise OutdatedError where this version must not write any more."""
+        self._refuse_outdated(connection.exec_driver_sql(_OLDEST).scalar())
+
+    def _refuse_outdated(self, oldest: str | None) -> None:
+        if oldest is None or oldest <= SCHEMA:
+            return
+        if time.monotonic() - self._reminded_at > REMINDS:
+            self._reminded_at = time.monotonic()
+            _log.error(
+                "ledger.outdated",
+                needs=oldest,
+                knows=SCHEMA,
+                effect="this process takes no webhooks and delivers nothing",
+                advice="start the newer version in its place",
+            )
+        raise OutdatedError(
+            f"a newer version of the gateway has changed the ledger: whoever writes there must know schema {oldest}, "
+            f"and this version knows {SCHEMA}. Start the newer version in its place"
+        )
 
     def let_nothing_linger(self) -> bool:
         """What was erased stands in no file of the database any more; False where somebody reads at this moment.
@@ -142,6 +207,10 @@ class _FileLock:
 def _lock_key(name: str) -> int:
     digest = hashlib.blake2b(f"lumail-gateway writer {name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
+
+
+_SCHEMA_LOCK = _lock_key("migration")
+"""Shared by all writers; a migration has it alone."""
 
 
 def _sqlite(url: str) -> Engine:

@@ -54,6 +54,12 @@ def is_serialization_fault(error: BaseException) -> bool:
     return (_state(cause_of(error)) or "").startswith("40")
 
 
+def is_locked(error: BaseException) -> bool:
+    """Whether somebody else had a lock for longer than one waits for it."""
+    cause = cause_of(error)
+    return _state(cause) == "55P03" or getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def is_read_only(error: BaseException) -> bool:
     """Whether this server takes no writes: where another was promoted, a new connection finds that one."""
     return _state(cause_of(error)) == "25006"

@@ -36,6 +36,17 @@ from sqlalchemy import (
 from gateway.events import encode_json
 from gateway.ledger.status import UNSENT, Reason, Status
 
+SCHEMA = "0001"
+"""The newest migration that this version knows; what its statements are written for."""
+
+OLDEST_SCHEMA = "oldest schema"
+"""The mark with the oldest schema whose programs may still write here; without it any may."""
+
+GENERATION = 1
+"""Of what is left for workers, in `jobs` and in Redis. A version whose calls or requests an older worker would not
+understand, or would take for something else, raises it; older workers then leave them alone.
+"""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -571,6 +582,9 @@ jobs = Table(
     Column("slots_until", Instant, comment="until when its share of the budget is given out"),
     Column("next_at", Instant, comment="no step is of use before"),
     Column("error", Text, comment="why the newest step failed; null: it did not"),
+    Column(
+        "generation", Integer, nullable=False, server_default="1", comment="who is older leaves it to newer workers"
+    ),
     Index("jobs_by_time", "made_at", "id"),
     Index("jobs_running", "next_at", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
 )

@@ -97,6 +97,8 @@ def cancel(ledger: Ledger, identity: str, who: str) -> Job:
         job = jobs.find(connection, identity) or job
         if job.status != RUNNING:
             raise CommandError(f"{identity} is {job.status} already")
+        if job.is_of_newer:
+            raise CommandError(f"{identity} was begun by a newer version of the gateway: cancel it there")
         now = ledger.now(connection)
         settled = _settled(connection, job)
         back = _take_back(connection, job, [one for one in settled if one.outcome is None], now)
@@ -152,7 +154,7 @@ class Replays:
         with self.ledger.read() as connection:
             job = jobs.find(connection, identity)
             now = self.ledger.now(connection)
-            if job is None or job.status != RUNNING or jobs.before(connection, job):
+            if job is None or job.status != RUNNING or job.is_of_newer or jobs.before(connection, job):
                 return False
             wanted = Selection.from_request(job.kind, job.request)
             found = _Found([], job.cursor, job.looked_through)

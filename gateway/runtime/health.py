@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from gateway.errors import LedgerUnavailableError
 from gateway.ledger import heartbeats
 from gateway.ledger.database import Ledger
-from gateway.ledger.migration import head
+from gateway.ledger.schema import SCHEMA
 from gateway.ledger.views import gauges
 from gateway.runtime.heartbeat import disk_free
 from gateway.runtime.readiness import PATIENCE, Readiness
@@ -98,7 +98,7 @@ class _LedgerGauges(Collector):
         self._parts = parts
 
     def collect(self) -> Iterator[Metric]:
-        yield _gauge("gateway_build_info", "The version that answers.", {(version("lumail-gateway"), head()): 1})
+        yield _gauge("gateway_build_info", "The version that answers.", {(version("lumail-gateway"), SCHEMA): 1})
         yield _gauge("gateway_disk_free_bytes", "Free where the data folder lies.", {(): disk_free(self._parts.data)})
         yield _gauge("gateway_needs_attention", "What needs a person.", self._parts.needs())
         try:

@@ -16,7 +16,7 @@ from gateway.ledger import heartbeats
 from gateway.ledger.database import Ledger
 from gateway.ledger.heartbeats import Condition, Identity
 from gateway.ledger.identity import new_id
-from gateway.ledger.migration import head
+from gateway.ledger.schema import SCHEMA
 
 ENDS_WITHIN = 1.0
 """Seconds that the end of a process waits for the last word."""
@@ -33,7 +33,7 @@ class Heartbeat:
         self._redis = redis
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
-        self._who = Identity(new_id("hb"), role, socket.gethostname(), os.getpid(), version("lumail-gateway"), head())
+        self._who = Identity(new_id("hb"), role, socket.gethostname(), os.getpid(), version("lumail-gateway"), SCHEMA)
 
     def start(self) -> None:
         self._thread.start()
@@ -46,7 +46,7 @@ class Heartbeat:
     def beat(self) -> None:
         """Raises LedgerUnavailableError."""
         redis, free = self._redis(), disk_free(self._data)
-        with self._ledger.write() as connection:
+        with self._ledger.write(outdated_too=True) as connection:
             now = self._ledger.now(connection)
             found = Condition(datetime.now(UTC) - now, free, redis)
             heartbeats.beat(connection, self._who, found, now)
@@ -65,7 +65,7 @@ class Heartbeat:
                 _log.error("heartbeat.failed", error=type(error).__name__, at=place_of(error))
             self._ends.wait(heartbeats.EVERY.total_seconds())
         try:
-            with self._ledger.write() as connection:
+            with self._ledger.write(outdated_too=True) as connection:
                 heartbeats.end(connection, self._who.id, self._ledger.now(connection))
         except LedgerUnavailableError:
             pass  # it is missed soon

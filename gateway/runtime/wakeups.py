@@ -22,8 +22,10 @@ from redis.sentinel import Sentinel
 from rq import Queue
 
 from gateway.errors import ConfigError
+from gateway.ledger.schema import GENERATION
 
-QUEUE = "drains"
+QUEUES = tuple(f"drains-{number}" for number in range(1, GENERATION + 1))
+"""Those that a worker listens to, the newest last. A newer version calls in a queue that older workers do not know."""
 
 DRAIN = "gateway.delivery.drain.run"
 """Called by name with the destination's name: the job is data, and neither side imports the other."""
@@ -135,7 +137,7 @@ class Wakeups:
             self._changed.notify()
 
     def _pass_on(self) -> None:
-        queue = Queue(QUEUE, connection=connect(self._url), serializer="json")
+        queue = Queue(QUEUES[-1], connection=connect(self._url), serializer="json")
         away = False
         while True:
             calls = self._next()

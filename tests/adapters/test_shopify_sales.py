@@ -116,6 +116,13 @@ def test_a_deposit_waits_for_the_rest_unless_each_is_wanted(tell: Shop, ledger: 
     assert money(ledger) == [paid("200.00"), paid("200.00")]
 
 
+def test_a_deposit_counts_by_itself_only_where_each_is_wanted(tell: Shop, ledger: Ledger) -> None:
+    tell("deposit")
+    assert money(ledger) == []
+    tell("deposit", options={"deposits": "each"}, shop="autre-boutique.myshopify.com")
+    assert money(ledger) == [paid("50.00")]
+
+
 def test_a_deposit_that_went_back_is_as_much_as_was_paid(tell: Shop, ledger: Ledger) -> None:
     tell("deposit", "deposit_returned")
     assert money(ledger) == [paid("50.00"), refunded("50.00")]

@@ -1,5 +1,7 @@
 """Stripe beyond its fixtures: in agreement with Stripe's own SDK, and with all that its list of events holds."""
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import get_args
 
@@ -12,9 +14,9 @@ from stripe.params import WebhookEndpointCreateParams
 from adapters.stripe import SCHEME, OptionsSchema, product
 from gateway.errors import RejectionCause, SignatureError
 from gateway.translation.adapter import covers
-from gateway.translation.registry import adapters, default_sample
+from gateway.translation.registry import adapters, default_sample, samples
 from gateway.translation.signature import verify
-from tests.adapters.cases import NOW, webhook_of
+from tests.adapters.cases import NOW, Remembered, tell, webhook_of
 
 SECRET = "whsec_test"
 ADAPTER = adapters()["stripe"]
@@ -101,3 +103,12 @@ def test_of_several_names_the_best_word_counts() -> None:
     candidates = [(product.Rank.LINE, "Line"), (product.Rank.METADATA, 17), (product.Rank.LEARNT, "Learnt")]
     assert product.best(*candidates) == product.Name(product.Rank.LEARNT, "Learnt")
     assert product.best() == product.Name(product.Rank.NONE, "Stripe payment")
+
+
+@pytest.mark.parametrize(("status", "moves"), [("succeeded", True), ("pending", False), ("failed", False)])
+def test_a_charge_that_did_not_succeed_moves_no_money(status: str, moves: bool) -> None:
+    sample = samples("stripe")["charge_as_payment"]
+    body = json.loads(sample.body)
+    body["data"]["object"]["status"] = status
+    became = tell(ADAPTER, replace(sample, body=json.dumps(body).encode()), Remembered())
+    assert bool(became.events or became.sums) == moves

@@ -56,13 +56,13 @@ def outcome(receipt: Mapping[str, Any]) -> str:
 SPELLINGS = ("https://shop.example.com/", "http://shop.example.com", "https://www.shop.example.com/en/")
 
 
-def test_what_is_not_signed_makes_no_second_payment_and_erases_nobody(tmp_path: Path, database_url: str) -> None:
+def test_what_is_not_signed_makes_no_second_payment_and_erases_nobody(tmp_path: Path, sqlite_url: str) -> None:
     order, site, unsaid = (
         captured("shop", "shopify", "paid"),
         captured("woo", "woocommerce", "paid"),
         captured("woo_unsaid", "woocommerce", "paid"),
     )
-    with installation(tmp_path, database_url, SETUP, {"ATTACKED": SECRET}) as running:
+    with installation(tmp_path, sqlite_url, SETUP, {"ATTACKED": SECRET}) as running:
         again = [
             order.post(running, X_Shopify_Webhook_Id=f"id-{number}", X_Shopify_Shop_Domain=shop)
             for number, shop in enumerate(("moulin-papier.myshopify.com", "b.example.com", "c.example.com", None))

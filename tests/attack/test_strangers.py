@@ -15,7 +15,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from gateway.runtime import private_redis
-from gateway.runtime.wakeups import QUEUE
+from gateway.runtime.wakeups import QUEUES
 from gateway.translation.registry import adapters, default_sample
 from gateway.translation.sample import freshen
 from gateway.translation.webhook import Headers, Webhook
@@ -80,10 +80,10 @@ def calls_in_redis(running: Installation) -> None:
     data = running.log.parent / "data"
     proof = running.log.parent / "proof"
     with closing(redis.Redis.from_url(private_redis.url(data))) as connection:
-        queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+        queue = Queue(QUEUES[-1], connection=connection, serializer=JSONSerializer)
         for _ in range(50):
             queue.enqueue("os.system", f"touch {proof}")
-            Queue(QUEUE, connection=connection).enqueue("os.system", f"touch {proof}")
+            Queue(QUEUES[-1], connection=connection).enqueue("os.system", f"touch {proof}")
         connection.set("rq:suspended", 1)
     eventually(lambda: running.lines("worker.call_dropped"), within=30, what="the calls are dropped")
     assert not proof.exists()

@@ -101,9 +101,9 @@ def warmed(running: Installation) -> None:
 
 
 def test_a_flood_of_bodies_costs_little_and_genuine_webhooks_are_taken_beside_it(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, sqlite_url: str
 ) -> None:
-    with installation(tmp_path, database_url, SETUP, ENVIRON) as running:
+    with installation(tmp_path, sqlite_url, SETUP, ENVIRON) as running:
         warmed(running)
         attack = f"{REQUESTS} hostile bodies, up to a megabyte"
         with cost_of(attack, running) as cost, flooded(running.url, hostile()) as (flood, goes_on):
@@ -125,8 +125,8 @@ def junk(running: Installation) -> Iterator[tuple["subprocess.Popen[bytes]", IO[
         yield process, process.stdout
 
 
-def test_every_genuine_webhook_is_answered_beside_500_junk_requests_a_second(tmp_path: Path, database_url: str) -> None:
-    with installation(tmp_path, database_url, SETUP, ENVIRON) as running:
+def test_every_genuine_webhook_is_answered_beside_500_junk_requests_a_second(tmp_path: Path, sqlite_url: str) -> None:
+    with installation(tmp_path, sqlite_url, SETUP, ENVIRON) as running:
         warmed(running)
         attack = f"{JUNK_A_SECOND} junk requests a second for {JUNK_SECONDS} s"
         with junk(running) as (process, output), cost_of(attack, running) as cost:

@@ -180,13 +180,16 @@ def test_an_installation_of_which_nothing_runs_does_not_say_that_all_is_well(
 
 def test_a_ledger_that_can_not_be_read_is_told_as_one_that_needs_a_person(terminal: Terminal, ledger: Ledger) -> None:
     with ledger.write() as connection:
-        connection.execute(text("DROP TABLE webhooks"))
+        connection.execute(text("ALTER TABLE webhooks RENAME TO elsewhere"))
     found = terminal.document("status", status=1)
+    told = terminal.run("status", status=1).stdout
+    with ledger.write() as connection:
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO webhooks"))
     assert (list(found), [one["code"] for one in found["needs_a_person"]]) == (
         ["accounts", "needs_a_person"],
         ["ledger_unavailable"],
     )
-    assert "  urgent: The ledger takes no webhooks" in terminal.run("status", status=1).stdout
+    assert "  urgent: The ledger takes no webhooks" in told
 
 
 def test_nothing_is_cut_however_narrow_the_terminal_is(terminal: Terminal, ledger: Ledger) -> None:

@@ -2,12 +2,14 @@
 
 import json
 import random
+import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -17,8 +19,9 @@ import psutil
 from sqlalchemy import func as sql
 from sqlalchemy import select
 
+from gateway.errors import LedgerUnavailableError
 from gateway.ledger.database import Ledger
-from gateway.ledger.schema import attempts, events
+from gateway.ledger.schema import attempts, events, webhooks
 from gateway.lumail.sandbox import Sandbox, SandboxSettings
 from gateway.translation.registry import samples
 from tests.crash.installation import (
@@ -29,11 +32,13 @@ from tests.crash.installation import (
     Parcel,
     Provider,
     Setup,
-    installation,
     killing,
     signed_mail,
     signed_payment,
+    stand_in,
 )
+from tests.crash.outages import Outage, changing, failing, silent_redis
+from tests.crash.service import Service, service
 from tests.making import rows
 from tests.waiting import eventually
 
@@ -68,9 +73,10 @@ class World:
     """What is done, and to what. `echo`: whether Lumail keeps our ids. `faults`: the share of requests that fail.
 
     `killed`, `stopped` and `rests` are seconds from to: between two deaths, between two stops, and how long a worker
-    that is stopped stays so. `gives_up` is when the failing ends, if not all is told and delivered before, and
-    `patience` how long the rest may take then: what failed several times waits for minutes. `deaths`: it goes on until
-    so many have died.
+    that is stopped stays so; `breaks` between two outages, each of which `lasts` so long, and `changes` between two
+    reloads or restarts, of which there are `most_changes` of either. `gives_up` is when the failing ends, if not all is
+    told and delivered before, and `patience` how long the rest may take then: what failed several times waits for
+    minutes. `deaths`: it goes on until so many have died, and everything has failed once.
     """
 
     database_url: str
@@ -83,6 +89,26 @@ class World:
     gives_up: float = 900.0
     patience: float = 900.0
     deaths: int = 3
+    outages: Mapping[str, Outage] = field(default_factory=dict)
+    """What fails of the database; Redis does besides."""
+    breaks: tuple[float, float] = (5.0, 15.0)
+    lasts: tuple[float, float] = (3.0, 12.0)
+    redis_lasts: tuple[float, float] = (30.0, 120.0)
+    changes: tuple[float, float] = (10.0, 30.0)
+    most_changes: int = 1000
+    within: Sequence[str] = ()
+    """What stands before the command, so that it finds the disk of the ledger."""
+    look: Callable[[], str] | None = None
+    """The URL of the ledger, or of a copy, where it can't be reached from here."""
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        opened = Ledger(self.database_url if self.look is None else self.look())
+        try:
+            yield opened
+        finally:
+            opened.close()
+
     destinations: Sequence[str] = ("main",)
     latency_ms: float = 50.0
 
@@ -102,8 +128,11 @@ class Found:
     doubled: list[str]
     undecided: list[str]
     late: list[str]
+    quarantined: int
     killed: "Counter[str]"
     stopped: int
+    outages: "Counter[str]"
+    changes: "Counter[str]"
     failed: "Counter[str]"
     refused: "Counter[int]"
     seconds: float
@@ -119,10 +148,12 @@ class Found:
                 f"  events    {self.events} expected, {self.recorded} recorded at Lumail; ledger: {statuses}",
                 f"  lost      {len(self.lost)}",
                 f"  doubled   {len(self.doubled)}",
+                f"  quarantined {self.quarantined}",
                 f"  undecided {len(self.undecided)} (held for a person)",
                 f"  window    {len(self.late)} requests left too late ({len(slipped)} of the doubled among them)",
                 f"  requests  {requests}, of which {faults} ({faults / max(1, requests):.0%}) failed: {kinds}",
                 f"  killed    {_words(self.killed)}; stopped and continued: {self.stopped}",
+                f"  outages   {_words(self.outages)}; {_words(self.changes)}",
                 f"  door      {_words(self.refused) or 'refused nothing'} (posted again until taken)",
                 f"  took      {self.seconds:.0f} s",
             ]
@@ -145,24 +176,39 @@ def run(folder: Path, world: World) -> Found:
         },
         lumail=SandboxSettings(api_tokens=(TOKEN,), echo=world.echo, latency_ms=world.latency_ms),
     )
-    with installation(folder, world.database_url, setup) as running:
-        inject(running.sandbox, world.faults)
-        ledger = Ledger(world.database_url)
+    with (
+        stand_in(setup.lumail) as (sandbox, base_url),
+        service(folder, world.database_url, setup, base_url, world.within) as running,
+    ):
+        inject(sandbox, world.faults)
         provider = Provider(running.url)
+        outages = {**world.outages, "Redis silent": silent_redis(running)}
+        lasts = {name: world.redis_lasts if "Redis" in name else world.lasts for name in outages}
         parcels, expected = traffic(world.events, setup.sources)
         ends = began + world.gives_up
+        whole = world.gives_up + world.patience
         with (
+            ThreadPoolExecutor(1) as posting,
             killing(running, ("web", "worker", "worker", "redis"), every=world.killed) as killed,
             stopping(running, world.stopped, world.rests) as stopped,
+            failing(outages, world.breaks, lasts) as failed,
+            changing(running, world.changes, world.most_changes, world.patience) as changed,
         ):
-            provider.post_all(parcels, gives_up_after=world.gives_up + world.patience)
-            while (time.monotonic() < ends and open_events(ledger) > expected * 0.02) or killed.total() < world.deaths:
+            posted = posting.submit(provider.post_all, parcels, gives_up_after=whole)
+            while (
+                (time.monotonic() < ends and not (posted.done() and _open_in(world) <= expected * 0.02))
+                or killed.total() < world.deaths
+                or set(failed) != set(outages)
+                or not changed["restarts"]
+            ):
                 time.sleep(0.5)
-        running.sandbox.faults.clear()
-        eventually(lambda: open_events(ledger) == 0, within=world.patience, what=f"all is settled; see {running.log}")
-        found = judge(ledger, running.sandbox, expected)
-        ledger.close()
+        sandbox.faults.clear()
+        posted.result()
+        eventually(lambda: _open_in(world) == 0, within=world.patience, what=f"all is settled; see {running.log}")
+        with world.ledger() as ledger:
+            found = judge(ledger, sandbox, expected)
     found.killed, found.stopped, found.refused = killed, len(stopped), Counter(provider.refused)
+    found.outages, found.changes = failed, changed
     found.seconds = time.monotonic() - began
     return found
 
@@ -219,7 +265,9 @@ def _batch(source: str, batch: int) -> Parcel:
 
 
 @contextmanager
-def stopping(running: Installation, every: tuple[float, float], lasts: tuple[float, float]) -> Iterator["list[float]"]:
+def stopping(
+    running: Installation | Service, every: tuple[float, float], lasts: tuple[float, float]
+) -> Iterator["list[float]"]:
     """While the block lasts, now and then a worker stands still past its lease, and goes on as if nothing were."""
     ends = threading.Event()
     stopped: list[float] = []
@@ -243,10 +291,22 @@ def stopping(running: Installation, every: tuple[float, float], lasts: tuple[flo
         thread.join()
 
 
-def open_events(ledger: Ledger) -> int:
-    with ledger.read() as connection:
-        query = select(sql.count()).select_from(events).where(events.c.status.in_(OPEN))
-        return int(connection.execute(query).scalar_one())
+def open_events(ledger: Ledger) -> float:
+    """Endless while the ledger can't be asked."""
+    try:
+        with ledger.read() as connection:
+            query = select(sql.count()).select_from(events).where(events.c.status.in_(OPEN))
+            return int(connection.execute(query).scalar_one())
+    except LedgerUnavailableError:
+        return float("inf")
+
+
+def _open_in(world: World) -> float:
+    try:
+        with world.ledger() as ledger:
+            return open_events(ledger)
+    except subprocess.SubprocessError:  # there is no copy to be had now
+        return float("inf")
 
 
 def judge(ledger: Ledger, sandbox: Sandbox, expected: int) -> Found:
@@ -270,8 +330,11 @@ def judge(ledger: Ledger, sandbox: Sandbox, expected: int) -> Found:
         doubled=[event for event, count in recorded.items() if count > 1],
         undecided=undecided,
         late=_late(ledger, times),
+        quarantined=sum(count for (count,) in rows(ledger, webhooks, "quarantined")),
         killed=Counter(),
         stopped=0,
+        outages=Counter(),
+        changes=Counter(),
         failed=Counter(str(one["fault"] or "none") for one in sandbox.requests()),
         refused=Counter(),
         seconds=0,

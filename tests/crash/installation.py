@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 import requests
@@ -313,8 +313,16 @@ def signed_mail(told: Sequence[Mapping[str, Any]], source: str = "sendgrid") -> 
     return adapters()["sendgrid"].scheme({}).sign(webhook, MAIL.signing, now)
 
 
+class Killable(Protocol):
+    """What processes can be killed of."""
+
+    def kill(self, part: str) -> bool: ...
+
+    def is_ready(self) -> bool: ...
+
+
 @contextmanager
-def killing(running: Installation, parts: tuple[str, ...], every: tuple[float, float]) -> Iterator["Counter[str]"]:
+def killing(running: Killable, parts: tuple[str, ...], every: tuple[float, float]) -> Iterator["Counter[str]"]:
     """While the block lasts, something dies every so many seconds; what died is counted."""
     ends = threading.Event()
     killed: Counter[str] = Counter()

@@ -15,10 +15,10 @@ PAYMENTS = 1000
 
 
 @pytest.mark.timeout(700)
-def test_a_thousand_payments_survive_the_death_of_any_process(tmp_path: Path, database_url: str) -> None:
-    with installation(tmp_path, database_url) as running:
+def test_a_thousand_payments_survive_the_death_of_any_process(tmp_path: Path, postgresql_url: str) -> None:
+    with installation(tmp_path, postgresql_url) as running:
         running.sandbox.change(latency_ms=100)  # so that death often finds requests under way
-        ledger = Ledger(database_url)
+        ledger = Ledger(postgresql_url)
         stripe = Provider(running.url)
         with killing(running, ("web", "web", "worker", "worker", "redis"), every=(0.2, 0.8)) as killed:
             stripe.post_all(payments(range(PAYMENTS)), gives_up_after=300)

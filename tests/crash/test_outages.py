@@ -2,21 +2,32 @@
 
 import re
 import shutil
-import sqlite3
 import subprocess
+from functools import partial
 from pathlib import Path
 
-import psycopg
 import pytest
 import requests
 
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import events, webhooks
-from tests.crash.installation import Installation, Provider, Setup, installation, payments, signed_payment
-from tests.disks import fill, on_a_small_disk, seen_by, where_only
+from tests.crash.installation import (
+    Installation,
+    Provider,
+    Setup,
+    installation,
+    payments,
+    settings_of,
+    signed_payment,
+)
+from tests.crash.outages import full, locked_file, locked_table, small_disk
+from tests.crash.telling import KEEPS_NOTHING, WELL, told
+from tests.disks import where_only
 from tests.making import rows
 from tests.services import Postgres, pgbouncer
 from tests.waiting import eventually
+
+ONE = Setup(web=1, workers=1)
 
 STRACE = ("strace", "-f", "-y", "-s", "40", "-e", "trace=fsync,fdatasync,write,writev,sendto")
 
@@ -26,59 +37,64 @@ def post(running: Installation, number: str) -> requests.Response:
     return requests.post(f"{running.url}/webhooks/stripe", data=webhook.body, headers=dict(webhook.headers), timeout=10)
 
 
-def test_without_redis_webhooks_are_taken_and_delivered_when_it_is_back(tmp_path: Path, sqlite_url: str) -> None:
-    with installation(tmp_path, sqlite_url, Setup(web=1, workers=1)) as running:
-        [redis] = running.parts("redis")
-        redis.suspend()
-        stripe = Provider(running.url)
-        stripe.post_all(payments(range(20)))
-        assert requests.get(f"{running.url}/readyz", timeout=10).json()["redis"].startswith("away")
-        redis.resume()
-        eventually(lambda: len(running.sandbox.events()) == 20, within=30, what="all are delivered")
-    assert stripe.refused == []
+def refused(running: Installation) -> bool:
+    answer = post(running, "99999")
+    return (answer.status_code, answer.headers.get("Retry-After")) == (503, "5")
 
 
-def test_while_a_stranger_locks_the_database_webhooks_get_503_and_nothing_is_half_written(
-    tmp_path: Path, sqlite_url: str
-) -> None:
-    with installation(tmp_path, sqlite_url, Setup(web=1, workers=1)) as running:
-        subscriber_answer = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
-        subscriber_answer.execute("BEGIN EXCLUSIVE")
-        answer = post(running, "00001")
-        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-        subscriber_answer.execute("ROLLBACK")
-        subscriber_answer.close()
-        assert post(running, "00001").json()["duplicate"] is False
-        assert nothing_but_one_payment(sqlite_url)
+def accepted(running: Installation, number: str) -> requests.Response | None:
+    answer = post(running, number)
+    return answer if answer.ok else None
 
 
-def test_while_postgresql_is_away_webhooks_get_503_and_nothing_is_half_written(
+def taken(running: Installation, numbers: range) -> None:
+    """And delivered, once each."""
+    for number in numbers:
+        receipt = eventually(partial(accepted, running, f"{number:05d}")).json()
+        assert (receipt["duplicate"], receipt["quarantined"]) == (False, 0)
+    eventually(lambda: len(running.sandbox.events()) == numbers.stop, what=f"{numbers.stop} are delivered")
+
+
+@pytest.mark.timeout(600)
+def test_while_postgresql_is_away_or_a_table_locked_webhooks_get_503_and_nothing_is_half_written(
     tmp_path: Path, postgres: Postgres
 ) -> None:
-    with postgres.database() as name, installation(tmp_path, postgres.url(name), Setup(web=1, workers=1)) as running:
-        with postgres.connect() as administrator:
-            administrator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-            administrator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
-            answer = post(running, "00001")
-            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-            assert requests.get(f"{running.url}/readyz", timeout=10).status_code == 503
-            assert requests.get(f"{running.url}/healthz", timeout=10).status_code == 200
-            administrator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-        eventually(lambda: post(running, "00001").ok, within=20)
-        assert nothing_but_one_payment(postgres.url(name))
+    with postgres.database() as name, installation(tmp_path, postgres.url(name), ONE) as running:
+        environ = settings_of(running, tmp_path, postgres.url(name))
+        outages = (locked_table(postgres, name), postgres.away)
+        for number, outage in enumerate(outages):
+            with outage():
+                assert refused(running)
+                eventually(lambda: requests.get(f"{running.url}/readyz", timeout=30).status_code == 503)
+                assert told(running, environ) == KEEPS_NOTHING
+                assert requests.get(f"{running.url}/healthz", timeout=10).status_code == 200
+            taken(running, range(number, number + 1))
+            eventually(lambda: told(running, environ) == WELL, what="it says that all is well")
+        assert kept(postgres.url(name)) == (len(outages), len(outages))
 
 
-def test_while_a_stranger_locks_a_table_webhooks_get_503_and_are_delivered_afterwards(
-    tmp_path: Path, postgres: Postgres
-) -> None:
-    with postgres.database() as name, installation(tmp_path, postgres.url(name), Setup(web=1, workers=1)) as running:
-        with psycopg.connect(host=str(postgres.folder), user="postgres", dbname=name) as subscriber_answer:
-            subscriber_answer.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
-            answer = post(running, "00001")
-            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-        eventually(lambda: post(running, "00001").ok, within=20)
-        assert nothing_but_one_payment(postgres.url(name))
-        eventually(lambda: len(running.sandbox.events()) == 1, within=30, what="it is delivered")
+@pytest.mark.timeout(600)
+def test_on_a_full_disk_or_a_locked_file_webhooks_get_503_and_are_delivered_afterwards(tmp_path: Path) -> None:
+    with (
+        small_disk(tmp_path / "disk", "8m") as disk,
+        installation(tmp_path, disk.url(), ONE, within=disk.within) as running,
+    ):
+        environ = settings_of(running, tmp_path, disk.url())
+        with locked_file(disk)():
+            assert refused(running)
+            eventually(lambda: requests.get(f"{running.url}/readyz", timeout=30).status_code == 503)
+            assert told(running, environ, disk.within) == KEEPS_NOTHING
+        taken(running, range(1))
+        with full(disk)():
+            number = 1
+            while post(running, f"{number:05d}").ok:  # what SQLite has reserved takes some
+                number += 1
+            assert refused(running)
+            eventually(lambda: requests.get(f"{running.url}/readyz", timeout=30).status_code == 503)
+            assert told(running, environ, disk.within) == KEEPS_NOTHING
+        taken(running, range(number, number + 1))
+        eventually(lambda: told(running, environ, disk.within) == WELL, what="it says that all is well")
+        assert kept(disk.copied()) == (number + 1, number + 1)
 
 
 def test_through_a_pooler_webhooks_are_taken_and_delivered(tmp_path: Path, postgres: Postgres) -> None:
@@ -93,23 +109,6 @@ def test_through_a_pooler_webhooks_are_taken_and_delivered(tmp_path: Path, postg
     assert stripe.refused == []
 
 
-def test_on_a_full_disk_webhooks_get_503_and_are_delivered_when_there_is_room(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    url = f"sqlite:///{disk}/ledger.db"
-    with installation(tmp_path, url, Setup(web=1, workers=1), within=on_a_small_disk(disk, "8m")) as running:
-        filler = seen_by(running.process.pid, disk) / "filler"
-        fill(filler)
-        taken = 0
-        while (answer := post(running, f"{taken:05d}")).ok:  # what SQLite has reserved takes some
-            taken += 1
-        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-        filler.unlink()
-        receipt = eventually(lambda: answer.json() if (answer := post(running, f"{taken:05d}")).ok else None)
-        assert receipt["quarantined"] == 0
-        eventually(lambda: len(running.sandbox.events()) == taken + 1, within=60, what="all are delivered")
-
-
 def test_where_only_the_data_folder_can_be_written_to_webhooks_are_taken(tmp_path: Path) -> None:
     data = tmp_path / "only"
     data.mkdir()
@@ -122,18 +121,19 @@ def test_where_only_the_data_folder_can_be_written_to_webhooks_are_taken(tmp_pat
     assert stripe.refused == []
 
 
-def nothing_but_one_payment(database_url: str) -> bool:
+def kept(database_url: str) -> tuple[int, int]:
+    """How many webhooks and events."""
     ledger = Ledger(database_url)
     found = (len(rows(ledger, webhooks, "id")), len(rows(ledger, events, "id")))
     ledger.close()
-    return found == (1, 1)
+    return found
 
 
 @pytest.mark.timeout(60)
 def test_the_kernel_is_asked_to_write_to_disk_before_the_provider_is_told_200(tmp_path: Path, sqlite_url: str) -> None:
     assert shutil.which("strace"), "no strace on the PATH: install it (Debian, Ubuntu: `apt-get install strace`)"
     trace = tmp_path / "trace"
-    with installation(tmp_path, sqlite_url, Setup(web=1, workers=1)) as running:
+    with installation(tmp_path, sqlite_url, ONE) as running:
         [process] = running.parts("web")
         watching = subprocess.Popen(
             [*STRACE, "-o", str(trace), "-p", str(process.pid)],

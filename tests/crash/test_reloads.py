@@ -4,13 +4,9 @@ import json
 import os
 import re
 import signal
-import socket
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
@@ -22,99 +18,22 @@ from gateway.ledger.accounts.users import Role
 from gateway.ledger.database import Ledger
 from gateway.ledger.schema import audit
 from gateway.runtime.supervised import last_reload
+from tests.crash import steady
 from tests.crash.installation import (
     Installation,
     Setup,
     installation,
-    signed_payment,
     stand_in,
     up,
 )
 from tests.making import rows
 from tests.waiting import eventually
 
-A_SECOND = 60
 
-PATIENCE = 250
-"""Seconds that the provider waits for an answer, as long as a busy machine may take to start the next process."""
-
-
-@dataclass
-class Traffic:
-    """Webhooks of a provider that never tries twice: each is answered 200, or it is refused."""
-
-    url: str
-    sent: int = 0
-    refused: list[str] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def send(self, ends: threading.Event, threads: int) -> None:
-        session = requests.Session()
-        while not ends.is_set():
-            with self._lock:
-                self.sent += 1
-                name = f"{self.sent:05d}"
-            began = time.monotonic()
-            webhook = signed_payment(name)
-            try:
-                answer = session.post(self.url, data=webhook.body, headers=dict(webhook.headers), timeout=PATIENCE)
-                wrong = "" if answer.status_code == 200 else str(answer.status_code)
-            except requests.RequestException as error:
-                wrong = repr(error)
-            if wrong:
-                self.refused.append(wrong)
-            ends.wait(max(0.0, threads / A_SECOND - (time.monotonic() - began)))
-
-
-@contextmanager
-def traffic(running: Installation, threads: int = 12) -> Iterator[Traffic]:
-    """While the block lasts, so many webhooks a second."""
-    ends, made = threading.Event(), Traffic(f"{running.url}/webhooks/stripe")
-    senders = [threading.Thread(target=made.send, args=(ends, threads)) for _ in range(threads)]
-    for one in senders:
-        one.start()
-    try:
-        yield made
-    finally:
-        ends.set()
-        for one in senders:
-            one.join()
-
-
-def reloaded(running: Installation) -> None:
-    """Once it is done."""
-    done = len(running.lines("reload.done"))
-    running.process.send_signal(signal.SIGHUP)
-    eventually(lambda: len(running.lines("reload.done")) > done, within=200, what="the processes are replaced")
-
-
-def test_webhooks_pass_through_reloads(tmp_path: Path, sqlite_url: str) -> None:
-    with installation(tmp_path, sqlite_url, Setup(web=1, workers=1)) as running:
-        before = {one.pid for part in ("web", "worker") for one in running.parts(part)}
-        with traffic(running) as made:
-            reloaded(running)
-        after = {one.pid for part in ("web", "worker") for one in running.parts(part)}
-        assert (made.refused, before & after) == ([], set())
-        eventually(lambda: len(running.sandbox.events()) >= made.sent, within=60, what="all are delivered")
-        assert len(running.sandbox.events()) == made.sent
-
-
-def test_webhooks_pass_through_restarts_on_a_passed_socket(tmp_path: Path, sqlite_url: str) -> None:
-    setup = Setup(web=1, workers=1)
-    with (
-        socket.create_server(("127.0.0.1", 0), backlog=1024) as listener,
-        stand_in(setup.lumail) as (sandbox, base_url),
-        ExitStack() as first,
-        ExitStack() as sending,
-    ):
-        running = first.enter_context(up(tmp_path, sqlite_url, setup, base_url, listener=listener))
-        made = sending.enter_context(traffic(running))
-        first.close()
-        with up(tmp_path, sqlite_url, setup, base_url, listener=listener):
-            sending.close()
-            assert made.refused == []
-            eventually(lambda: len(sandbox.events()) >= made.sent, within=100, what="all are delivered")
-        assert len(sandbox.events()) == made.sent
+def test_webhooks_pass_through_reloads_and_restarts_on_a_passed_socket(tmp_path: Path, sqlite_url: str) -> None:
+    found = steady.through_changes(tmp_path, sqlite_url, reloads=1, restarts=1, patience=250)
+    print(found.told())
+    assert (found.refused, found.lost, found.doubled, found.reloads) == ((), 0, 0, 1)
 
 
 def test_settings_that_are_at_fault_change_nothing_and_are_told(tmp_path: Path, sqlite_url: str) -> None:

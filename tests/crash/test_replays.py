@@ -42,9 +42,9 @@ def done(ledger: Ledger, job: Job) -> Job | None:
 
 
 @pytest.mark.timeout(400)
-def test_a_replay_survives_the_death_of_those_who_work_on_it(tmp_path: Path, database_url: str) -> None:
-    with installation(tmp_path, database_url, traffic.setup(PLAN)) as running:
-        ledger = Ledger(database_url)
+def test_a_replay_survives_the_death_of_those_who_work_on_it(tmp_path: Path, sqlite_url: str) -> None:
+    with installation(tmp_path, sqlite_url, traffic.setup(PLAN)) as running:
+        ledger = Ledger(sqlite_url)
         running.sandbox.change(latency_ms=50)
         add_failed(ledger)
         [job] = bulk.begin(ledger, {"main": PLAN}, Selection(EVENTS, Filters(status="failed")), "ana")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import redis
 
-from tests.crash.installation import Installation, Provider, Setup, installation, payments
+from tests.crash.installation import Installation, Provider, Setup, installation, payments, settings_of
+from tests.crash.telling import Told, told
 from tests.redis_gate import gate
 from tests.services import redis_server
 from tests.waiting import eventually
@@ -33,6 +34,8 @@ def test_it_delivers_while_redis_is_silent_refuses_or_is_full_and_joins_it_again
         connection.config_set("maxmemory-policy", "noeviction")
         connection.config_set("maxmemory", 1)
         delivers(running, range(9, 12))
+        environ = settings_of(running, tmp_path, sqlite_url) | {"REDIS_URL": way.url}
+        eventually(lambda: told(running, environ) == Told(200, frozenset(), frozenset({"redis"})), within=WITHIN)
         connection.config_set("maxmemory", 0)
         connection.config_resetstat()
         eventually(lambda: running.lines("worker.redis_is_back"), within=WITHIN, what="the worker listens again")
@@ -59,10 +62,10 @@ def test_it_starts_and_delivers_without_any_redis_and_says_so(tmp_path: Path, sq
     with installation(tmp_path, sqlite_url, SETUP, {"PATH": str(empty)}) as running:
         assert running.parts("redis") == []
         delivers(running, range(3))
-        said = eventually(lambda: told(running), what="it says so")
+        said = eventually(lambda: greeting(running), what="it says so")
     assert "There is no Redis here, so workers look every second for what is due." in said
 
 
-def told(running: Installation) -> str | None:
+def greeting(running: Installation) -> str | None:
     text = running.log.read_text()
     return text if "Now type, in another terminal" in text else None

@@ -121,6 +121,12 @@ def test_what_an_answer_to_a_post_means(answer: Answer, expected: tuple[Any, ...
     assert gist(conclude(POST, answer, view())) == expected
 
 
+def test_a_doubt_counts_from_when_the_request_must_be_over() -> None:
+    changes = conclude(POST, LOST, view()).changes
+    assert changes is not None
+    assert changes["unconfirmed_at"] == POST.claimed_at + 20 * SECOND
+
+
 @pytest.mark.parametrize(
     ("policy", "known", "status", "expected"),
     [

@@ -9,12 +9,15 @@ from time import monotonic
 import pytest
 
 from gateway.config import Destination
+from gateway.events import Lane
 from gateway.ledger.database import Ledger
+from gateway.ledger.outbox import unknown_subscribers
+from gateway.ledger.scheduling import lines
 from gateway.ledger.schema import events
 from gateway.lumail.sandbox import Sandbox
 from gateway.lumail.transport import Transport
 from tests.delivery.conftest import TOKEN
-from tests.making import NOON, complained, opened, payment, rows
+from tests.making import NOON, complained, opened, payment, record_facts, rows
 from tests.town import Town
 
 HOUR = timedelta(hours=1)
@@ -37,8 +40,8 @@ def with_policy(town: Town, policy: str) -> Town:
     return replace(town, destination=replace(town.destination, unknown_subscriber=policy))
 
 
-def test_two_hundred_strangers_cost_four_calls_each_in_two_days_and_delay_nobody(town: Town) -> None:
-    people = [subscriber_answer(number) for number in range(200)]
+def test_many_strangers_cost_four_calls_each_in_two_days_and_delay_nobody(town: Town) -> None:
+    people = [subscriber_answer(number) for number in range(50)]
     for hours in (0, 2, 25, 47):
         town.until(NOON + hours * HOUR)
         for number, who in enumerate(people):
@@ -56,7 +59,7 @@ def test_two_hundred_strangers_cost_four_calls_each_in_two_days_and_delay_nobody
     calls = town.calls()
     assert {calls[who] for who in people} == {4}
     dropped = [status for status, reason in town.statuses() if reason == "not_in_lumail"]
-    assert Counter(dropped) == {"dropped": 200 * 3 * 2, "held": 200 * 3 * 2}
+    assert Counter(dropped) == {"dropped": 50 * 3 * 2, "held": 50 * 3 * 2}
 
 
 def test_a_stranger_of_whom_nothing_more_is_heard_is_forgotten_without_a_call(town: Town) -> None:
@@ -79,6 +82,56 @@ def test_a_stranger_who_appears_gets_all_that_was_held_in_order(town: Town) -> N
     town.until(NOON + 2 * HOUR)
     assert town.statuses() == [("delivered", None)] * 3
     assert [one["data"]["gatewayEventId"] for one in town.sandbox.events()] == made
+
+
+def test_only_what_was_held_for_it_leaves_when_a_subscriber_appears(town: Town) -> None:
+    """A payment of which nobody can tell whether Lumail has it waits for a person, whoever appears."""
+    ambiguous, held = town.tell(
+        payment("p:1", subscriber=subscriber_answer()), complained("c:1", subscriber_answer(), occurred_at=NOON + HOUR)
+    )
+    with town.ledger.write(["main"]) as connection:
+        doubtful = {"status": "held", "reason": "answer_lost", "first_attempt_at": NOON}
+        connection.execute(events.update().where(events.c.id == ambiguous).values(**doubtful))
+        lines.refresh(connection, "main", {(Lane.REVENUE, subscriber_answer())})
+    town.until(NOON + timedelta(minutes=30))
+    appear(town, subscriber_answer())
+    town.until(NOON + 2 * HOUR)
+    assert town.statuses() == [("held", "answer_lost"), ("delivered", None)]
+    assert [one["data"]["gatewayEventId"] for one in town.sandbox.events()] == [held]
+
+
+def test_an_event_that_comes_for_a_stranger_who_was_given_up_is_asked_about_once_more(town: Town) -> None:
+    town.tell(complained("c:1", subscriber_answer()))
+    town.until(NOON + 30 * HOUR)
+    town.tell(complained("c:2", subscriber_answer()))
+    town.until(NOON + 31 * HOUR)
+    assert town.statuses() == [("dropped", "not_in_lumail"), ("held", "not_in_lumail")]
+    appear(town, subscriber_answer())
+    town.until(NOON + 60 * HOUR)
+    assert town.statuses() == [("dropped", "not_in_lumail"), ("delivered", None)]
+
+
+def test_the_late_answer_to_an_old_question_drops_nothing_once_lumail_knows_the_subscriber(ledger: Ledger) -> None:
+    record_facts(ledger, complained("c:1", subscriber_answer()))
+    with ledger.write(["main"]) as connection:
+        for _ in range(3):
+            unknown_subscribers.met(connection, "main", subscriber_answer(), NOON)
+            unknown_subscribers.still_unknown(connection, "main", subscriber_answer(), NOON)
+        unknown_subscribers.found(connection, "main", subscriber_answer(), NOON)
+        connection.execute(events.update().values(status="held", reason="not_in_lumail"))
+        unknown_subscribers.still_unknown(connection, "main", subscriber_answer(), NOON)
+        assert unknown_subscribers.is_known(connection, "main", subscriber_answer())
+    assert rows(ledger, events, "status") == [("held",)]
+
+
+def test_whom_one_drain_asks_for_no_other_asks_for(ledger: Ledger) -> None:
+    with ledger.write(["main"]) as connection:
+        unknown_subscribers.met(connection, "main", subscriber_answer(), NOON)
+        asked = [
+            unknown_subscribers.to_ask(connection, "main", NOON + minutes * HOUR / 60, 5, NOON + 2 * HOUR)
+            for minutes in (59, 60, 61, 120)
+        ]
+    assert asked == [[], [subscriber_answer()], [], [subscriber_answer()]]
 
 
 def test_who_is_known_is_refused_at_once_and_asked_for_no_more(town: Town) -> None:

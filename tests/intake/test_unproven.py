@@ -1,8 +1,10 @@
 """What the door reads of a request that may be anybody's, and how much of it at once."""
 
 import gzip
+import io
 import os
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -90,6 +92,24 @@ def test_a_compressed_body_may_be_so_many_times_as_long_as_it_came() -> None:
     assert body.unfolded(gzip.compress(short), "GZIP ", 10**7) == short
     with pytest.raises(body.BodyTooLargeError, match=str(body.ALWAYS_UNFOLDED)):
         body.unfolded(gzip.compress(short + b"x"), "gzip", 10**7)
+
+
+def test_a_body_that_unfolds_without_end_is_left_where_it_is_too_long() -> None:
+    """Two hundred megabytes in one: what would be made of it is never in memory."""
+    bomb = gzip.compress(bytes(200_000_000), compresslevel=1)
+    tracemalloc.start()
+    with pytest.raises(body.BodyTooLargeError):
+        body.unfolded(bomb, "gzip", 10_000_000)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 50_000_000
+
+
+def test_of_a_body_that_tells_no_length_no_more_is_read_than_may_be() -> None:
+    sent = io.BytesIO(bytes(1_000_000))
+    with pytest.raises(body.BodyTooLargeError):
+        body.read_body(sent, None, 1000, thrown_away=5000)
+    assert sent.tell() == 1001 + 5000
 
 
 def test_one_who_gets_no_turn_in_time_is_told_to_come_again_and_other_sources_have_theirs() -> None:

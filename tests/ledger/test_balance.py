@@ -139,16 +139,25 @@ def test_a_refund_leaves_after_its_payment(ledger: Ledger) -> None:
     assert shown(ledger) == [("PAYMENT", "delivered", None, 50), ("REFUND", "waiting", None, 20)]
 
 
-def test_a_refund_of_a_payment_that_was_given_up_waits_until_that_is_told_again(ledger: Ledger) -> None:
+@pytest.mark.parametrize("status", ["waiting", "delivering", "unknown", "held"])
+def test_a_refund_waits_while_its_payment_is_on_its_way_or_in_doubt(ledger: Ledger, status: str) -> None:
     [payment] = record_facts(ledger, sale("in", "50.00", "in", "ch"))
     record_facts(ledger, refund("20.00", "ch"))
-    deliver(ledger, payment, status="failed")
+    deliver(ledger, payment, status=status)
+    assert shown(ledger)[1] == ("REFUND", "held", "payment_not_left", 20)
+
+
+@pytest.mark.parametrize("status", ["failed", "dropped"])
+def test_a_refund_of_a_payment_that_was_given_up_waits_until_that_is_told_again(ledger: Ledger, status: str) -> None:
+    [payment] = record_facts(ledger, sale("in", "50.00", "in", "ch"))
+    record_facts(ledger, refund("20.00", "ch"))
+    deliver(ledger, payment, status=status)
     assert shown(ledger)[1] == ("REFUND", "held", "payment_not_delivered", 20)
     [again] = record_facts(ledger, sale("in", "50.00", "in", "ch"))
     deliver(ledger, again)
     assert sorted(shown(ledger), key=str) == [
         ("PAYMENT", "delivered", None, 50),
-        ("PAYMENT", "failed", None, 50),
+        ("PAYMENT", status, None, 50),
         ("REFUND", "waiting", None, 20),
     ]
 
@@ -308,6 +317,34 @@ def test_a_payment_whose_person_never_came_leaves_once_another_telling_names_one
         expiry.drop_held(connection, "main", ledger.now(connection) + timedelta(days=31), timedelta(days=30))
     record_facts(ledger, sale("pi", "50.00", "pi", column="intent", makes=False))
     assert rows(ledger, events, "status", "subscriber") == [("waiting", "ana@example.com")]
+
+
+def test_a_sale_that_a_link_finds_is_missed_no_more(ledger: Ledger) -> None:
+    record_facts(ledger, sale("pi", "50.00", "pi", column="intent", makes=False), sale("in", "50.00"))
+    assert sorted(at is None for (at,) in rows(ledger, groups, "heard_at")) == [False, True]
+    record(ledger, submission(told(links=(("in", "pi"),))))
+    assert rows(ledger, groups, "heard_at") == [(None,)]
+
+
+def test_a_payment_that_was_sent_keeps_what_was_sent(ledger: Ledger) -> None:
+    deliver(ledger, *record_facts(ledger, sale("in", "50.00", "in", "pi", product="Sent")), status="unknown")
+    record_facts(ledger, sale("pi", "50.00", "pi", column="intent", product="Better", detail_rank=9))
+    assert [decode_data(data)["product"] for (data,) in rows(ledger, events, "data")] == ["Sent"]
+
+
+def test_a_refund_of_a_purged_payment_leaves_though_its_sums_call_it_unpaid(ledger: Ledger) -> None:
+    record_facts(ledger, sale("in", "50.00", "in", "ch", makes=False))
+    with ledger.write(["main"]) as connection:
+        connection.execute(update(groups).values(emitted={"kept": {"paid": {"EUR": "50.00"}}, "shown": {}}))
+    record_facts(ledger, refund("20.00", "ch"))
+    assert shown(ledger) == [("REFUND", "waiting", None, 20)]
+
+
+def test_a_chargeback_that_is_open_is_not_told(ledger: Ledger) -> None:
+    deliver(ledger, *record_facts(ledger, sale("in", "60.00"), refund("20.00", "in")))
+    record_facts(ledger, chargeback("40.00", PENDING, "in"))
+    record_facts(ledger, refund("30.00", "in", at=61))
+    assert sorted(amount for word, *_, amount in shown(ledger) if word == "REFUND") == [10, 20]
 
 
 def test_sums_outlive_the_events(ledger: Ledger) -> None:

@@ -113,6 +113,20 @@ def test_headers_lower_what_is_free_and_never_raise_it(ledger: Ledger) -> None:
     ]  # half of what others took is old
 
 
+def test_requests_in_flight_are_not_in_what_lumail_says_is_left(ledger: Ledger) -> None:
+    """They were taken before it spoke, and it had not counted them."""
+    taken = take(ledger, 5)
+    learn(ledger, Learned(limit=100, remaining=20, reset=NOON + 30 * SECOND), NOON + SECOND)
+    assert found(ledger, NOON + SECOND).free == 15
+    answered(ledger, taken[:2], NOON + SECOND)
+    assert found(ledger, NOON + SECOND).free == 17
+
+
+def test_a_request_of_the_desk_takes_a_place_until_a_minute_after_its_longest_end(ledger: Ledger) -> None:
+    take(ledger, 1, plan=5)
+    assert [found(ledger, NOON + seconds * SECOND, plan=5).free for seconds in (0, 79, 80)] == [4, 4, 5]
+
+
 @pytest.mark.parametrize("reset", [None, NOON + timedelta(hours=1)])
 def test_a_reset_that_is_missing_or_far_away_lowers_nothing(ledger: Ledger, reset: datetime | None) -> None:
     learn(ledger, Learned(limit=700, remaining=0, reset=reset))

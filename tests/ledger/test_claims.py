@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from gateway.ledger.database import Ledger
 from gateway.ledger.event import EventChange
@@ -136,6 +138,17 @@ def test_no_more_is_claimed_than_the_plan_allows_in_any_minute(ledger: Ledger, d
     assert len(drain.claimed(answered + timedelta(seconds=60), limit=3)) == 3
 
 
+def test_what_one_lane_takes_in_a_cycle_is_gone_for_the_others(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+    people = [f"s{number}@example.com" for number in range(40)]
+    record_facts(
+        ledger,
+        *(complained(f"c:{who}", who) for who in people),
+        *(payment(f"p:{who}", subscriber=f"p{who}") for who in people[:5]),
+    )
+    assert len(drain.claimed(soon, wanted=100, limit=30)) == 30
+    assert drain.claimed(soon, wanted=100, limit=30) == []
+
+
 def test_an_unanswered_attempt_holds_its_place_until_a_minute_after_its_end(
     ledger: Ledger, drain: Drain, soon: datetime
 ) -> None:
@@ -168,6 +181,58 @@ def test_a_late_success_settles_an_event_that_was_given_up(ledger: Ledger, drain
     other.claimed(later)
     assert drain.turn(later, settlements=[delivered(one)]) == DrainCycle(leased=False)
     assert rows(ledger, events, "status", "lumail_event_id") == [("delivered", "lum_1")]
+
+
+def test_a_request_that_may_still_be_answered_is_not_lost(ledger: Ledger, drain: Drain, soon: datetime) -> None:
+    record_facts(ledger, payment("p:1"))
+    [one] = drain.claimed(soon)
+    assert Drain(ledger, "drain-2").claimed(soon + timedelta(seconds=19.9)) == []
+    assert rows(ledger, attempts, "id", "outcome") == [(one.attempt, None)]
+    assert rows(ledger, events, "status") == [("delivering",)]
+
+
+def test_an_attempt_that_is_noticed_late_puts_nothing_in_doubt_that_was_settled_since(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
+    record_facts(ledger, payment("p:1"))
+    drain.claimed(soon)
+    with ledger.write(["main"]) as connection:
+        connection.execute(update(events).values(status="delivered"))
+        uncertain.mark_lost_unconfirmed(connection, "main", soon + timedelta(minutes=1))
+    assert (rows(ledger, events, "status"), rows(ledger, attempts, "outcome")) == ([("delivered",)], [("lost",)])
+
+
+def test_the_late_answer_to_an_earlier_request_moves_nothing_that_is_sent_again(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
+    record_facts(ledger, payment("p:1"))
+    [first] = drain.claimed(soon)
+    back: EventChange = {"status": "waiting", "due_at": soon}
+    drain.turn(soon, wanted=0, settlements=[Settlement(first, "not_sent", changes=back)])
+    [second] = drain.claimed(soon)
+    drain.turn(soon, wanted=0, settlements=[Settlement(first, "refused", changes={"status": "failed"})])
+    assert rows(ledger, events, "status", "attempt") == [("delivering", second.attempt)]
+
+
+def test_an_answer_that_names_the_record_which_a_read_took_for_another_event_has_it(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
+    _, heard = record_facts(ledger, opened("o:1"), opened("o:2", "bo@example.com"))
+    first, second = sorted(drain.claimed(soon), key=lambda one: one.event_id == heard)
+    drain.turn(soon, wanted=0, settlements=[replace(delivered(first), by_read=True)])
+    drain.turn(soon, wanted=0, settlements=[delivered(second)])
+    assert rows(ledger, events, "status", "lumail_event_id") == [("unknown", None), ("delivered", "lum_1")]
+
+
+def test_while_a_token_is_on_trial_one_event_is_under_way_until_it_is_answered(
+    ledger: Ledger, drain: Drain, soon: datetime
+) -> None:
+    record_facts(ledger, *(complained(f"c:{number}", f"s{number}@example.com") for number in range(5)))
+    with ledger.write(["main"]) as connection:
+        connection.execute(update(destinations).values(on_trial=True))
+    [one] = drain.claimed(soon)
+    assert drain.claimed(soon) == []
+    assert len(drain.turn(soon, settlements=[delivered(one)]).claimed) == 1
 
 
 def test_a_retry_waits_until_it_is_due(ledger: Ledger, drain: Drain, soon: datetime) -> None:

@@ -175,6 +175,74 @@ def test_what_has_no_time_counts_as_from_before(ledger: Ledger) -> None:
     assert (late.events, late.word, rows(ledger, memory, "key")) == ((), "ignored", [])
 
 
+def demanded_at(ledger: Ledger, at: datetime, subject: Subject = BY_ANA) -> str:
+    """A demand to erase Ana that was made at this time."""
+    identity = demand(ledger, subject)
+    with ledger.write(["main"]) as connection:
+        connection.execute(update(jobs).where(jobs.c.id == identity).values(made_at=at))
+    return identity
+
+
+def test_what_is_of_the_very_instant_of_the_demand_goes(ledger: Ledger) -> None:
+    record(ledger, submission(told(payment("payment:1")), learnt("customer:1")))
+    with ledger.write(["main"]) as connection:
+        connection.execute(update(events).values(created_at=NOON))
+    assert erasure.erase(ledger, demanded_at(ledger, NOON)).is_done
+    assert (places_of(ledger, ANA), rows(ledger, memory, "key")) == ([], [])
+
+
+def test_what_is_told_late_of_that_very_instant_is_left_out(ledger: Ledger) -> None:
+    erasure.erase(ledger, demanded_at(ledger, NOON))
+    assert record_facts(ledger, payment("payment:1", occurred_at=NOON)) == []
+    assert len(record_facts(ledger, payment("payment:2", occurred_at=NOON + timedelta(seconds=1)))) == 1
+
+
+def test_what_was_taught_after_the_demand_stays(ledger: Ledger) -> None:
+    named = Subject(memories=("customer:1", "customer:2"), destination="main")
+    identity = demanded_at(ledger, NOON, named)
+    memos = [Memo("customer:1", {"into": "2"}, NOON), Memo("customer:2", {"into": "3"}, NOON + timedelta(hours=1))]
+    record(ledger, submission(*(told(memos=(memo,)) for memo in memos)))
+    assert erasure.erase(ledger, identity).is_done
+    assert rows(ledger, memory, "key", "values") == [("customer:2", {"into": "3"})]
+
+
+def test_a_webhook_that_came_after_the_demand_keeps_its_body(ledger: Ledger) -> None:
+    identity = demanded_at(ledger, NOON)
+    for hours in (-1, 1):
+        received_at = NOON + timedelta(hours=hours)
+        record(ledger, submission(told(), body=ANA.encode(), received_at=received_at))
+    assert erasure.erase(ledger, identity).is_done
+    assert rows(ledger, webhooks, "body") == [(None,), (ANA.encode(),)]
+
+
+def test_a_stranger_for_whom_an_event_came_since_is_asked_for_still(ledger: Ledger) -> None:
+    identity = demanded_at(ledger, BEFORE)
+    record_facts(ledger, payment("payment:1", occurred_at=LATER))
+    with ledger.write(["main"]) as connection:
+        connection.execute(update(events).values(status="held", reason="not_in_lumail", created_at=LATER))
+        stranger = {"destination": "main", "subscriber": ANA, "since": NOON, "times_asked": 1, "ask_at": LATER}
+        connection.execute(insert(unknown_subscribers).values(stranger))
+    assert erasure.erase(ledger, identity).is_done
+    assert rows(ledger, unknown_subscribers, "subscriber") == [(ANA,)]
+
+
+def test_an_erasure_is_not_done_while_lumail_is_asked_for_the_person(ledger: Ledger) -> None:
+    add_attempt(ledger, None, NOON, kind="ask", sent=ANA)
+    with ledger.write(["main"]) as connection:
+        connection.execute(update(attempts).values(outcome=None, ends_by=LATER))
+    done = erased(ledger)
+    assert (done.is_done, rows(ledger, attempts, "sent")) == (False, [(ANA,)])
+    with ledger.write(["main"]) as connection:
+        connection.execute(update(attempts).values(outcome="answered"))
+    assert (erasure.erase(ledger, done.id).is_done, rows(ledger, attempts, "sent")) == (True, [(None,)])
+
+
+def test_nobody_can_be_given_a_copy_of_what_is_erased(ledger: Ledger) -> None:
+    copy = demand(ledger, BY_ANA, Duty.COPY)
+    erased(ledger)
+    assert dict(rows(ledger, jobs, "id", "status"))[copy] == "done"
+
+
 def test_who_comes_anew_is_a_new_person(ledger: Ledger) -> None:
     record(ledger, submission(told(payment("payment:1")), learnt("customer:1")))
     erased(ledger)
@@ -194,6 +262,7 @@ def test_what_is_on_its_way_ends_first(ledger: Ledger, status: str) -> None:
     done = erased(ledger)
     assert (done.is_done, done.left) == (False, 1)
     assert rows(ledger, events, "status", "subscriber") == [(status, ANA), ("dropped", None)]
+    assert rows(ledger, attempts, "sent") == [(ANA,)]  # by which it is recognised at Lumail
     with ledger.write(["main"]) as connection:
         connection.execute(update(events).where(events.c.id == event).values(status="delivered"))
     assert erasure.erase(ledger, done.id).is_done

@@ -162,8 +162,11 @@ def test_five_failures_in_a_row_pause_the_destination(
 def test_a_pause_without_an_end_lasts_until_somebody_ends_it(ledger: Ledger, drain: Drain, soon: datetime) -> None:
     record_facts(ledger, payment("p:1"))
     rest(ledger, soon, "destination", "main")
-    drain.lease(soon)
-    assert drain.turn(soon + timedelta(days=30)).claimed == ()
+    month = timedelta(days=30)
+    assert (drain.claimed(soon), drain.claimed(soon + month)) == ([], [])
+    with ledger.write(["main"]) as connection:
+        pauses.end_all(connection, pauses.Scope("destination", "main", "main"), soon + month)
+    assert len(drain.claimed(soon + month)) == 1
 
 
 def rest(ledger: Ledger, now: datetime, scope: str, name: str) -> None:

@@ -23,8 +23,8 @@ from gateway.ledger.views.search import Filters
 from tests.ledger.test_claims import Drain
 from tests.making import complained, opened, payment, record_facts
 
-SMALL = ("destinations", "pauses", "pragma", "gauges", "SCAN anon_", "SCAN (subquery")
-"""Tables that hold a row for each destination, lane or pause in force; and what a query has found already."""
+SMALL = ("destinations", "heartbeats", "dismissals", "pauses", "pragma", "gauges", "SCAN anon_", "SCAN (subquery")
+"""Tables with a row for each destination, lane, process or decision in force; and what a query has found already."""
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from sqlalchemy import select, update
 from gateway.config import Retention
 from gateway.events import EventType, LumailEvent, Memo, Paid, Refund, RefundState
 from gateway.ledger.database import Ledger
-from gateway.ledger.facts import hashing, incidents
+from gateway.ledger.facts import closed_facts, hashing, incidents
 from gateway.ledger.retention.purge import Progress, purge
-from gateway.ledger.schema import attempts, events, groups, keys, memory, unknown_subscribers, webhooks
+from gateway.ledger.schema import attempts, events, groups, keys, memory, single_uses, unknown_subscribers, webhooks
 from tests.making import NOON, add_attempt, fact, opened, payment, record, record_facts, rows, submission, told
 
 IN_TWO_YEARS = NOON + timedelta(days=730)
@@ -169,6 +169,97 @@ def test_a_refund_after_the_purge_finds_its_sale_and_what_was_told(ledger: Ledge
         ("SUBSCRIBER_PAYMENT", "10.00", "waiting"),
         ("SUBSCRIBER_REFUND", "20", "held"),
     ]
+
+
+def sales_that_meet(ledger: Ledger) -> None:
+    """An invoice and an intent of 30 and 20, which were delivered and purged before anybody told that they are one."""
+    for key, amount in (("invoice:1", "30.00"), ("intent:1", "20.00")):
+        paid = Paid(key.partition(":")[0], key, Decimal(amount), "EUR")
+        record_facts(ledger, replace(payment(key, amount=Decimal(amount)), sum=paid))
+    settle(ledger)
+    purged(ledger)
+    record(ledger, submission(told(links=(("invoice:1", "intent:1"),))))
+
+
+def test_two_purged_sales_that_are_one_were_told_both(ledger: Ledger) -> None:
+    sales_that_meet(ledger)
+    paid = Paid("invoice", "invoice:1", Decimal("60.00"), "EUR")
+    record_facts(ledger, replace(payment("invoice:1", amount=Decimal("60.00")), sum=paid))
+    assert rows(ledger, events, "amount", "status") == [("10.00", "waiting")]
+
+
+def test_what_several_events_of_a_sale_told_stays_in_its_sums(ledger: Ledger) -> None:
+    record_facts(ledger, sale("30.00"))
+    settle(ledger, first_attempt_at=NOON)
+    record_facts(ledger, sale("49.99"))
+    settle(ledger)
+    assert [amount for (amount,) in rows(ledger, events, "amount")] == ["30.00", "19.99"]
+    purged(ledger)
+    assert rows(ledger, groups, "emitted") == [({"kept": {"paid": {"EUR": "49.99"}}, "shown": {}},)]
+
+
+@pytest.mark.parametrize("first", ["a:1", "b:1"])
+@pytest.mark.parametrize("closed", [("told", None), ("erased", None), ("erased", "told"), ("told", "erased")])
+def test_what_closed_one_of_two_facts_closes_both(
+    ledger: Ledger, first: str, closed: tuple[str | None, str | None]
+) -> None:
+    keys_of_both = ["a:1", "b:1"] if first == "a:1" else ["b:1", "a:1"]
+    for key, why in zip(keys_of_both, closed, strict=True):
+        record(ledger, submission(told(links=((key, f"{key}:too"),))))
+        group = group_of(ledger, key)
+        with ledger.write(["main"]) as connection:
+            if why is not None and group is not None:
+                closed_facts.close(connection, "main", {group: why})
+    record(ledger, submission(told(links=(("a:1", "b:1"),))))
+    assert record_facts(ledger, payment("a:1"), payment("b:1")) == []
+    assert rows(ledger, groups, "closed") == [("erased" if "erased" in closed else "told",)]
+
+
+def test_a_fact_of_an_erased_person_stays_closed_when_it_is_purged(ledger: Ledger) -> None:
+    record_facts(ledger, payment("payment:1"))
+    settle(ledger)
+    with ledger.write(["main"]) as connection:
+        closed_facts.close(connection, "main", {str(group_of(ledger, "payment:1")): "erased"})
+    purged(ledger)
+    assert (rows(ledger, events, "id"), rows(ledger, groups, "closed")) == ([], [("erased",)])
+
+
+def test_what_was_cancelled_is_not_told_after_the_purge(ledger: Ledger) -> None:
+    record_facts(ledger, payment("payment:1"))
+    settle(ledger, "dropped", reason="cancelled")
+    purged(ledger)
+    assert (rows(ledger, events, "id"), record_facts(ledger, payment("payment:1"))) == ([], [])
+
+
+def test_an_event_stays_as_long_as_another_of_its_fact(ledger: Ledger) -> None:
+    record_facts(ledger, sale("30.00"))
+    settle(ledger, first_attempt_at=NOON)
+    [young] = record_facts(ledger, sale("49.99"))
+    settle(ledger)
+    with ledger.write(["main"]) as connection:
+        yesterday = IN_TWO_YEARS - timedelta(days=1)
+        connection.execute(update(events).where(events.c.id == young).values(settled_at=yesterday))
+    purged(ledger)
+    assert len(rows(ledger, events, "id")) == 2
+
+
+def test_requests_keep_their_places_and_signatures_are_known_as_long_as_they_are_young(ledger: Ledger) -> None:
+    record(ledger, submission(told()))
+    yesterday = IN_TWO_YEARS - timedelta(days=1)
+    for number, at in enumerate((NOON, yesterday)):
+        add_attempt(ledger, None, at)
+        used = {"secret": "s", "token": f"t{number}", "event": "e", "destination": "main", "at": at}
+        with ledger.write(["main"]) as connection:
+            connection.execute(single_uses.insert().values(used))
+    purged(ledger)
+    assert (rows(ledger, attempts, "taken_at"), rows(ledger, single_uses, "token")) == ([(yesterday,)], [("t1",)])
+
+
+def test_what_another_destination_was_taught_under_the_same_key_stays(ledger: Ledger) -> None:
+    old, new = Memo("a", {"email": "ana@example.com"}, NOON), Memo("a", {}, IN_TWO_YEARS)
+    record(ledger, submission(told(memos=(old,))), submission(told(memos=(new,)), destination="other"))
+    purged(ledger)
+    assert rows(ledger, memory, "destination", "key") == [("other", "a")]
 
 
 def test_lessons_go_by_the_age_of_what_was_said_last(ledger: Ledger) -> None:

@@ -94,6 +94,7 @@ def test_a_sale_whose_object_is_named_is_missed_until_that_tells() -> None:
         ([total(20), refund("r2", 30, PENDING, created=1, at=1)], 20),
         ([total(80, paid=70)], 70),
         ([refund("r1", 80), total(0, paid=70)], 70),
+        ([total(80, at=1, paid=70), total(30, paid=30)], 70),  # captured in parts: the largest is all of it
     ],
 )
 def test_refunds_add_up_in_any_order(told: list[Sum], expected: int) -> None:

@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,8 +30,8 @@ class Peer:
 
 
 @contextmanager
-def peer(talk: Callable[[socket.socket], None], context: ssl.SSLContext | None = None) -> Iterator[Peer]:
-    """Accept connections one after the other; `talk` has each, and it is closed when `talk` returns."""
+def peer(talk: Callable[[socket.socket], object], context: ssl.SSLContext | None = None) -> Iterator[Peer]:
+    """Accept connections; `talk` has each in a thread of its own, and it is closed when `talk` returns."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         found = Peer(listener.getsockname()[1])
         ended = threading.Event()
@@ -42,9 +43,12 @@ def peer(talk: Callable[[socket.socket], None], context: ssl.SSLContext | None =
                 except OSError:
                     return
                 found.connections += 1
-                with suppress(OSError), _secured(connection, context) as spoken:
-                    talk(spoken)
-                found.closed.release()
+                threading.Thread(target=speak, args=(connection,), daemon=True).start()
+
+        def speak(connection: socket.socket) -> None:
+            with suppress(OSError), _secured(connection, context) as spoken:
+                talk(spoken)
+            found.closed.release()
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
@@ -62,6 +66,17 @@ def _secured(connection: socket.socket, context: ssl.SSLContext | None) -> socke
     except OSError:
         connection.close()
         raise
+
+
+def connected(folder: Path) -> tuple[ssl.SSLSocket, ssl.SSLSocket]:
+    """The two ends of a connection on which the handshake is over."""
+    trusted, context = certificate(folder)
+    near, far = socket.socketpair()
+    with ThreadPoolExecutor(1) as threads:
+        theirs = threads.submit(context.wrap_socket, far, server_side=True)
+        trusting = ssl.create_default_context(cafile=str(trusted))
+        ours = trusting.wrap_socket(near, server_hostname="127.0.0.1")
+        return ours, theirs.result()
 
 
 def read_request(connection: socket.socket) -> bytes:

@@ -4,18 +4,21 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import responses
 
 from gateway.errors import ConfigError
+from gateway.lumail import transport as transport_module
 from gateway.lumail.answer import Answer, RateLimit, Verdict, judge
 from gateway.lumail.client import event_body
 from gateway.lumail.sandbox import Sandbox
 from gateway.lumail.transport import BODY_LIMIT, Transport
+from gateway.lumail.watchdog import watch_until
 from tests.lumail.conftest import TOKEN, Running
-from tests.lumail.peer import RECORDED, answering, certificate, peer, read_request
+from tests.lumail.peer import RECORDED, answering, certificate, connected, peer, read_request
 
 PAYMENT = event_body("SUBSCRIBER_PAYMENT", "ana@example.com", '{"amount": 49.99, "product": "Course"}')
 
@@ -66,6 +69,14 @@ def test_each_fault_gets_its_verdict_and_one_request(
     assert judge(post(transport)) is Verdict.RECORDED  # the connection is usable, or a new one is made
 
 
+def test_a_question_whose_answer_is_lost_is_asked_once(transport: Transport, sandbox: Sandbox) -> None:
+    """To ask again takes a place, which is the ledger's to give."""
+    sandbox.fail("drop_before", call="any")
+    now = time.monotonic()
+    answer = transport.exchange("GET", "/subscribers/ana%40example.com", send_before=now + 2, ends_by=now + 4)
+    assert (answer.status, len(sandbox.requests())) == (None, 1)
+
+
 @pytest.mark.parametrize("recorded", [False, True])
 def test_an_answer_that_never_comes_is_ended_on_time(recorded: bool, transport: Transport, sandbox: Sandbox) -> None:
     sandbox.fail("hang", seconds=30, recorded=recorded)
@@ -100,15 +111,45 @@ def test_nothing_is_sent_after_send_before(transport: Transport, sandbox: Sandbo
     assert sandbox.requests() == []
 
 
-def test_a_handshake_that_outlasts_send_before_sends_nothing() -> None:
-    def slow_handshake(connection: socket.socket) -> None:
+def test_a_handshake_that_never_ends_is_given_up_and_nothing_is_sent() -> None:
+    def say_nothing(connection: socket.socket) -> None:
+        heard.append(connection.recv(65536))
         stop.wait()
+        heard.append(connection.recv(65536))
 
+    heard: list[bytes] = []
     stop = threading.Event()
-    with peer(slow_handshake) as found:
+    with peer(say_nothing) as found:
         answer = post(Transport(f"https://127.0.0.1:{found.port}", TOKEN), send_in=0.3, end_in=0.6)
         stop.set()
+        assert found.closed.acquire(timeout=5)
     assert (answer.status, answer.sent) == (None, False)
+    assert (heard[0][:1], heard[1]) == (b"\x16", b"")  # the client's hello, and then the end
+
+
+@pytest.mark.parametrize("secured", [False, True])
+def test_a_connection_that_stands_too_late_carries_no_byte(secured: bool, tmp_path: Path) -> None:
+    """As after a handshake, or a search for the host, that took until after `send_before`."""
+    ours, theirs = connected(tmp_path) if secured else socket.socketpair()
+    now = time.monotonic()
+    watch = watch_until(now + 60)
+    with ours, theirs:
+        with pytest.raises(transport_module._TooLateError):
+            transport_module._Flight(now - 0.001, watch).depart(ours, b"POST /events")
+        theirs.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            theirs.recv(1)
+    watch.end()
+
+
+@pytest.mark.parametrize("secured", [False, True])
+def test_a_request_that_breaks_midway_is_in_doubt(secured: bool, tmp_path: Path) -> None:
+    """Its head is longer than what the kernel takes at once, and the other side goes away while it is read."""
+    trusted, context = certificate(tmp_path)
+    with peer(lambda connection: bool(connection.recv(1000)), context if secured else None) as found:
+        address = f"http{'s' if secured else ''}://127.0.0.1:{found.port}"
+        answer = post(Transport(address, "x" * 8_000_000, verify=str(trusted)))
+    assert (answer.status, answer.sent, judge(answer)) == (None, True, Verdict.UNCONFIRMED)
 
 
 def test_a_handshake_that_drips_is_ended_on_time() -> None:
@@ -173,7 +214,7 @@ def test_a_connection_that_the_peer_closed_meanwhile_is_replaced() -> None:
 
 
 def test_a_connection_that_is_lost_after_the_request_left_is_in_doubt() -> None:
-    with peer(read_request) as found:  # type: ignore[arg-type]  # what it returns is not used
+    with peer(read_request) as found:
         answer = post(to_port(found.port))
     assert (answer.status, answer.sent, judge(answer)) == (None, True, Verdict.UNCONFIRMED)
     assert found.connections == 1
@@ -232,15 +273,33 @@ def test_proxies_and_netrc_of_the_environment_are_ignored(
     assert judge(post(transport)) is Verdict.RECORDED
 
 
-def test_a_forked_child_makes_connections_and_a_watchdog_of_its_own(transport: Transport, sandbox: Sandbox) -> None:
-    post(transport)
+def in_a_child(says: Callable[[], bool]) -> bool:
+    """What a forked child finds."""
     child = os.fork()
     if child == 0:  # pragma: no cover
-        sandbox_is_the_parents = judge(post(transport)) is Verdict.RECORDED
-        os._exit(0 if sandbox_is_the_parents else 1)
-    assert os.waitpid(child, 0)[1] == 0
-    assert judge(post(transport)) is Verdict.RECORDED
-    assert len(sandbox.events()) == 3
+        os._exit(0 if says() else 1)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def test_a_forked_child_makes_a_connection_of_its_own() -> None:
+    def keep_answering(connection: socket.socket) -> None:
+        while read_request(connection):
+            connection.sendall(RECORDED)
+
+    with peer(keep_answering) as found:
+        transport = to_port(found.port)
+        post(transport)
+        assert in_a_child(lambda: post(transport).event_id == "e_1")
+        assert found.connections == 2
+        assert post(transport).event_id == "e_1"
+        transport.close()
+    assert found.connections == 2
+
+
+def test_a_forked_child_has_a_watchdog_of_its_own(transport: Transport, sandbox: Sandbox) -> None:
+    post(transport)  # the parent's watchdog runs
+    sandbox.fail("hang", seconds=30)
+    assert in_a_child(lambda: post(transport, end_in=0.5).error == "no whole answer in time")
 
 
 @pytest.mark.parametrize("end", [b"", b"Connection: close\r\n"])

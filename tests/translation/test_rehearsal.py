@@ -13,7 +13,7 @@ from gateway.translation.rehearsal import RehearsalMemory, Rehearsed, made_new, 
 from gateway.translation.sample import Sample
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-CASES = [(adapter, sample) for adapter in adapters().values() for sample in samples(adapter.name).values()]
+ADAPTERS = list(adapters().values())
 
 
 def rehearsed(adapter: Adapter, sample: Sample) -> Iterator[Rehearsed]:
@@ -57,9 +57,11 @@ def source_event(sample: Sample) -> str | None:
     return event.id if isinstance(event, SourceEvent) else None
 
 
-@pytest.mark.parametrize(("adapter", "sample"), CASES, ids=[f"{one.name}-{sample.case}" for one, sample in CASES])
-def test_a_sample_made_new_tells_the_same(adapter: Adapter, sample: Sample) -> None:
-    assert told(adapter, made_new(adapter, sample, NOW, "a")) == told(adapter, sample)
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=[one.name for one in ADAPTERS])
+def test_a_sample_made_new_tells_the_same(adapter: Adapter) -> None:
+    cases = samples(adapter.name)
+    renewed = {name: told(adapter, made_new(adapter, sample, NOW, "a")) for name, sample in cases.items()}
+    assert renewed == {name: told(adapter, sample) for name, sample in cases.items()}
 
 
 def test_cases_that_are_made_new_together_still_tell_of_one_sale_in_events_of_their_own() -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, text, 
 
 from gateway.ledger.identity import new_id
 from gateway.ledger.paging import Place
-from gateway.ledger.schema import job_items, jobs
+from gateway.ledger.schema import GENERATION, job_items, jobs
 
 EVENTS, WEBHOOKS = "replay events", "replay webhooks"
 """Kinds: many events sent again, many webhooks translated again."""
@@ -41,6 +41,12 @@ class Job:
     made_by: str
     made_at: datetime
     ended_at: datetime | None
+    generation: int
+
+    @property
+    def is_of_newer(self) -> bool:
+        """Whether a newer version made it: its workers go on with it, this version would not know how."""
+        return self.generation > GENERATION
 
 
 _COLUMNS = tuple(jobs.c[one.name] for one in fields(Job))
@@ -75,6 +81,7 @@ def begin(connection: Connection, order: Order, now: datetime) -> str:
             status=RUNNING,
             made_by=order.who[:100],
             made_at=now,
+            generation=GENERATION,
         )
     )
     return identity
@@ -98,16 +105,19 @@ def newest(connection: Connection, most: int, older: Place | None = None) -> tup
 
 
 def to_do(connection: Connection, now: datetime) -> list[str]:
-    """Jobs of which a step is of use now: of each destination the oldest, so that they share no budget."""
+    """Jobs of which a step is of use now: of each destination the oldest, so that they share no budget.
+
+    Those of a newer version are left to its workers.
+    """
     query = (
-        select(jobs.c.id, jobs.c.destination, jobs.c.next_at)
+        select(jobs.c.id, jobs.c.destination, jobs.c.next_at, jobs.c.generation)
         .where(_IS_RUNNING, jobs.c.next_at.is_not(None))
         .order_by(jobs.c.made_at, jobs.c.id)
     )
     first: dict[str, Any] = {}
     for row in connection.execute(query):
         first.setdefault(row.destination, row)
-    return [row.id for row in first.values() if row.next_at <= now]
+    return [row.id for row in first.values() if row.next_at <= now and row.generation <= GENERATION]
 
 
 def before(connection: Connection, job: Job) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, func, insert, select, update
 
 from gateway.ledger.identity import new_id
-from gateway.ledger.schema import jobs
+from gateway.ledger.schema import GENERATION, jobs
 from gateway.privacy import Duty, PrivacyRequest, Subject
 
 OPEN, DONE = "open", "done"
@@ -42,7 +42,13 @@ def record(connection: Connection, demand: PrivacyRequest, origin: Origin, at: d
     }
     connection.execute(
         insert(jobs).values(
-            id=identity, kind=demand.duty.value, request=request, status=OPEN, made_by=origin.who[:100], made_at=at
+            id=identity,
+            kind=demand.duty.value,
+            request=request,
+            status=OPEN,
+            made_by=origin.who[:100],
+            made_at=at,
+            generation=GENERATION,
         )
     )
     return identity

@@ -1,13 +1,17 @@
-"""Runs the migrations on the connection that `gateway.ledger.migration` hands over."""
+"""Runs the migrations on the connection that `gateway.ledger.migration` hands over, or tells what they would do."""
 
 from alembic import context
 
 from gateway.ledger.schema import metadata
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=metadata,
-    render_as_batch=True,
-    transaction_per_migration=False,
-)
+given = context.config.attributes
+if context.is_offline_mode():
+    context.configure(dialect_name=given["dialect"], literal_binds=True)
+else:
+    context.configure(
+        connection=given["connection"],
+        target_metadata=metadata,
+        render_as_batch=True,
+        transaction_per_migration=False,
+    )
 context.run_migrations()

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table, delete, insert
 from gateway.ledger.database import Ledger
 from gateway.ledger.identity import new_id
 from gateway.ledger.schema import events, webhooks
-from gateway.ledger.status import Outcome, Status
+from gateway.ledger.status import COUNTED, Outcome, Status
 
 TABLE_SECONDS = 1.0
 """How long it waits for what a stranger has locked."""
@@ -34,7 +34,7 @@ def _written(connection: Connection, table: Table, identity: str, row: dict[str,
 
 
 def _webhook(now: datetime) -> dict[str, Any]:
-    counts = dict.fromkeys(("events_made", "merged", "taught", "ignored", "quarantined"), 0)
+    counts = dict.fromkeys(("events_made", *COUNTED), 0)
     names = dict.fromkeys(("source", "adapter", "destination", "url"), "")
     return {"received_at": now, "headers": {}, "body": b"", "outcome": Outcome.TAUGHT, "notes": [], **names, **counts}
 

@@ -38,6 +38,7 @@ from gateway.ledger.jobs.privacy_requests import DONE, OPEN
 from gateway.ledger.retention.address_search import Mentions
 from gateway.ledger.retention.redaction import wipe_facts, wipe_webhooks
 from gateway.ledger.schema import (
+    GENERATION,
     attempts,
     destinations,
     events,
@@ -107,9 +108,9 @@ class _Step:
 
 
 def open_ids(connection: Connection) -> list[str]:
-    """Erasures that are not done."""
-    query = select(jobs.c.id).where(jobs.c.kind == Duty.ERASE, jobs.c.status == OPEN).order_by(jobs.c.id)
-    return list(connection.execute(query).scalars())
+    """Erasures that are not done, and that this version knows how to do."""
+    query = select(jobs.c.id).where(jobs.c.kind == Duty.ERASE, jobs.c.status == OPEN, jobs.c.generation <= GENERATION)
+    return list(connection.execute(query.order_by(jobs.c.id)).scalars())
 
 
 _log = structlog.get_logger()

@@ -10,6 +10,9 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+works_beside = "0001"
+"""The oldest schema whose programs go on writing once this is done."""
+
 
 def upgrade() -> None:
     op.create_table(
@@ -504,6 +507,13 @@ def upgrade() -> None:
         ),
         sa.Column("next_at", gateway.ledger.schema.Instant(), nullable=True, comment="no step is of use before"),
         sa.Column("error", sa.Text(), nullable=True, comment="why the newest step failed; null: it did not"),
+        sa.Column(
+            "generation",
+            sa.Integer(),
+            server_default="1",
+            nullable=False,
+            comment="who is older leaves it to newer workers",
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("jobs_pk")),
     )
     op.create_index("jobs_by_time", "jobs", ["made_at", "id"], unique=False)
