@@ -1,12 +1,14 @@
 """Short ways to make what the ledger takes, for tests that look at one thing of it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Table, insert, select, update
 
-from gateway.events import EventType, LumailEvent, Memo, lane_of
+from gateway.events import EventType, LumailEvent, Memo, Paid, lane_of
 from gateway.ledger import heartbeats
 from gateway.ledger.database import Ledger
 from gateway.ledger.event import Event
@@ -25,6 +27,16 @@ def payment(*keys: str, subscriber: str | None = "ana@example.com", **given: Any
     """A payment of 49.99 at noon, due at once; `given` replaces its fields, `amount` and `product` its data."""
     data = {"amount": given.pop("amount", 49.99), "product": given.pop("product", "Course")}
     return fact(EventType.SUBSCRIBER_PAYMENT, data, *keys, subscriber=subscriber, **given)
+
+
+def sold(id_: str, currency: str, amount: str = "49.99") -> LumailEvent:
+    """A payment that is all of one sale."""
+    said = Paid("order", f"order:{id_}", Decimal(amount), currency)
+    return replace(
+        payment(f"order:{id_}", amount=Decimal(amount)),
+        data={"amount": Decimal(amount), "currency": currency, "product": "Course"},
+        sum=said,
+    )
 
 
 def opened(key: str, subscriber: str = "ana@example.com", **given: Any) -> LumailEvent:

@@ -209,7 +209,7 @@ def refunded(charge: Mapping[str, Any], event: SourceEvent, context: Context) ->
     if charge["source_transfer"]:
         return ignored("a transfer from the platform, not a sale")
     captured = _captured(charge)
-    total = min((charge["amount_refunded"] or 0) - (charge["amount"] - captured), captured)
+    total = min(_went_back(charge, captured), captured)
     if total <= 0:
         return ignored("no money went back: an authorization was released")
     ids = {
@@ -239,6 +239,16 @@ def refunded(charge: Mapping[str, Any], event: SourceEvent, context: Context) ->
     )
     made = _event(EventType.SUBSCRIBER_REFUND, told, said, event, context)
     return translated(made, memos=list(_payer(told, event, context)), links=_links(ids))
+
+
+def _went_back(charge: Mapping[str, Any], captured: int) -> int:
+    """What of `amount_refunded` is more than the rest that was never captured, in minor units.
+
+    While more may be captured still the rest is not in it: less than that rest is all money that went back.
+    """
+    told: int = charge["amount_refunded"] or 0
+    rest: int = charge["amount"] - captured
+    return told if told < rest else told - rest
 
 
 _STATES = {

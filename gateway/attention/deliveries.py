@@ -176,6 +176,18 @@ def incident(facts: Facts) -> Iterator[Found]:
         yield Found("", text, count=more)
 
 
+def currencies_mixed(facts: Facts) -> Iterator[Found]:
+    for one in () if facts.overview is None else facts.overview.mixed:
+        yield Found(
+            one.destination,
+            one.text,
+            "Lumail adds them up in one number",
+            one.since,
+            command=f"lumail-gateway destinations mix {one.destination}",
+            page=f"/destinations/{one.destination}",
+        )
+
+
 def payment_not_made(facts: Facts) -> Iterator[Found]:
     count = 0 if facts.overview is None else facts.overview.heard_only
     if count:

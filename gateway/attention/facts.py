@@ -76,7 +76,7 @@ def gathered(ledger: Ledger, watched: Watched, trouble: str | None) -> Facts:
 
 
 def _read(connection: Connection, now: datetime, watched: Watched, trouble: str | None) -> Facts:
-    found = overview(connection, now, watched.config.plans, watched.config.sources)
+    found = overview(connection, now, watched.config.plans, watched.config.sources, watched.config.mixing)
     failed = [one.name for one in found.destinations if one.failed]
     held = [one.name for one in found.destinations if one.held]
     quarantined = [one.name for one in found.sources if one.quarantined]

@@ -62,6 +62,11 @@ KINDS: Mapping[Code, Kind] = {
         "lumail-gateway events list --status held",
         deliveries.UNDECIDED_PAGE,
     ),
+    Code.CURRENCIES_MIXED: Kind(
+        WARNING,
+        deliveries.currencies_mixed,
+        "Say that they may be mixed; or what becomes of others: `currency` and `other_currencies` in the file.",
+    ),
     Code.FAILED: Kind(WARNING, deliveries.failed, "Each says why; put that right, then replay them."),
     Code.QUARANTINED: Kind(
         WARNING,

@@ -32,6 +32,7 @@ class Code(StrEnum):
     DESTINATION_PAUSED = "destination_paused"
     COPY_REQUESTED = "copy_requested"
     UNDECIDED = "undecided"
+    CURRENCIES_MIXED = "currencies_mixed"
     FAILED = "failed"
     QUARANTINED = "quarantined"
     REJECTED = "rejected"

@@ -93,6 +93,30 @@ def resume(said: Said, name: str, lane: str | None, source: str | None, as_json:
     _tell(scope, f"goes on{first}", document, as_json=as_json)
 
 
+@destinations.command("mix")
+@click.argument("name")
+@installation_options
+@json_option
+def mix(said: Said, name: str, as_json: bool) -> None:
+    """Say that money in several currencies may go there.
+
+    Lumail has one number a subscriber and adds them all up in it, so a second currency needs a person until somebody
+    said so, or until `other_currencies` stands in the configuration.
+
+    \b
+    Example:
+      lumail-gateway destinations mix main
+    """
+    config = installation(said).config
+    _require(config, name)
+    with opened_ledger(config) as ledger:
+        found = resting.mix(ledger, name, who())
+    if as_json:
+        show_document({"destination": name, "currencies": list(found)})
+        return
+    click.echo(f"{name} takes {', '.join(found)}, and Lumail adds them up in one number")
+
+
 def _scope(config: Config, name: str, lane: str | None, source: str | None) -> Scope:
     _require(config, name)
     if lane is not None and source is not None:

@@ -17,7 +17,8 @@ class Destination:
     """One Lumail organization. `requests_per_minute` is the plan's limit, or the number given in its place.
 
     `annotate` False sends an event's own fields only, `refund_sign` ``negative`` turns the amounts of refunds.
-    `currency` is that of Lumail's number; what becomes of money in `other_currencies`: send, hold or drop.
+    `currency` is that of Lumail's number; what becomes of money in `other_currencies`: send, hold or drop. None: it is
+    sent, and the first of it needs a person.
     """
 
     name: str
@@ -30,7 +31,7 @@ class Destination:
     annotate: bool = True
     refund_sign: str = "positive"
     currency: str | None = None
-    other_currencies: str = "send"
+    other_currencies: str | None = None
     hold_for: timedelta = timedelta(days=30)
 
 
@@ -104,6 +105,11 @@ class Config:
     def plans(self) -> Mapping[str, int]:
         """The destinations with their requests a minute."""
         return {name: one.requests_per_minute for name, one in self.destinations.items()}
+
+    @property
+    def mixing(self) -> Mapping[str, str | None]:
+        """The destinations of which nothing here decides whether currencies are mixed, with their own currency."""
+        return {name: one.currency for name, one in self.destinations.items() if one.other_currencies is None}
 
 
 @dataclass(frozen=True)

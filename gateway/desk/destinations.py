@@ -10,6 +10,7 @@ from gateway.desk.parts import now, parts
 from gateway.errors import CommandError
 from gateway.events import Lane
 from gateway.formats.wording import counted
+from gateway.ledger.facts import currencies
 from gateway.ledger.scheduling import pauses
 from gateway.ledger.scheduling.pauses import Scope
 from gateway.ledger.views import overview, search
@@ -39,6 +40,7 @@ def show(name: str) -> ResponseReturnValue:
             abort(404)
         plans = {name: config.plans[name]} if name in config.plans else {}
         states = overview.destinations_now(connection, now(), plans)
+        mixed = currencies.undecided(connection, config.mixing)
         open_ = pauses.open_pauses(connection, name, now())
         resting_names = {scope: pauses.paused_names(connection, name, scope) for scope in ("lane", "source")}
     return render_template(
@@ -54,6 +56,7 @@ def show(name: str) -> ResponseReturnValue:
             if one.destination == name
         ],
         configured=config.destinations.get(name),
+        mixed=next((one for one in mixed if one.destination == name), None),
     )
 
 
@@ -89,6 +92,15 @@ def accept(name: str) -> ResponseReturnValue:
     for reason in done.ended:
         flash(f"This pause ended: {reason}", "done")
     return redirect(url_for("destinations.show", name=name), 303)
+
+
+@pages.post("/destinations/<name>/mix")
+@allowed(Role.OPERATOR)
+def mix(name: str) -> ResponseReturnValue:
+    def mixed(_: Scope) -> None:
+        resting.mix(parts().ledger, name, signed_in().name)
+
+    return _tell(name, mixed, "takes money in several currencies, and Lumail adds it up in one number")
 
 
 def _sources_of(name: str) -> list[str]:

@@ -39,6 +39,6 @@ def routes(config: Config, adapters: Mapping[str, Adapter]) -> dict[str, Route]:
 
 
 def _currencies(destination: Destination) -> tuple[str, str] | None:
-    if destination.currency is None or destination.other_currencies == "send":
+    if destination.currency is None or destination.other_currencies in (None, "send"):
         return None
     return destination.currency, destination.other_currencies

@@ -157,6 +157,18 @@ destinations = Table(
     Column("echo", Boolean, comment="whether Lumail stores extra keys; null: not seen yet"),
 )
 
+currencies = Table(
+    "currencies",
+    metadata,
+    Column("destination", String(100), nullable=False),
+    Column("currency", String(10), nullable=False),
+    Column("met_at", Instant, nullable=False),
+    Column("event", String(40), nullable=False, comment="the first of its events"),
+    Column("accepted", Boolean, nullable=False, server_default=false(), comment="a person said that they may be mixed"),
+    PrimaryKeyConstraint("destination", "currency"),
+    comment="in which currencies a destination was told of money",
+)
+
 pauses = Table(
     "pauses",
     metadata,

@@ -1,6 +1,6 @@
 """A person lets a destination, one lane or one source of it rest, lets it go on, and takes for right what it became."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from gateway.errors import CommandError
 from gateway.ledger.accounts import audit
 from gateway.ledger.accounts.audit import Deed
 from gateway.ledger.database import Ledger
+from gateway.ledger.facts import currencies
 from gateway.ledger.identity import fingerprint
 from gateway.ledger.outbox import destination_identity, uncertain
 from gateway.ledger.outbox.destination_identity import Fingerprint
@@ -91,6 +92,17 @@ def accept(ledger: Ledger, name: str, found: Fingerprint, who: str) -> Accepted:
         wake(connection, name, now)
         audit.record(connection, now, Deed(who, "accept destination", name), before, after)
     return Accepted(before, after, tuple(one.reason for one in ended))
+
+
+def mix(ledger: Ledger, name: str, who: str) -> Sequence[str]:
+    """Money in several currencies may go to a destination; the currencies. Raises CommandError where there is one."""
+    with ledger.write([name]) as connection:
+        found = currencies.accept(connection, name)
+        if len(found) < 2:
+            raise CommandError(f"{name} was told of money in {found[0] if found else 'no currency'} only")
+        now = ledger.now(connection)
+        audit.record(connection, now, Deed(who, "mix currencies", name), {"mixed": False}, {"mixed": list(found)})
+    return found
 
 
 def described(scope: Scope) -> str:

@@ -23,8 +23,9 @@ from gateway.ledger.status import Outcome, PauseKind
 from gateway.ledger.views import rejections
 from gateway.ledger.views.rejections import Refused
 from gateway.privacy import Duty, PrivacyRequest, Subject
+from gateway.replay import resting
 from tests.attention.conftest import Place
-from tests.making import WELL, complained, payment, record, submission, told
+from tests.making import WELL, complained, payment, record, record_facts, sold, submission, told
 
 MAIN = Scope("destination", "main", "main")
 BULK = Scope("lane", "main", "bulk")
@@ -125,6 +126,14 @@ def met(place: Place) -> None:
         connection.execute(update(jobs).values(status="done", ended_at=place.ledger.now(connection)))
 
 
+def two_currencies(place: Place) -> None:
+    record_facts(place.ledger, sold("a", "EUR"), sold("b", "USD"))
+
+
+def accepted(place: Place) -> None:
+    resting.mix(place.ledger, "main", "ana")
+
+
 def not_understood(place: Place) -> None:
     record(place.ledger, submission(TranslatedItem(Outcome.QUARANTINED, "x", reason="?"), received_at=place.now))
 
@@ -198,6 +207,7 @@ CASES: dict[Code, tuple[Act, Act]] = {
     Code.DESTINATION_PAUSED: (pausing(PauseKind.BY_HAND, who="ana"), resuming(MAIN)),
     Code.COPY_REQUESTED: (demanding(Duty.COPY), met),
     Code.UNDECIDED: (an_event(status="held", reason="answer_lost"), delivered),
+    Code.CURRENCIES_MIXED: (two_currencies, accepted),
     Code.FAILED: (an_event(status="failed", reason="refused", reason_detail="400"), delivered),
     Code.QUARANTINED: (not_understood, understood),
     Code.REJECTED: (refused("stripe", "/webhooks/stripe"), came(timedelta(0))),

@@ -31,6 +31,10 @@ SECRET = '["${STRIPE_WEBHOOK_SECRET}"]'
 OF_A_SOURCE = {
     f"secrets: {SECRET}": "8: sources.stripe.secrets: this key stands twice; the first is in line 7",
     "secret: x": f"8: sources.stripe.secret: unknown key; allowed here: {COMMON}; did you mean secrets?",
+    "gift_card_sales: count": (
+        "8: sources.stripe.gift_card_sales: only Shopify's webhooks say how much of an order a gift card paid, so only "
+        "there a card may count when it is sold; leave it out here (docs/money.md says when a card counts)"
+    ),
     "settle_seconds: five": "8: sources.stripe.settle_seconds: must be a whole number from 0 to 86400",
     "settle_seconds: true": "8: sources.stripe.settle_seconds: must be a whole number from 0 to 86400",
     "settle_seconds: 1.5": "8: sources.stripe.settle_seconds: must be a whole number from 0 to 86400",

@@ -10,7 +10,7 @@ from gateway.ledger.schema import audit, edits, events, job_items, pauses
 from gateway.ledger.schema import jobs as job_rows
 from gateway.replay.bulk import Replays
 from tests.desk.conftest import NAMES, Visitor
-from tests.making import opened, payment, rows
+from tests.making import opened, payment, record_facts, rows, sold
 from tests.replay.standing import recorded
 from tests.replay.test_bulk import came_unknown
 
@@ -169,6 +169,15 @@ def test_a_source_is_paused_on_its_own_page(operator: Visitor) -> None:
 def test_a_destination_is_accepted(operator: Visitor, ledger: Ledger) -> None:
     assert "with the token" in operator.page(operator.post("/destinations/main/accept").location)
     assert acts(ledger)[-1][1] == "accept destination"
+
+
+def test_currencies_are_mixed_once_somebody_says_so(operator: Visitor, ledger: Ledger) -> None:
+    record_facts(ledger, sold("a", "EUR"), sold("b", "USD"))
+    assert "main is told of money in USD beside EUR" in operator.page("/")
+    assert "They may be mixed" in operator.page("/destinations/main")
+    operator.post("/destinations/main/mix")
+    assert "beside EUR" not in operator.page("/") + operator.page("/destinations/main")
+    assert acts(ledger)[-1][1] == "mix currencies"
 
 
 def test_who_may_only_look_sees_no_button(viewer: Visitor, ledger: Ledger) -> None:

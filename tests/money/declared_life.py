@@ -8,13 +8,18 @@ HOUR, DAY = 3600, 24 * 3600
 
 @dataclass(frozen=True)
 class Back:
-    """A refund: `ends` as succeeded or failed at `settled`; until then it is pending."""
+    """A refund; `life` is what became of it: pending at first, then succeeded or failed, or one after the other."""
 
     id: str
     amount: int
-    created: int
-    settled: int
-    ends: str
+    life: tuple[tuple[int, str], ...]
+
+    def state(self, at: int) -> str | None:
+        known = [state for since, state in self.life if since <= at]
+        return known[-1] if known else None
+
+    def came_through(self, at: int) -> bool:
+        return self.state(at) == "succeeded"
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class Claim:
 class Sale:
     """Amounts are minor units. `credit` is what no money paid of `total`: a balance, a credited invoice, a gift card.
 
-    `kind`: paid; unpaid (nobody ever pays); nobody (paid, and no telling says by whom).
+    `kind`: paid; grown (paid, made larger and paid again, at first `began_with`); renewed (a subscription's charge);
+    unpaid (nobody ever pays); nobody (paid, and no telling says by whom). `credited`: a credit note without money.
     """
 
     id: str
@@ -43,30 +49,38 @@ class Sale:
     changes_at: int
     currency: str
     total: int
+    began_with: int
     credit: int
+    credited: int
     at: int
     backs: tuple[Back, ...]
     claim: Claim | None
 
-    @property
-    def paid(self) -> int:
-        return self.total - self.credit if self.kind == "paid" else 0
-
     def email(self, at: int) -> str:
         return self.emails[at >= self.changes_at]
+
+    def gone(self, at: int) -> int:
+        """What refunds gave back by then."""
+        return sum(one.amount for one in self.backs if one.came_through(at))
+
+    @property
+    def turns(self) -> list[int]:
+        """When something became of a refund."""
+        return sorted({at for one in self.backs for at, _ in one.life})
 
 
 @dataclass(frozen=True)
 class Powers:
-    """What a provider knows: whether refunds come in parts and may fail, who disputes, what pays besides money."""
+    """What a provider knows: whether refunds come in parts, may fail, or fail after they succeeded; who disputes; what
+    pays besides money; `kinds` of sales besides those that are paid."""
 
     parts: bool = True
     fails: bool = True
+    returns: bool = False
     claims: bool = True
     credits: bool = True
     part_credits: bool = True
-    unpaid: bool = True
-    nobody: bool = False
+    kinds: tuple[str, ...] = ("unpaid",)
     currencies: tuple[str, ...] = ("EUR", "USD", "JPY")
     accounts: tuple[str, ...] = ("",)
 
@@ -83,43 +97,40 @@ def write_sales(dice: Random, name: str, powers: Powers) -> list[Sale]:
 
 def _sale(dice: Random, name: str, same: str | None, number: int, powers: Powers) -> Sale:
     accounts = powers.accounts
-    account = accounts[number % len(accounts)]
     shared = same is not None and number < len(accounts) and len(accounts) > 1
     total, at = dice.randrange(100, 90_000), dice.randrange(0, 5 * DAY)
-    kinds = ["paid"] * 8 + ["unpaid"] * powers.unpaid + ["nobody"] * powers.nobody
-    kind = dice.choice(kinds)
-    credit = (
-        dice.choice([0, 0, 0, total // 3 if powers.part_credits else 0, total])
-        if powers.credits and kind == "paid"
-        else 0
-    )
+    kind = dice.choice(["paid"] * 8 + list(powers.kinds))
+    credit = 0
+    if powers.credits and kind == "paid":
+        credit = dice.choice([0, 0, 0, total // 3 if powers.part_credits else 0, total])
     moves = dice.random() < 0.4
-    emails = (f"{name}@example.com", f"{name}.new@example.com") if moves else (f"{name}@example.com",) * 2
-    backs, claim = _backs(dice, total - credit, at, powers), None
-    if powers.claims and dice.random() < 0.3:
-        begins = at + dice.randrange(HOUR, 3 * DAY)
-        amount = dice.choice([total - credit, max(1, (total - credit) // 2)]) if powers.parts else total
-        claim = Claim(
-            f"{dice.randrange(10**9)}",
-            amount,
-            begins,
-            begins + dice.randrange(60, DAY),
-            dice.choice(["lost", "lost", "won"]),
-        )
+    settled = at + 2 * HOUR if kind == "grown" else at
+    backs = _backs(dice, total - credit, settled, powers)
     return Sale(
         id=same if shared and same is not None else f"{dice.randrange(10**9)}{number}",
-        account=account,
+        account=accounts[number % len(accounts)],
         kind=kind,
         product=f"Course {name}",
-        emails=emails,
+        emails=(f"{name}@example.com", f"{name}.new@example.com") if moves else (f"{name}@example.com",) * 2,
         changes_at=at + dice.randrange(0, 4 * DAY),
         currency=dice.choice(powers.currencies),
         total=total,
+        began_with=dice.randrange(1, total),
         credit=credit,
+        credited=dice.choice([0, 0, total // 4]),
         at=at,
         backs=tuple(backs),
-        claim=claim if claim is not None and claim.amount > 0 else None,
+        claim=_claim(dice, total - credit, settled, powers),
     )
+
+
+def _claim(dice: Random, paid: int, at: int, powers: Powers) -> Claim | None:
+    amount = dice.choice([paid, max(1, paid // 2)]) if powers.parts else paid
+    if not powers.claims or paid <= 0 or dice.random() > 0.35:
+        return None
+    begins = at + dice.randrange(HOUR, 3 * DAY)
+    ends = begins + dice.randrange(60, 2 * DAY)
+    return Claim(f"{dice.randrange(10**9)}", amount, begins, ends, dice.choice(["lost", "lost", "won"]))
 
 
 def _backs(dice: Random, paid: int, at: int, powers: Powers) -> list[Back]:
@@ -129,15 +140,11 @@ def _backs(dice: Random, paid: int, at: int, powers: Powers) -> list[Back]:
             break
         amount = left if not powers.parts or dice.random() < 0.3 else dice.randrange(1, left)
         at += dice.choice([30, HOUR, DAY])
-        fails = powers.fails and dice.random() < 0.25
-        made.append(
-            Back(
-                f"{dice.randrange(10**9)}",
-                amount,
-                at,
-                at + dice.choice([1, 60, DAY]),
-                "failed" if fails else "succeeded",
-            )
-        )
-        left -= 0 if fails else amount
+        ends = dice.choice(["succeeded"] * 8 + ["failed"] * 3 * powers.fails + ["returned"] * 2 * powers.returns)
+        settled = at + dice.choice([1, 60, DAY])
+        life = [(at, "pending"), (settled, "failed" if ends == "failed" else "succeeded")]
+        if ends == "returned":
+            life.append((settled + dice.choice([60, DAY]), "failed"))
+        made.append(Back(f"{dice.randrange(10**9)}", amount, tuple(life)))
+        left -= amount if ends == "succeeded" else 0
     return made

@@ -20,6 +20,7 @@ class Delivery:
     identity: str
     source: str
     version: str = ""
+    account: str = ""
 
 
 def under_way(dice: Random, told: Sequence[tuple[Told, str, str]], late: float) -> list[Delivery]:

@@ -17,12 +17,15 @@ SHOPPERS_MONEY = {"USD": ("EUR", 9, 10), "EUR": ("USD", 11, 10), "JPY": ("USD", 
 
 @dataclass(frozen=True)
 class State:
-    """An order from a time on: its total, what of that is owed still, and how Shopify calls that."""
+    """An order from a time on: what is wanted costs `total`, of which `outstanding` is owed still; and Shopify's word
+    for that. `left` is the price of lines that left it: taken off before the capture, or exchanged.
+    """
 
     at: int
     status: str
     total: int
     outstanding: int = 0
+    left: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,21 @@ class Return:
 
 
 @dataclass(frozen=True)
+class Dispute:
+    """A buyer's bank takes money back; `ends` is how that is decided. `amount` is the shop's."""
+
+    id: int
+    amount: int
+    created: int
+    settled: int
+    ends: str
+
+
+@dataclass(frozen=True)
 class Order:
     """`email_in` says where the order tells the shopper's address: email, contact_email, customer, or nowhere.
 
-    `rate` is the shopper's currency and its price: numerator and denominator.
+    `rate` is the shopper's currency and its price: numerator and denominator. `cards` is what of it buys gift cards.
     """
 
     kind: str
@@ -64,6 +78,8 @@ class Order:
     rate: tuple[str, int, int] | None = None
     test: bool = False
     tender: str = "shopify_payments"
+    cards: int = 0
+    dispute: Dispute | None = None
 
     def state(self, at: int) -> State:
         return [one for one in self.states if one.at <= at][-1]
@@ -71,6 +87,12 @@ class Order:
     def shopper(self, amount: int) -> int:
         """An amount of the shop's in the shopper's money."""
         return amount if self.rate is None else amount * self.rate[1] // self.rate[2]
+
+    def own(self, amount: int) -> int:
+        """An amount of the shopper's in the shop's money, to the nearest unit."""
+        if self.rate is None:
+            return amount
+        return (2 * amount * self.rate[2] + self.rate[1]) // (2 * self.rate[1])
 
 
 @dataclass(frozen=True)
@@ -125,7 +147,7 @@ class Author:
         paid = order.shopper(order.states[-1].total)
         at, left, made = order.states[-1].at, paid, []
         if self.chance(1 - often):
-            return order
+            return self.disputed(order)
         for _ in range(self.dice.choice([1, 1, 2, 3])):
             at += self.dice.choice([10, HOUR, 3 * DAY])
             transactions = []
@@ -135,7 +157,16 @@ class Author:
                     left -= amount
                     transactions.append(Transaction(self.id(), amount, self._life_of_a_transaction(at)))
             made.append(Return(self.id(), at, tuple(transactions)))
-        return replace(order, returns=tuple(made))
+        return self.disputed(replace(order, returns=tuple(made)))
+
+    def disputed(self, order: Order) -> Order:
+        if self.chance(0.8):
+            return order
+        total, begins = order.states[-1].total, order.states[-1].at + self.dice.randrange(HOUR, 9 * DAY)
+        ends = begins + self.dice.randrange(HOUR, 5 * DAY)
+        word = self.dice.choice(["lost", "lost", "accepted", "won"])
+        made = Dispute(self.id(), self.dice.choice([total, max(1, total // 3)]), begins, ends, word)
+        return replace(order, dispute=made)
 
     def _life_of_a_transaction(self, at: int) -> tuple[tuple[int, str], ...]:
         later = at + self.dice.randrange(5, 5 * DAY)
@@ -204,12 +235,42 @@ def _edited_upward(author: Author, customer: Customer) -> Order:
     return author.returned(author.order("edited upward", customer, tuple(states), author.currency()))
 
 
+def _exchanged(author: Author, customer: Customer) -> Order:
+    """One line for another: at the same price, a dearer one, or (by what goes back) a cheaper one."""
+    total, at = author.total(), author.moment()
+    later = at + author.dice.choice([HOUR, 3 * DAY])
+    states = [State(at, "paid", total), State(later, "paid", total, left=total)]
+    if author.chance(0.4):
+        more = author.total()
+        states[1] = State(later, "partially_paid", total + more, more, left=total)
+        states.append(State(later + 60, "paid", total + more, left=total))
+    return author.returned(author.order("exchanged", customer, tuple(states), author.currency()))
+
+
+def _taken_off(author: Author, customer: Customer) -> Order:
+    """A line is taken off between the authorization and the capture."""
+    total, off, at = author.total(), author.total(), author.moment()
+    states = (
+        State(at, "authorized", total + off, total + off),
+        State(at + HOUR, "authorized", total, total, left=off),
+        State(at + 2 * HOUR, "paid", total, left=off),
+    )
+    return author.returned(author.order("taken off", customer, states, author.currency()))
+
+
+def _with_cards(author: Author, customer: Customer) -> Order:
+    total, at = author.total(), author.moment()
+    cards = author.dice.choice([total, total // 2])
+    order = author.order("gift cards", customer, (State(at, "paid", total),), author.currency(), cards=cards)
+    return author.returned(order)
+
+
 def _for_nothing(author: Author, customer: Customer) -> Order:
     return author.order("for nothing", customer, (State(author.moment(), "paid", 0),), author.currency())
 
 
 def _test(author: Author, customer: Customer) -> Order:
-    return author.returned(replace(_paid(author, customer), kind="test", test=True, returns=()))
+    return author.returned(replace(_paid(author, customer), kind="test", test=True, returns=(), dispute=None))
 
 
 KINDS: Mapping[str, Callable[[Author, Customer], Order]] = {
@@ -218,6 +279,9 @@ KINDS: Mapping[str, Callable[[Author, Customer], Order]] = {
     "never paid": _never_paid,
     "deposit": _deposit,
     "edited upward": _edited_upward,
+    "exchanged": _exchanged,
+    "taken off": _taken_off,
+    "gift cards": _with_cards,
     "for nothing": _for_nothing,
     "test": _test,
 }

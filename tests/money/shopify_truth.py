@@ -10,12 +10,13 @@ from fractions import Fraction
 from tests.money.shopify_life import Order, Shop
 from tests.money.spans import Account, Expected, Span, exactly
 from tests.money.stripe_life import major
-from tests.money.telling import Asked, MovedBack, Told
+from tests.money.telling import Asked, Disputed, MovedBack, Told
 
 ORDERS = frozenset({"orders/create", "orders/paid", "orders/updated"})
 REFUNDS = frozenset({"refunds/create", "order_transactions/create"})
 PEOPLE = frozenset({"customers/create", "customers/update"})
-LEARNT_FROM = ORDERS | REFUNDS | PEOPLE
+DISPUTES = frozenset({"disputes/create", "disputes/update"})
+LEARNT_FROM = ORDERS | REFUNDS | DISPUTES | PEOPLE
 
 EXEMPT: Mapping[str, str] = {
     "no order": "refunds name an order and no person: one whose order was never told is held and shown",
@@ -83,7 +84,7 @@ def paid(order: Order, told: Sequence[Told], deposits: str) -> Span:
 
 def _paid(say: Asked, deposits: str) -> int:
     if say.status == "paid":
-        return say.total
+        return say.total - say.cards
     return say.total - say.outstanding if say.status == "partially_paid" and deposits == "each" else 0
 
 
@@ -91,25 +92,34 @@ def returned(order: Order, told: Sequence[Told], deposits: str) -> Span:
     """What went back, in the shop's money; never more than was paid, and all of it where all went back."""
     known = paid(order, told, deposits)
     through = _through(told)
-    if not through or not known.most:
+    lost = _lost(told)
+    if not (through or lost) or not known.most:
         return Span()
     currency, total = order.currency.lower(), order.states[-1].total
     everything = sum(through.values()) == order.shopper(total) and known.most == major(total, currency)
     if order.rate is None or everything:
-        amount = min(known.most, major(sum(through.values()), currency) if order.rate is None else known.most)
-        return exactly(amount, len(through) + known.at_most - 1)
+        back = major(sum(through.values()), currency) if order.rate is None else known.most
+        return exactly(min(known.most, back + major(lost, currency)), len(through) + known.at_most - 1 + bool(lost))
     exact = Fraction(sum(through.values()) * order.rate[2], order.rate[1])
     off = len(through) + 2
-    least, most = max(0, int(exact) - off), int(exact) + off
+    least, most = max(0, int(exact) - off) + lost, int(exact) + off + lost
     bounds = [min(known.most, max(Decimal(0), major(one, currency))) for one in (least, most)]
-    return Span(bounds[0], bounds[1], 0, len(through) + known.at_most - 1)
+    return Span(bounds[0], bounds[1], 0, len(through) + known.at_most - 1 + bool(lost))
+
+
+def _lost(told: Sequence[Told]) -> int:
+    """What a bank took, once that is decided."""
+    lost = {
+        say.id: say.amount for one in told for say in one.says if isinstance(say, Disputed) and say.status == "lost"
+    }
+    return sum(lost.values())
 
 
 def really(order: Order) -> tuple[Decimal, Decimal]:
     """What was truly paid in the end, and what truly went back (in the shopper's money)."""
     last = order.states[-1]
     totals = [one.total for one in order.states if one.status == "paid"]
-    total = max(totals, default=0) if last.status != "paid" else last.total
+    total = max(max(totals, default=0) if last.status != "paid" else last.total, order.cards) - order.cards
     back = sum(one.amount for ret in order.returns for one in ret.transactions if one.came_through)
     shopper = (order.rate[0] if order.rate else order.currency).lower()
     return major(total, order.currency.lower()), major(back, shopper)

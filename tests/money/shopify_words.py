@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.money.shopify_life import Order, Return, Shop, State, Transaction, text
-from tests.money.telling import BEGIN, Asked, MovedBack, Told
+from tests.money.telling import BEGIN, Asked, Disputed, MovedBack, Told
 
 VERSIONS = ("2024-10", "2025-01", "2026-04")
 
@@ -58,11 +58,15 @@ class Words:
                         yield self._transacted(self._transaction(one, at), at)
                     if at > back.at:
                         yield self._told("orders/updated", at)
+        if order.dispute is not None:
+            yield self._disputed("disputes/create", order.dispute.created, "needs_response")
+            yield self._disputed("disputes/update", order.dispute.settled, order.dispute.ends)
 
     def _told(self, topic: str, at: int) -> Told:
         order, state = self._order, self._order.state(at)
         body = self._body(state, at)
-        says = Asked(state.status if not self._gone_back(at) else "paid", state.total, state.outstanding)
+        status = state.status if not self._gone_back(at) else "paid"
+        says = Asked(status, state.total, state.outstanding, order.cards)
         back = [self._moved(one, at) for ret in order.returns if ret.at <= at for one in ret.transactions]
         return Told(
             topic,
@@ -79,6 +83,8 @@ class Words:
         order, email = self._order, self._email(at)
         returns = [self._return(one, at) for one in order.returns if one.at <= at]
         shopper = order.rate[0] if order.rate else order.currency
+        listed = state.total + state.left
+        returned, owed = self._sent_back(at)
         body = {
             "id": order.id,
             "admin_graphql_api_id": f"gid://shopify/Order/{order.id}",
@@ -94,11 +100,11 @@ class Words:
             "currency": order.currency,
             "presentment_currency": shopper,
             "financial_status": self._status(state, at),
-            "total_price": text(state.total, order.currency),
-            "total_price_set": self._both(state.total),
-            "current_total_price": text(state.total, order.currency),
-            "current_total_price_set": self._both(state.total),
-            "total_outstanding": text(state.outstanding, order.currency),
+            "total_price": text(listed, order.currency),
+            "total_price_set": self._both(listed),
+            "current_total_price": text(state.total - returned, order.currency),
+            "current_total_price_set": self._both(state.total - returned),
+            "total_outstanding": text(state.outstanding - owed, order.currency),
             "test": order.test,
             "payment_gateway_names": [order.tender],
             "line_items": [
@@ -108,8 +114,9 @@ class Words:
                     "name": "Course",
                     "quantity": 1,
                     "gift_card": False,
-                    "price": text(state.total, order.currency),
-                }
+                    "price": text(listed - order.cards, order.currency),
+                },
+                *self._cards(),
             ],
             "refunds": returns,
             "created_at": _iso(order.states[0].at),
@@ -122,6 +129,34 @@ class Words:
         if self._version == "2026-04":
             del body["checkout_id"]
         return body
+
+    def _cards(self) -> list[dict[str, Any]]:
+        order = self._order
+        line = {"id": 2, "title": "Card", "name": "Card", "quantity": 1, "gift_card": True}
+        return [{**line, "price": text(order.cards, order.currency)}] if order.cards else []
+
+    def _sent_back(self, at: int) -> tuple[int, int]:
+        """What returns up to now take off the price, and what of that the shop owes still, in its own money."""
+        made = [one for ret in self._order.returns if ret.at <= at for one in ret.transactions]
+        through = [one for one in made if any(status == "success" and since <= at for since, status in one.life)]
+        all_, done = (self._order.own(sum(one.amount for one in some)) for some in (made, through))
+        return all_, all_ - done
+
+    def _disputed(self, topic: str, at: int, status: str) -> Told:
+        order, dispute = self._order, self._order.dispute
+        assert dispute is not None
+        body = {
+            "id": dispute.id,
+            "order_id": order.id,
+            "type": "chargeback",
+            "status": status,
+            "amount": text(dispute.amount, order.currency),
+            "currency": order.currency,
+            "initiated_at": _iso(dispute.created),
+        }
+        word = {"accepted": "lost"}.get(status, status)
+        says = (Disputed("", str(dispute.id), dispute.amount, word, at),)
+        return Told(topic, at, body, self._number, frozenset({str(order.id)}), says=says)
 
     def _status(self, state: State, at: int) -> str:
         back = self._gone_back(at)
@@ -251,14 +286,16 @@ def _iso(at: int) -> str:
     return (BEGIN + timedelta(seconds=at)).isoformat()
 
 
-def headers(told: Told, delivery: str, happening: str, version: str) -> Mapping[str, str]:
+def headers(
+    told: Told, delivery: str, happening: str, version: str, shop: str = "ana.myshopify.com"
+) -> Mapping[str, str]:
     """What stands beside the body, but for the signature."""
     return {
         "X-Shopify-Topic": told.type,
         "X-Shopify-Webhook-Id": delivery,
         "X-Shopify-Event-Id": happening,
         "X-Shopify-Triggered-At": _iso(told.at),
-        "X-Shopify-Shop-Domain": "ana.myshopify.com",
+        "X-Shopify-Shop-Domain": shop,
         "X-Shopify-Api-Version": version,
     }
 
@@ -270,6 +307,8 @@ TOPICS: Sequence[str] = (
     "orders/edited",
     "refunds/create",
     "order_transactions/create",
+    "disputes/create",
+    "disputes/update",
     "customers/create",
     "customers/update",
 )

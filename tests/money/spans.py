@@ -52,6 +52,14 @@ class Expected:
     one_person: Mapping[str, str]
 
 
+def beside(here: Expected, there: Expected) -> Expected:
+    """Of two accounts at a provider, whose customers may have the same ids and are other people."""
+    people = {email: f"other {one}" for email, one in there.one_person.items()}
+    named = {one: f"other {one}" for one in there.one_person.values()}
+    accounts = {(named.get(who, who), currency, kind): span for (who, currency, kind), span in there.accounts.items()}
+    return Expected({**here.accounts, **accounts}, {**here.one_person, **people})
+
+
 def faults(expected: Expected, found: Iterable[Found]) -> list[str]:
     """In words, what is not as it should be."""
     came: dict[Account, list[Decimal]] = {}

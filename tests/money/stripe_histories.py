@@ -7,7 +7,7 @@ from random import Random
 from gateway.config import Source
 from tests.money.deliveries import Delivery, at_once, subscription, under_way
 from tests.money.office import Post, source
-from tests.money.spans import Expected
+from tests.money.spans import Expected, beside
 from tests.money.stripe_life import Life, Sale, write_life
 from tests.money.stripe_truth import CASH_MAKERS, LEARNT_FROM, MODES, Mode, expected
 from tests.money.stripe_words import VERSIONS, event, tell_life
@@ -24,6 +24,9 @@ RECOMMENDED = frozenset(
         "refund.created",
         "refund.updated",
         "refund.failed",
+        "charge.dispute.closed",
+        "charge.dispute.funds_withdrawn",
+        "credit_note.created",
         "customer.created",
         "customer.updated",
         "product.created",
@@ -33,17 +36,26 @@ RECOMMENDED = frozenset(
 """What the set-up page recommends for `payments_from: sales`; the other modes need the intents, too."""
 
 
+OTHER = "acct_other"
+"""A connected account beside the platform's own."""
+
+TWO_ACCOUNTS = 0.15
+
 _SUMS = ("amount_paid", "amount_total", "amount_received")
 
 
 @dataclass(frozen=True)
 class History:
-    """`number` makes it again. `groups` are deliveries that come at once each, in their order."""
+    """`number` makes it again. `groups` are deliveries that come at once each, in their order.
+
+    `others` is a life in another account: its objects have the ids of the first one's, and other people.
+    """
 
     number: str
     mode: Mode
     life: Life
     groups: Sequence[Sequence[Delivery]]
+    others: Life | None = None
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -54,15 +66,17 @@ class History:
         return replace(self, groups=[group for group in groups if group])
 
     def expected(self) -> Expected:
-        return expected(self.life, self.arrived(), self.mode)
+        here = expected(self.life, self.arrived(), self.mode)
+        return here if self.others is None else beside(here, expected(self.others, self.arrived(OTHER), self.mode))
 
-    def arrived(self) -> list[Told]:
-        return [one.told for one in self.deliveries]
+    def arrived(self, account: str = "") -> list[Told]:
+        return [one.told for one in self.deliveries if one.account == account]
 
     def told(self) -> str:
         """Everything, for whoever looks for the fault."""
         lines = [f"history {self.number}, payments_from {self.mode}"]
         lines += [f"  sale {number}: {sale}" for number, sale in enumerate(self.life.sales)]
+        lines += [f"  in {OTHER}: {sale}" for sale in (self.others.sales if self.others else ())]
         for group in self.groups:
             lines.append("  at once:" if len(group) > 1 else "  alone:")
             for one in group:
@@ -70,7 +84,9 @@ class History:
                 sums = [f"{name} {told.body[name]}" for name in _SUMS if name in told.body]
                 says = [say for say in told.says if not isinstance(say, Paid)]
                 names = " ".join(sorted(told.names))
-                lines.append(f"    {one.at:8} {told.type} {one.version} {told.email} {sums} {says} {names}")
+                lines.append(
+                    f"    {one.at:8} {told.type} {one.account} {one.version} {told.email} {sums} {says} {names}"
+                )
         return "\n".join(lines)
 
 
@@ -87,14 +103,22 @@ def write_history(seed: str, number: int, mode: Mode | None = None) -> History:
     name = f"{seed}.{number}"
     dice = Random(f"stripe {name}")
     mode = mode or dice.choices(MODES, [2, 1, 1])[0]
+    same = Random()
+    same.setstate(dice.getstate())
     life = write_life(dice, name)
+    others = write_life(same, f"{name}.{OTHER}") if dice.random() < TWO_ACCOUNTS else None
     told = _told(dice, life, mode)
     recommended = RECOMMENDED if mode == "sales" else RECOMMENDED | CASH_MAKERS
     types = sorted({one.type for one, _, _ in told} | LEARNT_FROM)
     wanted = subscription(dice, types, recommended)
-    deliveries = under_way(dice, [one for one in told if one[0].type in wanted], late=dice.choice([0.0, 0.1, 0.5]))
+    late = dice.choice([0.0, 0.1, 0.5])
+    deliveries = under_way(dice, [one for one in told if one[0].type in wanted], late=late)
+    if others is not None:
+        besides = [one for one in _told(dice, others, mode) if one[0].type in wanted]
+        deliveries += [replace(one, account=OTHER) for one in under_way(dice, besides, late=late)]
+        deliveries.sort(key=lambda one: one.at)
     groups = at_once(dice, deliveries, dice.choice([0, 2, 60, 3600]))
-    return History(name, mode, life, groups)
+    return History(name, mode, life, groups, others)
 
 
 def _told(dice: Random, life: Life, mode: Mode) -> list[tuple[Told, str, str]]:
@@ -126,4 +150,5 @@ def _by_one(dice: Random, life: Life, endpoint: str, generations: str) -> list[t
 
 
 def post_of(delivery: Delivery) -> Post:
-    return Post(delivery.source, event(delivery.told, delivery.identity, delivery.version))
+    body = event(delivery.told, delivery.identity, delivery.version)
+    return Post(delivery.source, {**body, "account": delivery.account} if delivery.account else body)

@@ -23,6 +23,10 @@ def major(minor: int, currency: str) -> Decimal:
     return Decimal(minor).scaleb(-DECIMALS[currency])
 
 
+def minor(amount: Decimal, currency: str) -> int:
+    return int(amount.scaleb(DECIMALS[currency]))
+
+
 @dataclass(frozen=True)
 class Customer:
     """`id` None is a guest. `emails` are addresses, each with the time since when it is his; there may be none."""
@@ -42,6 +46,8 @@ class Refund:
     id: str
     amount: int
     life: tuple[tuple[int, str], ...]
+    credit_note: str | None = None
+    """The invoice for which a credit note tells of it."""
 
     @property
     def created(self) -> int:
@@ -56,11 +62,23 @@ class Refund:
 
 
 @dataclass(frozen=True)
+class Dispute:
+    """A buyer's bank takes the money back at `created`; it is decided at `settled`, `ends` being lost or won."""
+
+    id: str
+    amount: int
+    created: int
+    settled: int
+    ends: str
+
+
+@dataclass(frozen=True)
 class Cash:
     """Money that moved, or was only authorized: an intent with its charge, `intent` None for a charge without one.
 
     `captured` 0 with `released` set is an authorization that nobody took up. `pays` says which invoices it paid, in
-    which parts. `reference` is the order_reference of its intent, as its birth would have it.
+    which parts. `reference` is the order_reference of its intent, as its birth would have it. `steps` are captures of a
+    part, each with all that was captured by then; the rest follows at `captured_at`.
     """
 
     intent: str | None
@@ -75,6 +93,17 @@ class Cash:
     reference: str | None = None
     charge_has_email: bool = True
     intent_has_email: bool = False
+    disputes: tuple[Dispute, ...] = ()
+    steps: tuple[tuple[int, int], ...] = ()
+
+    def captured_by(self, at: int) -> int:
+        if self.released is not None:
+            return 0
+        return (
+            self.captured
+            if at >= self.captured_at
+            else max((sum_ for since, sum_ in self.steps if since <= at), default=0)
+        )
 
 
 @dataclass(frozen=True)
@@ -191,7 +220,18 @@ class Author:
             intent_has_email=self.chance(0.3),
         )
         made = replace(made, **given)  # type: ignore[arg-type]  # fields of Cash
-        return replace(made, refunds=self.refunds(made, currency)) if self.chance(often) else made
+        made = replace(made, refunds=self.refunds(made, currency)) if self.chance(often) else made
+        return replace(made, disputes=self.disputes(made)) if often and self.chance(0.15) else made
+
+    def disputes(self, cash: Cash) -> tuple[Dispute, ...]:
+        """Of what was not refunded; now and then of all, where one payment is the whole sale."""
+        left = cash.captured - sum(one.amount for one in cash.refunds)
+        amount = cash.captured if not cash.pays and self.chance(0.3) else left
+        if amount <= 0:
+            return ()
+        begins = cash.captured_at + self.dice.randrange(HOUR, 9 * DAY)
+        ends = begins + self.dice.randrange(HOUR, 6 * DAY)
+        return (Dispute(self.id("dp"), amount, begins, ends, self.dice.choice(["lost", "lost", "won"])),)
 
     def refunds(self, cash: Cash, currency: str) -> tuple[Refund, ...]:
         """Together never more than was captured. Creations fall on even tens of seconds, later changes beside them."""
@@ -202,7 +242,8 @@ class Author:
                 break
             amount = left if self.chance(0.3) else self.provider_object(left, currency)
             left -= amount
-            made.append(Refund(self.id("re"), amount, self._life_of_a_refund(at)))
+            note = cash.pays[0][0] if len(cash.pays) == 1 and self.chance(0.3) else None
+            made.append(Refund(self.id("re"), amount, self._life_of_a_refund(at), note))
             at += self.dice.choice([0, 10, HOUR, 3 * DAY])
         return tuple(made)
 
@@ -329,6 +370,18 @@ def _captured_in_part(author: Author, customer: Customer) -> list[Sale]:
     return [Sale("captured in part", customer, currency, (), (), (cash,))]
 
 
+def _captured_in_steps(author: Author, customer: Customer) -> list[Sale]:
+    """Less than half is captured at first, of which some goes back before the rest is captured, and some after that."""
+    currency, at = author.currency(), author.moment()
+    amount = author.amount(currency)
+    first, last = at + HOUR, at + author.dice.choice([3 * HOUR, 3 * DAY])
+    part = author.provider_object(amount * 2 // 5, currency)
+    cash = author.cash(amount, at, currency, often=0, captured_at=last, steps=((first, part),))
+    backs = ((part, first + 600), (author.provider_object(amount - part, currency), last + 600))
+    refunds = tuple(Refund(author.id("re"), back, ((at, "succeeded"),)) for back, at in backs)
+    return [Sale("captured in steps", customer, currency, (), (), (replace(cash, refunds=refunds),))]
+
+
 def _released(author: Author, customer: Customer) -> list[Sale]:
     currency, at = author.currency(), author.moment()
     cash = author.cash(author.amount(currency), at, currency, often=0, captured=0, released=at + 7 * DAY)
@@ -377,6 +430,7 @@ KINDS: Mapping[str, Callable[[Author, Customer], list[Sale]]] = {
     "one intent for two invoices": _one_intent_two_invoices,
     "elements": _elements,
     "captured in part": _captured_in_part,
+    "captured in steps": _captured_in_steps,
     "released": _released,
     "out of band": _out_of_band,
     "charge alone": _charge_alone,

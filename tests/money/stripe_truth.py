@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Literal
 
 from tests.money.spans import Account, Expected, Span, exactly
-from tests.money.stripe_life import Life, Sale, major
-from tests.money.telling import Paid, Returned, Snapshot, Told
+from tests.money.stripe_life import Life, Sale, major, minor
+from tests.money.telling import Disputed, Paid, Returned, Snapshot, Told
 
 Mode = Literal["sales", "payment_intents", "both"]
 MODES: Sequence[Mode] = ("sales", "payment_intents", "both")
@@ -28,9 +28,13 @@ CASH_MAKERS = frozenset({"payment_intent.succeeded", "charge.succeeded", "charge
 REFUND_TYPES = frozenset(
     {"charge.refunded", "refund.created", "refund.updated", "refund.failed", "charge.refund.updated"}
 )
+DISPUTE_TYPES = frozenset(
+    f"charge.dispute.{word}" for word in ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")
+)
 PEOPLE_TYPES = frozenset({"customer.created", "customer.updated"})
 LINKS = frozenset({"invoice_payment.paid"})
-LEARNT_FROM = SALES_MAKERS | CASH_MAKERS | REFUND_TYPES | PEOPLE_TYPES | LINKS
+NOTES = frozenset({"credit_note.created"})
+LEARNT_FROM = SALES_MAKERS | CASH_MAKERS | REFUND_TYPES | DISPUTE_TYPES | PEOPLE_TYPES | LINKS | NOTES
 
 EXEMPT: Mapping[str, str] = {
     "no maker": "none of the types that make this sale is among those that arrive",
@@ -112,13 +116,18 @@ def _known(sale: Sale, told: tuple[Told, ...], introduced: set[str | None], mode
     bills: dict[str, int] = {}
     bare: dict[str, int] = {}
     intents: dict[str, int] = {}
+    captures: set[tuple[str, int]] = set()
     for one in told:
         for paid in one.says:
             if isinstance(paid, Paid) and one.type in SALES_MAKERS:
                 column = bills if paid.column == "bill" or paid.unit.startswith("in_") else bare
                 column[paid.unit] = paid.amount
             elif isinstance(paid, Paid) and one.type in CASH_MAKERS:
-                intents[paid.unit] = paid.amount
+                intents[paid.unit] = max(paid.amount, intents.get(paid.unit, 0))
+                captures.add((paid.unit, paid.amount))
+    if any("will be paid" in one.hints for one in told):
+        for unit, amount in intents.items():
+            bare[unit] = max(amount, bare.get(unit, 0))
     made = max(sum(bills.values()), sum(bare.values()))
     moved = sum(intents.values())
     units = len(bills) + len(bare)
@@ -126,13 +135,13 @@ def _known(sale: Sale, told: tuple[Told, ...], introduced: set[str | None], mode
     if mode == "sales" or (mode == "both" and made and sale.moved_in != sale.currency):
         paid_span, currency = exactly(major(made, sale.currency), units), sale.currency
     elif mode == "payment_intents":
-        paid_span, currency = exactly(major(moved, sale.moved_in), len(intents)), sale.moved_in
+        paid_span, currency = exactly(major(moved, sale.moved_in), len(captures)), sale.moved_in
     elif made:
-        paid_span = exactly(major(max(made, moved), sale.currency), units + len(intents))
+        paid_span = exactly(major(max(made, moved), sale.currency), units + len(captures))
         currency = sale.currency
     else:
         currency = sale.moved_in
-        paid_span = exactly(major(moved, currency), len(intents))
+        paid_span = exactly(major(moved, currency), len(captures))
         claimed_by_id = any(name.startswith("in_") for one in told for name in one.names)
         if claimed_by_id:
             paid_span = paid_span.perhaps()
@@ -143,35 +152,61 @@ def _known(sale: Sale, told: tuple[Told, ...], introduced: set[str | None], mode
 
 
 def _refund(sale: Sale, known: Known, charge: str) -> Span:
-    """What goes back for a charge. By itself, refund.* waits for its sale, and charge.refunded does not."""
-    least, most, at_most = _returned(known.told, charge)
-    if not known.counted and not any(isinstance(say, Snapshot) for one in known.told for say in one.says):
-        return Span()
-    if known.unsure:
+    """What goes back for a charge, where its sale counts.
+
+    Of one that is known and does not count nothing goes back. Of one that nobody told a running total and a dispute may
+    leave alone: it was sold before the gateway came, perhaps.
+    """
+    least, most, at_most = _returned(known, charge)
+    claimed: set[str] = set()
+    if not known.counted:
+        told = [(say.unit, one.hints) for one in known.told for say in one.says if isinstance(say, Paid)]
+        claimed = {unit for unit, hints in told if hints}  # what it pays is told elsewhere, and counts there
+        left_out = {unit for unit, _ in told} - claimed
+        alone = any(isinstance(say, Snapshot | Disputed) for one in known.told for say in one.says)
+        if left_out or not alone:
+            return Span()
+    if known.unsure or claimed:
         least = 0
     currency = sale.moved_in
     return Span(major(least, currency), major(most, currency), 1 if least else 0, at_most if most else 0)
 
 
-def _returned(told: Sequence[Told], charge: str) -> tuple[int, int, int]:
-    """The truth at the end, the largest that could have been believed on the way, and how many refunds there are."""
+def _returned(known: Known, charge: str) -> tuple[int, int, int]:
+    """The truth at the end, the largest that could have been believed on the way, and how many tellings there are."""
     snapshots: list[Snapshot] = []
     singles: list[Returned] = []
+    disputes: list[Disputed] = []
+    paid = [minor(known.paid.most, known.currency)] if known.counted else []
     believed = [0]
-    for one in told:
-        fresh = [say for say in one.says if isinstance(say, Snapshot | Returned) and say.charge == charge]
+
+    def went_back(told: Sequence[Returned]) -> int:
+        captured = [max(one.captured for one in snapshots)] if snapshots else []
+        return _with_disputes(truth_of_refunds(snapshots, told), disputes, [*captured, *paid])
+
+    for one in known.told:
+        fresh = [say for say in one.says if isinstance(say, Snapshot | Returned | Disputed) and say.charge == charge]
         for say in fresh:
             if isinstance(say, Snapshot):
                 snapshots.append(say)
-            else:
+            elif isinstance(say, Returned):
                 singles.append(say)
+            else:
+                disputes.append(say)
         if fresh:
-            believed.append(truth_of_refunds(snapshots, singles))
+            believed.append(went_back(singles))
     listed = [*singles, *(one for snapshot in snapshots for one in snapshot.listed)]
-    cautious = truth_of_refunds(snapshots, listed)
+    cautious = went_back(listed)
     ends = (believed[-1], cautious)
     steps = len({one.refund for one in listed}) + len({(one.at, one.refunded) for one in snapshots})
-    return min(ends), max(*believed, cautious), steps
+    return min(ends), max(*believed, cautious), steps + len({one.id for one in disputes})
+
+
+def _with_disputes(back: int, disputes: Sequence[Disputed], most: Sequence[int]) -> int:
+    """With what banks took, up to what was paid as far as that is told: a dispute that was won stays won."""
+    won = {one.id for one in disputes if one.status == "won"}
+    lost = {one.id: one.amount for one in disputes if one.status == "lost" and one.id not in won}
+    return min([back + sum(lost.values()), *most])
 
 
 _FINAL = ("failed", "canceled")
@@ -194,25 +229,25 @@ def truth_of_refunds(snapshots: Sequence[Snapshot], singles: Sequence[Returned])
     if not snapshots:
         return came_through
     newest = max(snapshots, key=lambda one: (one.at, one.refunded))
-    total = newest.refunded - (newest.amount - newest.captured)
+    total = newest.refunded - newest.released
     for one in last.values():
         inside = one.created <= newest.at and failed_at.get(one.refund, newest.at) >= newest.at
         if inside and one.status != "succeeded":
             total -= one.amount
         elif one.created > newest.at and one.status == "succeeded":
             total += one.amount
-    return max(0, min(max(total, came_through), newest.captured))
+    return max(0, min(max(total, came_through), max(one.captured for one in snapshots)))
 
 
 def _charges(told: Sequence[Told]) -> set[str]:
-    return {say.charge for one in told for say in one.says if isinstance(say, Snapshot | Returned)}
+    return {say.charge for one in told for say in one.says if isinstance(say, Snapshot | Returned | Disputed)}
 
 
 def _is_sure_who(sale: Sale, told: Sequence[Told], mode: Mode) -> bool:
     """Whether each telling that could make the payment names the buyer, and came before any refund."""
     makers = {"sales": SALES_MAKERS, "payment_intents": CASH_MAKERS, "both": SALES_MAKERS | CASH_MAKERS}[mode]
     made = [position for position, one in enumerate(told) if one.type in makers and one.says]
-    back = [position for position, one in enumerate(told) if one.type in REFUND_TYPES]
+    back = [position for position, one in enumerate(told) if one.type in REFUND_TYPES | DISPUTE_TYPES]
     if not made:
         return not back
     return all(told[one].email for one in made) and (not back or min(made) < min(back)) and len(tied(told)) == 1

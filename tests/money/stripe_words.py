@@ -8,8 +8,8 @@ https://docs.stripe.com/changelog/2022-11-15/deprecates-charges-auto-expand
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from tests.money.stripe_life import Bill, Cash, Customer, Life, Refund, Sale, Session
-from tests.money.telling import BEGIN, Paid, Returned, Snapshot, Told
+from tests.money.stripe_life import Bill, Cash, Customer, Dispute, Life, Refund, Sale, Session
+from tests.money.telling import BEGIN, Disputed, Paid, Returned, Snapshot, Told
 
 Generation = Callable[[Sale], str]
 """The generation in which the next object of a sale is told."""
@@ -49,6 +49,8 @@ class Words:
         for cash in self._sale.cashes:
             yield from self.cash(cash)
             yield from self.refunds(cash)
+            for dispute in cash.disputes:
+                yield from self.dispute(cash, dispute)
 
     def session(self, session: Session) -> Iterator[Told]:
         paid = session.completed == session.settled
@@ -100,7 +102,8 @@ class Words:
             email,
             self._sale.customer.id,
             says if status == "paid" and session.amount else (),
-            frozenset({"waits for its invoice"} if session.bill == "later" else ()),
+            frozenset({"waits for its invoice"} if session.bill == "later" else ())
+            | frozenset({"will be paid"} if status == "unpaid" else ()),
         )
 
     def bill(self, bill: Bill) -> Iterator[Told]:
@@ -166,6 +169,8 @@ class Words:
                 yield self._intent(cash, "payment_intent.succeeded")
         held = cash.released is not None or cash.captured_at > cash.at
         yield self._charge(cash, "charge.succeeded", cash.at)
+        for at, _ in cash.steps:
+            yield self._charge(cash, "charge.captured", at)
         if held and cash.captured:
             yield self._charge(cash, "charge.captured", cash.captured_at)
             if cash.captured < cash.amount:
@@ -227,7 +232,10 @@ class Words:
         bill = cash.pays[0][0] if len(cash.pays) == 1 and generation != "C" else None
         says: tuple[Paid | Snapshot, ...] = ()
         if event_type in ("charge.succeeded", "charge.captured") and body["captured"]:
-            says = (Paid("intent", cash.intent or cash.charge, cash.captured, self._sale.moved_in),)
+            paid = cash.captured_by(at)
+            says = (Paid("intent", cash.intent or cash.charge, paid, self._sale.moved_in),)
+        elif event_type == "charge.refunded" and body["amount_refunded"] <= self._rest(cash, at):
+            return Told(event_type, at, body, self._number)  # nothing went back, and it is left out
         elif event_type == "charge.refunded":
             listed: tuple[Returned, ...] = ()
             if generation == "A":
@@ -240,18 +248,23 @@ class Words:
                 body["amount_captured"],
                 body["amount_refunded"],
                 self._sale.moved_in,
+                self._rest(cash, at),
                 listed,
             )
             says = (snapshot,)
         email = self._email() if cash.charge_has_email else None
         return self._told(event_type, at, body, _ids(cash.charge, cash.intent, bill), email=email, says=says)
 
+    def _rest(self, cash: Cash, at: int) -> int:
+        """What was authorized and is given up: not before the last capture, or the release."""
+        ended = at >= cash.captured_at if cash.released is None else at >= cash.released
+        return cash.amount - cash.captured_by(at) if ended else 0
+
     def _charge_body(self, cash: Cash, at: int, generation: str, up_to: int | None = None) -> dict[str, Any]:
-        captured = cash.captured if at >= cash.captured_at and cash.released is None else 0
+        captured = cash.captured_by(at)
         made = [one for one in cash.refunds if one.created <= at][:up_to]
         back = sum(one.amount for one in made if one.status(at) not in ("failed", "canceled"))
-        if captured or (cash.released is not None and at >= cash.released):
-            back += cash.amount - captured
+        back += self._rest(cash, at)
         body: dict[str, Any] = {
             "object": "charge",
             "id": cash.charge,
@@ -294,6 +307,8 @@ class Words:
 
     def refunds(self, cash: Cash) -> Iterator[Told]:
         for number, refund in enumerate(cash.refunds):
+            if refund.credit_note is not None:
+                yield self._credit_note(refund, refund.credit_note)
             yield self._charge(cash, "charge.refunded", refund.created, number + 1)
             yield self._refund(cash, refund, "refund.created", refund.created)
             for at, status in refund.life[1:]:
@@ -302,10 +317,42 @@ class Words:
                 if status == "failed":
                     yield self._refund(cash, refund, "refund.failed", at)
 
+    def _credit_note(self, refund: Refund, bill: str) -> Told:
+        body: dict[str, Any] = {"object": "credit_note", "id": f"cn_{refund.id[3:]}", "invoice": bill}
+        if self._of(self._sale) == "C":
+            body["refunds"] = [{"refund": refund.id, "amount_refunded": refund.amount}]
+        else:
+            body["refund"] = refund.id
+        return Told("credit_note.created", refund.created, body, self._number, _ids(bill, refund.id))
+
+    def dispute(self, cash: Cash, dispute: Dispute) -> Iterator[Told]:
+        lost = dispute.ends == "lost"
+        yield self._dispute(cash, dispute, "charge.dispute.created", dispute.created, "needs_response")
+        yield self._dispute(cash, dispute, "charge.dispute.funds_withdrawn", dispute.created + 1, "needs_response")
+        yield self._dispute(cash, dispute, "charge.dispute.updated", dispute.created + 60, "under_review")
+        if not lost:
+            yield self._dispute(cash, dispute, "charge.dispute.funds_reinstated", dispute.settled, "won")
+        yield self._dispute(cash, dispute, "charge.dispute.closed", dispute.settled, dispute.ends)
+
+    def _dispute(self, cash: Cash, dispute: Dispute, event_type: str, at: int, status: str) -> Told:
+        body = {
+            "object": "dispute",
+            "id": dispute.id,
+            "amount": dispute.amount,
+            "currency": self._sale.moved_in,
+            "charge": cash.charge,
+            "payment_intent": cash.intent,
+            "status": status,
+            "reason": "fraudulent",
+        }
+        says = (Disputed(cash.charge, dispute.id, dispute.amount, status, at),)
+        return self._told(event_type, at, body, _ids(cash.charge, cash.intent), says=says, customer=False)
+
     def _refund(self, cash: Cash, refund: Refund, event_type: str, at: int, reason: str | None = None) -> Told:
         body = {**self._refund_body(cash, refund, at), "reason": reason}
         says = () if reason is not None else (self._returned(cash, refund, at),)
-        return self._told(event_type, at, body, _ids(cash.charge, cash.intent), says=says, customer=False)
+        names = _ids(cash.charge, cash.intent, refund.id if refund.credit_note is not None else None)
+        return self._told(event_type, at, body, names, says=says, customer=False)
 
     def _refund_body(self, cash: Cash, refund: Refund, at: int) -> dict[str, Any]:
         return {
@@ -345,7 +392,7 @@ class Words:
         names: frozenset[str] | set[str],
         *,
         email: str | None = None,
-        says: tuple[Paid | Snapshot | Returned, ...] = (),
+        says: tuple[Paid | Snapshot | Returned | Disputed, ...] = (),
         hints: frozenset[str] = frozenset(),
         customer: bool = True,
     ) -> Told:

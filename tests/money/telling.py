@@ -25,7 +25,10 @@ class Paid:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A charge as it was: what had been refunded by then, in all; `listed` are refunds that it holds, as then known."""
+    """A charge as it was: what had been refunded by then, in all; `listed` are refunds that it holds, as then known.
+
+    `released` is what of `refunded` was never captured.
+    """
 
     charge: str
     at: int
@@ -33,6 +36,7 @@ class Snapshot:
     captured: int
     refunded: int
     currency: str
+    released: int = 0
     listed: tuple["Returned", ...] = ()
 
 
@@ -50,12 +54,25 @@ class Returned:
 
 
 @dataclass(frozen=True)
+class Disputed:
+    """A dispute about a charge, in its provider's word."""
+
+    charge: str
+    id: str
+    amount: int
+    status: str
+    at: int
+
+
+@dataclass(frozen=True)
 class Asked:
     """What an order of a shop came to, what of it was owed still, and its status."""
 
     status: str
     total: int
     outstanding: int
+    cards: int = 0
+    """What of `total` buys gift cards."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +99,6 @@ class Told:
     names: frozenset[str] = frozenset()
     email: str | None = None
     customer: str | None = None
-    says: tuple[Paid | Snapshot | Returned | Asked | MovedBack, ...] = ()
+    says: tuple[Paid | Snapshot | Returned | Disputed | Asked | MovedBack, ...] = ()
     hints: frozenset[str] = field(default=frozenset())
     """What it lets one guess without proof, such as that an intent is not a sale by itself."""

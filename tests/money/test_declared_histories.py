@@ -18,7 +18,8 @@ def test_each_sale_reaches_lumail_once_and_all_that_went_back_follows_it(
 
     def came_of(*some: History) -> list[tuple[History, list[str]]]:
         with open_office() as office:
-            office.open(provider, provider)
+            for source in PROVIDERS[provider].sources:
+                office.open(source, provider)
             play(office, some, post_of)  # type: ignore[arg-type]  # told alike
             assert not (odd := office.unsettled()), odd
             return [(one, wrong) for one in some if (wrong := faults(one, office))]

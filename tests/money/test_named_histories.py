@@ -250,6 +250,24 @@ def test_what_was_authorized_and_not_captured_is_no_refund(shop: Shop, mode: str
     assert shop.revenue == {PAID: ["70.00"]}
 
 
+def test_what_is_refunded_between_two_captures_and_after_them_counts_up_to_all_that_was_captured(shop: Shop) -> None:
+    backs = (went_back((200, "succeeded"), amount=4_000), went_back((900, "succeeded"), amount=5_000, name="re_2"))
+    sale = bare(cash(captured_at=600, steps=((60, 4_000),), refunds=backs, pays=()))
+    shop.tells(*said(sale, "charge.captured", "charge.refunded", "payment_intent.succeeded"), to="intents")
+    assert shop.revenue == {PAID: ["40.00", "60.00"], REFUNDED: ["40.00", "50.00"]}
+
+
+def test_a_refund_larger_than_what_was_known_to_be_paid_is_told_whole_once_a_link_says_more(shop: Shop) -> None:
+    bills = (Bill(INVOICE, 4_000, 4_000, 1), Bill(OTHER_INVOICE, 6_000, 6_000, 2))
+    one = cash(pays=((INVOICE, 4_000), (OTHER_INVOICE, 6_000)), refunds=(went_back((60, "succeeded")),))
+    sale = Sale("two invoices", ANA, "usd", (), bills, (one,))
+    first, second = said(sale, "invoice_payment.paid")
+    shop.tells(*said(sale, "invoice.paid"), first, *said(sale, "refund.created"))
+    assert shop.revenue[REFUNDED] == ["40.00"]
+    shop.tells(second)
+    assert shop.revenue[REFUNDED] == ["40.00", "60.00"]
+
+
 @pytest.mark.parametrize("mode", ["sales", "intents", "both"])
 def test_an_authorization_that_was_released_is_neither_sale_nor_refund(shop: Shop, mode: str) -> None:
     sale = bare(cash(captured=0, released=60, pays=()))

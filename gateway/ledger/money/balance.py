@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from gateway.events import LINK_WAIT, Chargeback, EventType, LumailEvent, Paid, Refund, RefundTotal
+from gateway.events import LINK_WAIT, Chargeback, EventType, LumailEvent, Paid, Refund, RefundTotal, decode_data
 from gateway.ledger.event import Event, EventChange
 from gateway.ledger.money.refunds import amount_of, enriched, followed, returned, was_given_up, with_amount
 from gateway.ledger.money.sale import EventWriter, NewEvent, Sale
@@ -153,6 +153,17 @@ class SaleBalance:
         elif fact is not None:
             besides: EventChange = {"type": EventType.SUBSCRIBER_REFUND, "detail_rank": 0, "named_by": None}
             self._add(fact, balance, balance, money, besides)
+        else:
+            self._tell_more(balance, money)
+
+    def _tell_more(self, balance: str, money: Money) -> None:
+        """More goes back than was told, since two sales turned out to be one: told as the last refund of it was."""
+        refunds = [one for one in self._events(balance) if one.type == EventType.SUBSCRIBER_REFUND]
+        if not refunds:
+            return
+        last, data = refunds[-1], decode_data(refunds[-1].data)
+        fact = LumailEvent(EventType.SUBSCRIBER_REFUND, last.subscriber, data, last.occurred_at, keys=())
+        self._add(fact, balance, last.provider_object or balance, money)
 
     def _is_better(self, fact: LumailEvent, event: Event) -> bool:
         """Whether a telling names product and subscriber better, or what it named at first is read otherwise now."""

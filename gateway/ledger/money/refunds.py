@@ -25,6 +25,8 @@ def enriched(event: Event, fact: LumailEvent, *, better: bool) -> EventChange:
         change |= {"data": with_amount(fact.encoded, event), "detail_rank": fact.detail_rank}
     if event.subscriber is None and fact.subscriber is not None:
         change |= {"subscriber": fact.subscriber, "waits_for": None}
+    elif event.subscriber is None and event.waits_for is None and fact.waits_for is not None:
+        change["waits_for"] = fact.waits_for  # it may leave alone now, once somebody teaches whose it is
     return change
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, case, delete, update
 
 from gateway.events import Lane
 from gateway.ledger.event import Event, EventChange
-from gateway.ledger.facts import repeats
+from gateway.ledger.facts import currencies, repeats
 from gateway.ledger.facts.submission import Recorded, Submission
 from gateway.ledger.jobs import privacy_requests
 from gateway.ledger.jobs.privacy_requests import Origin
@@ -103,6 +103,7 @@ def write(connection: Connection, destination: str, changes: Changes, now: datet
         transitions.regroup(connection, moved)
         repeats.move(connection, moved)
     transitions.add(connection, changes.new_events)
+    currencies.meet(connection, destination, changes.new_events, now)
     transitions.write_unsent(connection, changes.changed_events)
     _ADD_KEYS.run(connection, [(destination, key, group) for key, group in changes.new_keys])
     if changes.gone_groups:

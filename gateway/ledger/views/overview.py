@@ -19,7 +19,7 @@ from sqlalchemy import func as sql
 
 from gateway.events import Lane
 from gateway.ledger import heartbeats, words
-from gateway.ledger.facts import incidents
+from gateway.ledger.facts import currencies, incidents
 from gateway.ledger.facts.dismissals import Kind, is_dismissed
 from gateway.ledger.facts.incidents import Incident
 from gateway.ledger.jobs import privacy_requests
@@ -130,7 +130,7 @@ class Overview:
     """`undecided` are held events that Lumail may have, up to MOST_COUNTED; `incidents` the newest facts that Lumail
     heard twice. `heard_only` are payments that for a day no telling made which makes payments, up to MOST_COUNTED,
     `requests` the demands for a copy of somebody's data that nobody has met, `late_erasures` those to erase somebody
-    that are older than PATIENCE.
+    that are older than PATIENCE, `mixed` destinations that are told of money in several currencies.
     """
 
     at: datetime
@@ -143,6 +143,7 @@ class Overview:
     late_erasures: int = 0
     undecided: int = 0
     heard_only: int = 0
+    mixed: tuple[currencies.Mixed, ...] = ()
 
 
 _LAST = select(sql.max(webhooks.c.received_at)).where(webhooks.c.source == bindparam("destination_name"))
@@ -171,8 +172,15 @@ _UNDECIDED = select(sql.count()).select_from(
 )
 
 
-def overview(connection: Connection, now: datetime, plans: Mapping[str, int], sources: Iterable[str]) -> Overview:
-    """How things stand. `plans` are the configured destinations with their requests a minute.
+def overview(
+    connection: Connection,
+    now: datetime,
+    plans: Mapping[str, int],
+    sources: Iterable[str],
+    mixing: Mapping[str, str | None] | None = None,
+) -> Overview:
+    """How things stand. `plans` are the configured destinations with their requests a minute, `mixing` those that may
+    not mix currencies before somebody decided it, with their own.
 
     What the ledger holds of destinations and sources that are no longer configured is shown besides.
     """
@@ -187,6 +195,7 @@ def overview(connection: Connection, now: datetime, plans: Mapping[str, int], so
         late_erasures=privacy_requests.count_late_erasures(connection, now - PATIENCE),
         undecided=connection.execute(_UNDECIDED, {"most": MOST_COUNTED}).scalar_one(),
         heard_only=connection.execute(_HEARD_ONLY, {"most": MOST_COUNTED, "since": now - DAY}).scalar_one(),
+        mixed=currencies.undecided(connection, mixing or {}),
     )
 
 

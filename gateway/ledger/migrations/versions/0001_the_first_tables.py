@@ -71,6 +71,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("counted_pk")),
     )
     op.create_table(
+        "currencies",
+        sa.Column("destination", sa.String(length=100), nullable=False),
+        sa.Column("currency", sa.String(length=10), nullable=False),
+        sa.Column("met_at", gateway.ledger.schema.Instant(), nullable=False),
+        sa.Column("event", sa.String(length=40), nullable=False, comment="the first of its events"),
+        sa.Column(
+            "accepted",
+            sa.Boolean(),
+            server_default=sa.false(),
+            nullable=False,
+            comment="a person said that they may be mixed",
+        ),
+        sa.PrimaryKeyConstraint("destination", "currency", name=op.f("currencies_pk")),
+        comment="in which currencies a destination was told of money",
+    )
+    op.create_table(
         "destinations",
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column(
@@ -977,6 +993,7 @@ def downgrade() -> None:
     op.drop_index("edits_of_event", table_name="edits")
     op.drop_table("edits")
     op.drop_table("destinations")
+    op.drop_table("currencies")
     op.drop_table("counted")
     op.drop_index("audit_of_subject", table_name="audit")
     op.drop_index("audit_by_time", table_name="audit")
