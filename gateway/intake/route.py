@@ -8,7 +8,7 @@ from gateway import http_get
 from gateway.config import Config, Destination, Source
 from gateway.ledger.identity import fingerprint
 from gateway.translation.adapter import Adapter
-from gateway.translation.signature import Fetch, Scheme, SelfProving, fetch_nothing
+from gateway.translation.signature import Fetch, Scheme, SelfProving
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Route:
     scheme: Scheme
     secrets: tuple[str, ...]
     currencies: tuple[str, str] | None = None
-    fetch: Fetch = fetch_nothing
+    fetch: Fetch = http_get.get
 
 
 def routes(config: Config, adapters: Mapping[str, Adapter]) -> dict[str, Route]:
