@@ -246,7 +246,7 @@ class _Reading:
             annotate=found["annotate"],
             refund_sign=found["refund_sign"],
             currency=found.get("currency"),
-            other_currencies=found.get("other_currencies"),
+            other_currencies=found["other_currencies"],
             hold_for=found["hold_for"],
             outgoing=STRAIGHT if self.settings["sandbox_url"] else self._outgoing_to(found["base_url"], found),
         )

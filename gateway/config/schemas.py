@@ -59,7 +59,7 @@ class DestinationSchema(Schema):
     unknown_subscriber = Word(["wait", "create", "drop", "fail"], load_default="wait")
     refund_sign = Word(["positive", "negative"], load_default="positive")
     currency = Text(validate=validate.Regexp(r"[A-Z]{3}\Z", error="must be a currency's code in capitals, such as EUR"))
-    other_currencies = Word(["send", "hold", "drop"])
+    other_currencies = Word(["send", "hold", "drop"], load_default=lambda: None)
     annotate = Truth(load_default=True)
     hold_for = Duration(load_default=lambda: timedelta(days=30))
     doubt_seconds = fields.Nested(DoubtSecondsSchema, load_default=lambda: DoubtSecondsSchema().load({}))
