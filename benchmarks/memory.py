@@ -7,12 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
+import requests
 
 from benchmarks.stage import Stage
+from tests.crash.installation import free_port
 from tests.waiting import eventually
 
 REST = 3.0
@@ -21,22 +25,18 @@ REST = 3.0
 
 def measure(on: Stage) -> dict[str, Any]:
     """Megabytes of proportional set size (smaps_rollup, Linux) by process of `up --sandbox`, and their sum."""
-    data = on.new_folder("at-rest")
+    data, port = on.new_folder("at-rest"), free_port()
     env = {name: value for name, value in os.environ.items() if name not in ("GATEWAY_CONFIG", "REDIS_URL")}
     with (on.folder / "up.log").open("ab") as log:
         running = subprocess.Popen(
-            [sys.executable, "-m", "gateway.cli", "up", "--sandbox", "--port", "18000", "--data", str(data)],
+            [sys.executable, "-m", "gateway.cli", "up", "--sandbox", "--port", str(port), "--data", str(data)],
             env=env,
             stdout=log,
             stderr=log,
         )
     try:
-        eventually((data / "sandbox" / "up.json").exists, within=30, what="`up` runs")
-        children = eventually(
-            lambda: found if len(found := psutil.Process(running.pid).children()) >= 5 else None,
-            within=30,
-            what="all processes run",
-        )
+        eventually(partial(_answers, port), what="`up` answers")
+        children = psutil.Process(running.pid).children()
         time.sleep(REST)
         sizes = {_name(one): _proportional(one.pid) for one in [psutil.Process(running.pid), *children]}
     finally:
@@ -45,10 +45,16 @@ def measure(on: Stage) -> dict[str, Any]:
     return {"processes": sizes, "sum": sum(sizes.values())}
 
 
+def _answers(port: int) -> bool:
+    with suppress(requests.RequestException):
+        return requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).ok
+    return False
+
+
 def _name(process: psutil.Process) -> str:
     if "lumail.sandbox" in " ".join(process.cmdline()):
         return "sandbox"
-    return f"{process.name()} {process.pid}"
+    return "up" if process.name().startswith("python") else process.name()
 
 
 def _proportional(pid: int) -> float:

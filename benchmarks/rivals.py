@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from flask import Flask, Response, jsonify, request
 
 from gateway.ledger.database import Ledger
+from gateway.ledger.migration import migrate
 from gateway.runtime.bridge import Served
 from gateway.runtime.collecting import Bounds
 
@@ -32,7 +33,8 @@ _Row = tuple[str, str, int, bytes]
 def prepare(database_url: str) -> None:
     """The table of the durable rival."""
     ledger = Ledger(database_url)
-    with ledger.write() as connection:
+    migrate(ledger)  # the writer's lock asks which versions may write
+    with ledger.alter() as connection:
         connection.exec_driver_sql(TABLE.format(blob="BLOB" if ledger.is_sqlite else "BYTEA"))
     ledger.close()
 
