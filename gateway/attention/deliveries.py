@@ -45,6 +45,11 @@ PAUSES: Mapping[str, PauseCure] = {
         "Put a token that Lumail takes where `api_token` is read from, and reload; it goes on once a probe passes.",
         "lumail-gateway check",
     ),
+    PauseKind.DESTINATION_REFUSES: PauseCure(
+        Code.DESTINATION_REFUSES,
+        "See what Lumail answered, its plan and `base_url`; it goes on once an event is recorded.",
+        "lumail-gateway check",
+    ),
     PauseKind.REPEATED_FAILURES: PauseCure(
         Code.DESTINATION_REFUSES,
         "See whether Lumail works and can be reached from here; it goes on once a probe is answered.",

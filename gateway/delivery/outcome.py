@@ -272,11 +272,13 @@ def _refused(event: Event, settlement: Settlement, answer: Answer, context: Conc
     refused = str(answer.status)
     if answer.status not in (400, 404):
         return _failed_for(settlement, context, Reason.REFUSED, refused)
-    if answer.status == 400 and context.is_known(event.recipient):
-        return _failed_for(settlement, context, Reason.REFUSED, refused)
+    known = context.is_known(event.recipient)
+    if answer.status == 400 and known:
+        return replace(_failed_for(settlement, context, Reason.REFUSED, refused), refused=False)
     if unknown_policy(context.destination, event.type) is UnknownSubscriberPolicy.HELD:
         changes: EventChange = {"status": Status.HELD, "reason": Reason.NOT_IN_LUMAIL, "last_error": _refusal(answer)}
-        return replace(settlement, changes=changes, subscriber_answer=SubscriberAnswer.MET)
+        counts = False if known else None
+        return replace(settlement, changes=changes, subscriber_answer=SubscriberAnswer.MET, refused=counts)
     first = event.due_at  # in front of others of the subscriber, which the answer is for too
     return replace(
         settlement, changes=_back(settlement, first, step="ask", reason_detail=refused, last_error=_refusal(answer))
@@ -328,7 +330,7 @@ def _asked_for_many(settlement: Settlement, answer: Answer) -> Settlement:
 def _asked(event: Event, settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     if answer.status == 200:
         failed = _failed_for(settlement, context, Reason.REFUSED, event.reason_detail)
-        return replace(failed, subscriber_answer=SubscriberAnswer.KNOWN)
+        return replace(failed, subscriber_answer=SubscriberAnswer.KNOWN, refused=True)
     if answer.status != 404:
         return _tried_again(event, settlement, context)
     match unknown_policy(context.destination, event.type):

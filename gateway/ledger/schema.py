@@ -188,6 +188,19 @@ pauses = Table(
     ),
 )
 
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("event", String(40), primary_key=True),
+    Column("destination", String(100), nullable=False),
+    Column("found", Boolean, nullable=False, comment="whether Lumail was asked for its subscriber, and has it"),
+    Column("asked_at", Instant, comment="when it was asked for the subscriber on behalf of the run"),
+    Column("pause", String(40), comment="that the run began; null: it goes on"),
+    Column("job", String(40), comment="by which the event is sent again, now that the pause is over"),
+    Index("refusals_in_run", "destination", sqlite_where=text("pause IS NULL"), postgresql_where=text("pause IS NULL")),
+    Index("refusals_of_pause", "pause"),
+)
+
 webhooks = Table(
     "webhooks",
     metadata,
