@@ -116,10 +116,6 @@ def conclude_all(answered: Sequence[tuple[Claimed, Answer]], context: ConcludeCo
 
 
 def _told(claimed: Claimed, answer: Answer, context: ConcludeContext) -> Settlement:
-    limits = answer.rate_limit
-    learned = None
-    if limits.limit is not None:
-        learned = Learned(limits.limit, limits.remaining, _reset(answer, context.now))
     return Settlement(
         claimed=claimed,
         outcome=_OUTCOMES[claimed.kind](answer),
@@ -128,9 +124,15 @@ def _told(claimed: Claimed, answer: Answer, context: ConcludeContext) -> Settlem
         error=answer.error,
         duration_ms=round(answer.duration * 1000),
         failed=_failed(answer),
-        learned=learned,
+        learned=learned(answer, context.now),
         clock_offset_ms=_clock_offset(answer, context.now),
     )
+
+
+def learned(answer: Answer, now: datetime) -> Learned | None:
+    """What an answer's headers tell; None where there are none."""
+    limits = answer.rate_limit
+    return None if limits.limit is None else Learned(limits.limit, limits.remaining, _reset(answer, now))
 
 
 def _reset(answer: Answer, now: datetime) -> datetime | None:

@@ -155,6 +155,10 @@ destinations = Table(
     Column("clock_offset_ms", BigInteger, comment="how far Lumail's clock is ahead of the ledger's"),
     Column("read_lag_ms", BigInteger, comment="the longest time seen until a recorded event could be read back"),
     Column("echo", Boolean, comment="whether Lumail stores extra keys; null: not seen yet"),
+    Column("takes_delayed", Boolean, comment="whether it takes EMAIL_DELIVERY_DELAYED; null: not tried"),
+    Column("unknown_answered", Integer, comment="the status that an unknown subscriber's event gets; null: not tried"),
+    Column("reset_moves", Boolean, comment="whether the end that its headers name goes on with time; null: not seen"),
+    Column("probed_at", Instant, comment="when somebody had all that tried"),
 )
 
 currencies = Table(

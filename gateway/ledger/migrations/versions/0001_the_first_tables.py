@@ -160,6 +160,27 @@ def upgrade() -> None:
             comment="the longest time seen until a recorded event could be read back",
         ),
         sa.Column("echo", sa.Boolean(), nullable=True, comment="whether Lumail stores extra keys; null: not seen yet"),
+        sa.Column(
+            "takes_delayed",
+            sa.Boolean(),
+            nullable=True,
+            comment="whether it takes EMAIL_DELIVERY_DELAYED; null: not tried",
+        ),
+        sa.Column(
+            "unknown_answered",
+            sa.Integer(),
+            nullable=True,
+            comment="the status that an unknown subscriber's event gets; null: not tried",
+        ),
+        sa.Column(
+            "reset_moves",
+            sa.Boolean(),
+            nullable=True,
+            comment="whether the end that its headers name goes on with time; null: not seen",
+        ),
+        sa.Column(
+            "probed_at", gateway.ledger.schema.Instant(), nullable=True, comment="when somebody had all that tried"
+        ),
         sa.PrimaryKeyConstraint("name", name=op.f("destinations_pk")),
     )
     op.create_table(
