@@ -23,7 +23,7 @@ mutants: $(VENV)/developing  ## Make small wrong changes in copies, and say whic
 	@$(BIN)/python -m tests.mutants $(ONLY) $(if $(JOBS),--jobs $(JOBS))
 
 attack: $(VENV)/developing  ## What strangers can send, thrown at running gateways; with the figures.
-	$(BIN)/pytest --quiet -rP tests/attack tests/adapters/test_unproven.py tests/crash/test_erasure.py
+	$(BIN)/pytest --quiet -rP --both tests/attack tests/adapters/test_unproven.py tests/crash/test_erasure.py
 
 check: $(VENV)/developing  ## Format, lint, types, direction of imports.
 	$(BIN)/ruff format --check .

@@ -19,7 +19,17 @@ SQLITE = "sqlite:///"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--histories", type=int, default=300, help="how many histories of money tests/money generates")
     parser.addoption("--histories-seed", default="1", help="another seed makes other histories")
+    parser.addoption(
+        "--both", action="store_true", help="installations on SQLite and on PostgreSQL, not on SQLite alone"
+    )
     parser.addoption("--limiters", type=int, default=1, help="how many other clients the budget meets per limiter")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Where no code of one kind of database is asked, an installation on each kind is worth its time only on demand."""
+    if "installed_url" in metafunc.fixturenames:
+        kinds = ["sqlite", "postgresql"] if metafunc.config.getoption("both") else ["sqlite"]
+        metafunc.parametrize("installed_url", kinds, indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +87,13 @@ def postgresql_url(request: pytest.FixtureRequest, postgres: Postgres) -> Iterat
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """An empty database; a test that asks for it runs on each kind."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def installed_url(request: pytest.FixtureRequest) -> str:
+    """An empty database for a whole installation."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 

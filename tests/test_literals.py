@@ -19,6 +19,7 @@ WORDS = frozenset(
 """Of each reason in words the longest part that is always the same."""
 
 OTHER_MEANINGS = {
+    ("gateway/attention/need.py", "destination_refuses"): "a kind of what needs a person",
     ("gateway/attention/need.py", "failed"): "a kind of what needs a person",
     ("gateway/attention/need.py", "held"): "a kind of what needs a person",
     ("gateway/attention/need.py", "ledger_copied"): "a kind of what needs a person",

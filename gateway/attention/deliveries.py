@@ -47,7 +47,8 @@ PAUSES: Mapping[str, PauseCure] = {
     ),
     PauseKind.DESTINATION_REFUSES: PauseCure(
         Code.DESTINATION_REFUSES,
-        "See what Lumail answered, its plan and `base_url`; it goes on once an event is recorded.",
+        "See that plan, `base_url` and organization are right, and that nothing stands between; it goes on once Lumail "
+        "records an event.",
         "lumail-gateway check",
     ),
     PauseKind.REPEATED_FAILURES: PauseCure(

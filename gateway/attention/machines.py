@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from gateway.attention.facts import Facts
 from gateway.attention.need import Found
+from gateway.formats import cures
 from gateway.formats.wording import counted, span
 from gateway.ledger import heartbeats
 from gateway.ledger.heartbeats import Process
@@ -47,7 +48,8 @@ REDIS: Mapping[str, tuple[str, str]] = {
 
 def ledger_unavailable(facts: Facts) -> Iterator[Found]:
     if facts.trouble is not None:
-        yield Found("", "The ledger takes no webhooks: they are answered 503, and nothing leaves", facts.trouble)
+        text = "The ledger takes no webhooks: they are answered 503, and nothing leaves"
+        yield Found("", text, facts.trouble, cure=cures.for_ledger(facts.trouble))
 
 
 def disk_low(facts: Facts) -> Iterator[Found]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from gateway.cli import cures
 from gateway.errors import CommandError, ConfigError, GatewayError, LedgerUnavailableError
+from gateway.formats import cures
 from gateway.formats.masking import UNPAIRED
 from gateway.runtime.private_files import hide_new_files
 

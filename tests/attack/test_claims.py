@@ -12,6 +12,7 @@ import requests
 
 from gateway.translation.registry import adapters, samples
 from gateway.translation.webhook import Webhook
+from tests.attack.figures import cost_of
 from tests.crash.installation import Installation, Setup, installation
 
 SECRET = secrets.token_hex(32)
@@ -56,13 +57,16 @@ def outcome(receipt: Mapping[str, Any]) -> str:
 SPELLINGS = ("https://shop.example.com/", "http://shop.example.com", "https://www.shop.example.com/en/")
 
 
-def test_what_is_not_signed_makes_no_second_payment_and_erases_nobody(tmp_path: Path, sqlite_url: str) -> None:
+def test_what_is_not_signed_makes_no_second_payment_and_erases_nobody(tmp_path: Path, installed_url: str) -> None:
     order, site, unsaid = (
         captured("shop", "shopify", "paid"),
         captured("woo", "woocommerce", "paid"),
         captured("woo_unsaid", "woocommerce", "paid"),
     )
-    with installation(tmp_path, sqlite_url, SETUP, {"ATTACKED": SECRET}) as running:
+    with (
+        installation(tmp_path, installed_url, SETUP, {"ATTACKED": SECRET}) as running,
+        cost_of("captured requests under other names", running),
+    ):
         again = [
             order.post(running, X_Shopify_Webhook_Id=f"id-{number}", X_Shopify_Shop_Domain=shop)
             for number, shop in enumerate(("moulin-papier.myshopify.com", "b.example.com", "c.example.com", None))

@@ -100,9 +100,9 @@ def status_of(running: Installation, request: bytes) -> int | None:
     return int(found[1]) if found else None
 
 
-def test_no_bytes_make_the_door_fail(tmp_path: Path, sqlite_url: str) -> None:
+def test_no_bytes_make_the_door_fail(tmp_path: Path, installed_url: str) -> None:
     setup = Setup(sources=SOURCES, web=1, workers=1)
-    with installation(tmp_path, sqlite_url, setup, SECRETS) as running:
+    with installation(tmp_path, installed_url, setup, SECRETS) as running:
 
         @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
         @given(st.data())

@@ -18,8 +18,8 @@ GENUINE = 100
 
 
 @pytest.fixture
-def running(tmp_path: Path, sqlite_url: str) -> Iterator[Installation]:
-    with installation(tmp_path, sqlite_url, Setup(workers=1)) as started:
+def running(tmp_path: Path, installed_url: str) -> Iterator[Installation]:
+    with installation(tmp_path, installed_url, Setup(workers=1)) as started:
         yield started
 
 

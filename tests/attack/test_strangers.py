@@ -124,10 +124,10 @@ ATTACKS: Mapping[str, Callable[[Installation], None]] = {
 
 
 def test_nothing_that_strangers_try_gets_through_or_keeps_genuine_webhooks_waiting(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, installed_url: str
 ) -> None:
     answers: set[int] = set()
-    with installation(tmp_path, database_url, SETUP, ENVIRON) as running:
+    with installation(tmp_path, installed_url, SETUP, ENVIRON) as running:
         for name, attack in ATTACKS.items():
             with cost_of(name, running) as cost, ThreadPoolExecutor(1) as threads:
                 attacking = threads.submit(attack, running)

@@ -86,17 +86,17 @@ def read(content: bytes) -> Iterator[bytes]:
             place = content.find(magic, place + 1)
 
 
-def test_nothing_of_a_running_installation_says_who_it_was(tmp_path: Path, sqlite_url: str) -> None:
+def test_nothing_of_a_running_installation_says_who_it_was(tmp_path: Path, installed_url: str) -> None:
     with installation(
-        tmp_path, sqlite_url, Setup(sources={"stripe": STRIPE, "sendgrid": SENDGRID}, web=1, workers=1)
+        tmp_path, installed_url, Setup(sources={"stripe": STRIPE, "sendgrid": SENDGRID}, web=1, workers=1)
     ) as running:
         assert told_in_every_way(running) == [200] * 5 + [404, 401]
         eventually(lambda: len(running.sandbox.events()) >= 5, within=90, what="what is told is delivered")
-        assert WHERE_SHE_IS - set(found(tmp_path, sqlite_url)) == set()
-        terminal = Terminal(settings_of(running, tmp_path, sqlite_url))
+        assert WHERE_SHE_IS - set(found(tmp_path, installed_url)) == set()
+        terminal = Terminal(settings_of(running, tmp_path, installed_url))
         eventually(lambda: terminal.document("forget", PERSON, "--yes")["done"], within=60, what="she is erased")
-        eventually(lambda: found(tmp_path, sqlite_url) == [], within=150, what="nothing is left")
-        assert any(BY_OTHERS in value for _, _, value in told_in(sqlite_url))
+        eventually(lambda: found(tmp_path, installed_url) == [], within=150, what="nothing is left")
+        assert any(BY_OTHERS in value for _, _, value in told_in(installed_url))
 
 
 def told_in(database_url: str) -> list[tuple[str, str, str]]:

@@ -50,6 +50,7 @@ def test_limits_of_a_transaction_are_left_on_no_connection_of_the_pooler(
 ) -> None:
     with postgres.database() as name:
         ledger = Ledger(pooled(name))
+        migrate(ledger)
         with ledger.write(["main"]) as connection:
             assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "2s"
         with ledger.engine.connect() as connection:
@@ -112,6 +113,7 @@ def test_a_database_with_another_default_isolation_reads_what_was_written_before
     with postgres.connect() as administrator:
         administrator.execute(f"ALTER DATABASE {name} SET default_transaction_isolation TO 'repeatable read'")
     ledger = Ledger(postgresql_url)
+    migrate(ledger)
     with ledger.write(["main"]) as connection:
         assert connection.execute(text("SHOW transaction_isolation")).scalar_one() == "read committed"
     ledger.close()

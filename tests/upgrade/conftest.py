@@ -13,12 +13,20 @@ from gateway.ledger.migration import migrate
 from tests.cli.conftest import live_environ, terminal
 from tests.conftest import SQLITE
 from tests.desk.conftest import app, desk_parts, operator, password_hash
+from tests.services import Postgres
 from tests.upgrade.make import LEDGERS, POSTGRESQL
 from tests.upgrade.make import SQLITE as SQLITE_FILE
 
 __all__ = ["app", "desk_parts", "live_environ", "operator", "password_hash", "terminal"]
 
 SCHEMAS = sorted(file.name.removesuffix(SQLITE_FILE) for file in LEDGERS.glob(f"*{SQLITE_FILE}"))
+
+
+@pytest.fixture
+def postgresql_url(postgres: Postgres) -> Iterator[str]:
+    """A database without tables, also where a test asks for a ledger."""
+    with postgres.database() as name:
+        yield postgres.url(name)
 
 
 @pytest.fixture(params=SCHEMAS)

@@ -1,4 +1,4 @@
-"""What to do about what this machine or the database refuses, for whoever reads an error in a terminal."""
+"""What to do about what this machine or the database refuses, in words for whoever reads the error."""
 
 import errno
 
@@ -39,7 +39,12 @@ def of_machine(error: OSError) -> str:
     return f"{where}{why}. {BY_NUMBER.get(error.errno or 0, 'See what the system says about it, and try again.')}"
 
 
+def for_ledger(text: str) -> str | None:
+    """The cure for what the database refused with, None where it is not known."""
+    return next((cure for part, cure in BY_WORDS.items() if part in text.lower()), None)
+
+
 def of_ledger(text: str) -> str:
     """What the database refused with, and the cure where that is known."""
-    found = next((cure for part, cure in BY_WORDS.items() if part in text.lower()), None)
+    found = for_ledger(text)
     return text if found is None else f"{text}. {found}"
