@@ -123,7 +123,7 @@ def settle(
         tried, findings = more, [*findings, *found]
     with ledger.write([destination.name]) as connection:
         now = ledger.now(connection)
-        observed.note(connection, destination.name, tried, now)
+        observed.keep(connection, destination.name, tried, now)
         told = {one.question: one.words for one in findings if one.is_known}
         audit.record(connection, now, Deed(who, "probe", destination.name), None, told)
     return Report(tuple(findings), len(asking.answers), asking.recorded, tried)

@@ -61,7 +61,7 @@ class Tried:
     reset_moves: bool | None = None
 
 
-def note(connection: Connection, destination: str, tried: Tried, now: datetime) -> None:
+def keep(connection: Connection, destination: str, tried: Tried, now: datetime) -> None:
     """Keep what was tried."""
     values: dict[str, Any] = {
         name: getattr(tried, name) for name in ("echo", "takes_delayed", "unknown_answered", "reset_moves")

@@ -184,9 +184,9 @@ def ended(connection: Connection) -> list[Ended]:
     return [Ended(*row) for row in connection.execute(query)]
 
 
-def take(connection: Connection, one: Ended, job: str) -> None:
+def take(connection: Connection, over: Ended, job: str) -> None:
     """This job sends its events again."""
-    rows = (refusals.c.pause == one.pause, refusals.c.destination == one.destination, refusals.c.job.is_(None))
+    rows = (refusals.c.pause == over.pause, refusals.c.destination == over.destination, refusals.c.job.is_(None))
     connection.execute(update(refusals).where(*rows).values(job=job))
 
 
