@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import requests
 
 from gateway.errors import UnavailableError
+from gateway.outgoing import STRAIGHT, Outgoing, new_session
 
 WITHIN = 3.0
 """Seconds for the whole visit: a provider waits for the door meanwhile."""
@@ -26,14 +27,25 @@ class Answer:
     body: bytes | None
 
 
-def get(address: str, *, within: float = WITHIN, largest: int = LARGEST) -> Answer:
+def get(address: str, *, outgoing: Outgoing = STRAIGHT, within: float = WITHIN, largest: int = LARGEST) -> Answer:
     """The answer of `address` itself: a redirection is an answer like any other.
 
     Raises UnavailableError where there is none in time.
     """
     deadline = time.monotonic() + within
     try:
-        with requests.get(address, stream=True, allow_redirects=False, timeout=within / 2) as response:
+        proxy = outgoing.proxy_to(address)
+        with (
+            new_session() as session,
+            session.get(
+                address,
+                stream=True,
+                allow_redirects=False,
+                timeout=within / 2,
+                verify=outgoing.verify,
+                proxies={} if proxy is None else dict.fromkeys(("http", "https"), proxy.url),
+            ) as response,
+        ):
             body = bytearray()
             for piece in response.iter_content(_PIECE):
                 body += piece

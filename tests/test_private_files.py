@@ -24,17 +24,18 @@ def test_a_command_makes_files_for_its_user_alone_whatever_the_shell_says(tmp_pa
 
 def test_a_folder_that_others_could_read_is_repaired_and_told(tmp_path: Path) -> None:
     folder = tmp_path / "var"
-    (folder / "sandbox").mkdir(parents=True, mode=0o755)
-    for name in ("gateway.db", "sandbox/secrets.env"):
+    (folder / "sandbox").mkdir(parents=True)
+    for name, mode in ((".", 0o755), ("sandbox", 0o750), ("gateway.db", 0o644), ("sandbox/secrets.env", 0o640)):
         (folder / name).touch()
-        (folder / name).chmod(0o640)
+        (folder / name).chmod(mode)
     assert hide_folder(folder) == 4
     assert (open_to_others(folder), hide_folder(folder)) == ([], 0)
 
 
 def test_a_link_in_it_changes_nothing_outside(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
-    outside.touch(mode=0o644)
+    outside.touch()
+    outside.chmod(0o644)
     folder = tmp_path / "var"
     folder.mkdir()
     (folder / "link").symlink_to(outside)

@@ -198,7 +198,8 @@ def _lumail(config: Config, destination: Destination) -> str:
 
 def _ask(destination: Destination) -> tuple[int | None, str | None]:
     """The status of Lumail's answer and what is wrong with it, None where nothing is."""
-    lumail = Lumail(destination.base_url, destination.api_token, timeouts=Timeouts(send=5, total=10))
+    timeouts = Timeouts(send=5, total=10)
+    lumail = Lumail(destination.base_url, destination.api_token, timeouts=timeouts, outgoing=destination.outgoing)
     try:
         answer = lumail.ask_for_subscriber(ASKED_FOR)
     except LumailError as error:

@@ -22,6 +22,7 @@ from gateway.ledger.status import Outcome, Reason, Status
 from gateway.ledger.views import search
 from gateway.ledger.views.overview import halted
 from gateway.ledger.views.search import Row
+from gateway.outgoing import new_session
 from gateway.translation.adapter import Adapter
 from gateway.translation.registry import adapters, beside, default_sample, samples
 from gateway.translation.rehearsal import made_new
@@ -175,9 +176,13 @@ def post(url: str, sending: Sending) -> requests.Response:
     headers = dict(sending.webhook.headers.items())
     token = sending.webhook.path_token
     try:
-        return requests.post(
-            address if token is None else f"{address}/{token}", data=sending.webhook.body, headers=headers, timeout=10
-        )
+        with new_session() as session:
+            return session.post(
+                address if token is None else f"{address}/{token}",
+                data=sending.webhook.body,
+                headers=headers,
+                timeout=10,
+            )
     except requests.RequestException as error:
         raise CommandError(
             f"nobody answers at {address} ({type(error).__name__}): start the gateway in another terminal, "

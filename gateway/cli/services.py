@@ -22,6 +22,7 @@ from gateway.cli.settings import SANDBOX, Said, data_folder, installation_option
 from gateway.config import Config, child_environ, local_url, with_dotenv
 from gateway.ledger.scheduling.attempt import ENDS_WITHIN
 from gateway.lumail.sandbox import SandboxSettings, create_sandbox, serve
+from gateway.outgoing import new_session
 from gateway.runtime import private_redis, supervisor
 from gateway.runtime import web as web_processes
 from gateway.runtime.forked import FORKS, share
@@ -257,7 +258,8 @@ def _first(config: Config, env: Mapping[str, str]) -> list[Child]:
 
 def _answers(url: str) -> bool:
     try:
-        return requests.get(url, timeout=1).ok
+        with new_session() as session:
+            return session.get(url, timeout=1).ok
     except requests.RequestException:
         return False
 

@@ -14,11 +14,13 @@ from gateway.config.environment import Flags, configuration_file, read_environme
 from gateway.config.faults import Faults, listed, nearest
 from gateway.config.faults import Path as Place
 from gateway.config.model import AdapterTerms, Config, Destination, Retention, Source
+from gateway.config.outgoing import judge_environment, judge_way, outgoing_to
 from gateway.config.references import References, has_reference, stored_name
 from gateway.config.sandbox import KEPT_IN, generate_secrets
 from gateway.config.schemas import PLANS, DestinationSchema, FileSchema, SourceSchema, judge, keys_of, unknown_key
 from gateway.errors import ConfigError
 from gateway.events import DEFAULT_FORWARDED
+from gateway.outgoing import STRAIGHT, Outgoing
 
 _SECTIONS = ("destinations", "sources")
 _MAKE_ONE = "`openssl rand -hex 32` makes one; it must be the same on all hosts"
@@ -69,6 +71,7 @@ class _Reading:
         if isinstance(raw, dict):
             values = {key: value if key in _SECTIONS else self._expand(value, (key,)) for key, value in raw.items()}
             self._top = judge(FileSchema(), values, (), self._faults.at)
+            self._judge_way(raw.get("outgoing"), self._top.get("outgoing") or {}, ("outgoing",))
         elif not self._faults:
             self._faults.at((), "must be a mapping with destinations and sources")
         self._destinations = {name: self._destination(name, raw) for name, raw in self._entries("destinations").items()}
@@ -97,6 +100,7 @@ class _Reading:
             port=settings["port"],
             sandbox_url=settings["sandbox_url"],
             retention=Retention(**self._top["retention"]),
+            outgoing=self._outgoing_to("https://", {}),
         )
 
     def _entries(self, section: str) -> dict[str, dict[str, Any]]:
@@ -117,7 +121,9 @@ class _Reading:
         values = self._expand(raw, path)
         for unset in self._references.unset.get((*path, "api_token"), ()):
             self.wanted.setdefault(stored_name(unset.reference), partial(_token, "lum_"))
-        return judge(DestinationSchema(), values, path, self._faults.at)
+        found = judge(DestinationSchema(), values, path, self._faults.at)
+        self._judge_way(raw, found, path)
+        return found
 
     def _source(self, name: str, raw: dict[str, Any]) -> dict[str, Any]:
         path = ("sources", name)
@@ -162,6 +168,14 @@ class _Reading:
     def _refuse_literal(self, text: object, path: Place) -> None:
         if isinstance(text, str) and text and not has_reference(text):
             self._faults.at(path, "secrets stand in the environment or a secret file; write ${NAME} or ${file:/path}")
+
+    def _judge_way(self, raw: object, found: dict[str, Any], path: Place) -> None:
+        judge_way(raw, found, self._inputs.file.parent, path, self._faults)
+        if found.get("use_environment"):
+            judge_environment(self._inputs.environ, self._faults.in_environment)
+
+    def _outgoing_to(self, address: str, own: Mapping[str, Any]) -> Outgoing:
+        return outgoing_to(address, self._top["outgoing"], own, self._inputs.environ)
 
     def _chosen_destination(self, named: str | None, path: Place) -> str | None:
         known = list(self._top.get("destinations") or {})
@@ -234,6 +248,7 @@ class _Reading:
             currency=found.get("currency"),
             other_currencies=found["other_currencies"],
             hold_for=found["hold_for"],
+            outgoing=STRAIGHT if self.settings["sandbox_url"] else self._outgoing_to(found["base_url"], found),
         )
 
     def _made_source(self, name: str, found: Mapping[str, Any]) -> Source:
@@ -270,10 +285,11 @@ def _as_list(value: object) -> list[object]:
 
 
 def _is_secret(path: Place) -> bool:
-    """Whether a secret stands at `path`: an item of a source's secrets, or a destination's token."""
+    """Whether a secret stands at `path`: an item of a source's secrets, a destination's token, a proxy's password."""
     kind = path[0], *path[2:3]
-    return (kind == ("sources", "secrets") and len(path) == 4) or (
-        kind == ("destinations", "api_token") and len(path) == 3
+    return path == ("outgoing", "proxy") or (
+        (kind == ("sources", "secrets") and len(path) == 4)
+        or (kind in (("destinations", "api_token"), ("destinations", "proxy")) and len(path) == 3)
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import Schema
 
 from gateway.events import DEFAULT_FORWARDED, EventType
+from gateway.outgoing import STRAIGHT, Outgoing
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Destination:
     currency: str | None = None
     other_currencies: str | None = None
     hold_for: timedelta = timedelta(days=30)
+    outgoing: Outgoing = STRAIGHT
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Config:
     """Everything that an operator decides.
 
     `redis_url` None asks for the private Redis in `data`. `sandbox_url` is the base URL of every destination in the
-    sandbox, and None outside it.
+    sandbox, and None outside it. `outgoing` is for what is fetched from elsewhere; each destination has its own.
     """
 
     file: Path
@@ -100,6 +102,7 @@ class Config:
     port: int
     sandbox_url: str | None = None
     retention: Retention = Retention()
+    outgoing: Outgoing = STRAIGHT
 
     @property
     def plans(self) -> Mapping[str, int]:

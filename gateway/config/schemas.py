@@ -12,6 +12,7 @@ from gateway.config.values import (
     ExpireAfter,
     Forward,
     OncePer,
+    ProxyUrl,
     RedisUrl,
     Secret,
     Text,
@@ -58,10 +59,12 @@ class DestinationSchema(Schema):
     unknown_subscriber = Word(["wait", "create", "drop", "fail"], load_default="wait")
     refund_sign = Word(["positive", "negative"], load_default="positive")
     currency = Text(validate=validate.Regexp(r"[A-Z]{3}\Z", error="must be a currency's code in capitals, such as EUR"))
-    other_currencies = Word(["send", "hold", "drop"], load_default=None)
+    other_currencies = Word(["send", "hold", "drop"], load_default=lambda: None)
     annotate = Truth(load_default=True)
     hold_for = Duration(load_default=lambda: timedelta(days=30))
     doubt_seconds = fields.Nested(DoubtSecondsSchema, load_default=lambda: DoubtSecondsSchema().load({}))
+    proxy = ProxyUrl()
+    ca_file = Text()
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def one_limit(self, _: object, original: Mapping[str, Any], **__: Any) -> None:
@@ -107,11 +110,18 @@ class RetentionSchema(Schema):
     memory = Duration(load_default=lambda: timedelta(days=400))
 
 
+class OutgoingSchema(Schema):
+    proxy = ProxyUrl()
+    ca_file = Text()
+    use_environment = Truth(load_default=False)
+
+
 class FileSchema(Schema):
     public_url = Url()
     trusted_proxies = Whole(0, 10, load_default=0)
     max_body_mb = Whole(1, 1000, load_default=10)
     retention = fields.Nested(RetentionSchema, load_default=lambda: RetentionSchema().load({}))
+    outgoing = fields.Nested(OutgoingSchema, load_default=lambda: OutgoingSchema().load({}))
     destinations = fields.Dict(required=True, error_messages={"invalid": "must be a mapping: one key a destination"})
     sources = fields.Dict(required=True, error_messages={"invalid": "must be a mapping: one key a source"})
 

@@ -12,6 +12,7 @@ from gateway.config.faults import listed, nearest
 from gateway.events import DATA_FIELDS, WRITABLE_TYPES, EventType
 from gateway.formats.durations import Duration
 from gateway.formats.placeholders import is_placeholder
+from gateway.outgoing import read_proxy
 
 
 class Whole(fields.Integer):
@@ -94,6 +95,23 @@ class Url(Text):
         if not re.fullmatch(r"https?://[^\s/?#@\\]+(/[^\s?#@\\]*)?", text, re.ASCII) or not _has_host(text):
             raise ValidationError("must be an address such as https://hooks.example.com, without user, ? and #")
         return text.rstrip("/")
+
+
+NO_PROXY_AT_ALL = "none"
+PROXY_FORM = "must be http://proxy.example:3128 or http://user:password@proxy.example:3128, percent-encoded"
+
+
+class ProxyUrl(Text):
+    """An HTTP proxy, or `none` where another key or the environment would say one."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
+        text = super()._deserialize(value, attr, data)
+        try:
+            if text != NO_PROXY_AT_ALL:
+                read_proxy(text)
+        except ValueError:
+            raise ValidationError(f"{PROXY_FORM}; or none") from None
+        return text
 
 
 class Forward(fields.Field[frozenset[EventType]]):

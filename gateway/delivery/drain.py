@@ -79,7 +79,7 @@ class DeliveryPool:
         self._under_way: dict[str, int] = {}
         """Requests under way by the destination that is being drained."""
         self._transports = {
-            name: Transport(destination.base_url, destination.api_token) for name, destination in destinations.items()
+            name: Transport(one.base_url, one.api_token, outgoing=one.outgoing) for name, one in destinations.items()
         }
 
     def transport(self, destination: str) -> Transport:

@@ -62,7 +62,7 @@ def look(ledger: Ledger, destination: Destination, subscriber: str, event: str) 
 
 
 def _ask(destination: Destination, path: str) -> Answer:
-    transport = Transport(destination.base_url, destination.api_token)
+    transport = Transport(destination.base_url, destination.api_token, outgoing=destination.outgoing)
     began = time.monotonic()
     try:
         return transport.exchange(

@@ -83,7 +83,7 @@ def accept(route: Route, verified: VerifiedWebhook, committer: Committer, memory
     """
     to_visit = route.adapter.confirm(verified)
     if to_visit is not None:
-        confirm(to_visit)
+        confirm(to_visit, route.fetch)
     item = memory_cache.corrected_by(submission(route, verified, memory_cache.recall))
     return Receipt(verified, committer.submit(item, COMMIT_WITHIN), route.adapter.answers_items)
 

@@ -22,6 +22,7 @@ from gateway.lumail.answer import (
     text_or_none,
 )
 from gateway.lumail.transport import Transport
+from gateway.outgoing import STRAIGHT, Outgoing
 
 
 class LumailResponseError(LumailError):
@@ -173,9 +174,9 @@ class Lumail:
     """One organization's Lumail. Raises LumailResponseError and LumailConnectionError; tries everything once."""
 
     def __init__(
-        self, base_url: str, api_token: str, *, timeouts: Timeouts = Timeouts(), verify: str | bool = True
+        self, base_url: str, api_token: str, *, timeouts: Timeouts = Timeouts(), outgoing: Outgoing = STRAIGHT
     ) -> None:
-        self.transport = Transport(base_url, api_token, verify=verify)
+        self.transport = Transport(base_url, api_token, outgoing=outgoing)
         self._timeouts = timeouts
 
     def track_event(self, event_type: str, subscriber: str, data: Mapping[str, Any]) -> TrackedEvent:

@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -19,7 +19,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from gateway.errors import ConfigError
 from gateway.lumail.answer import Answer, read_date, read_rate_limit, read_tracked_event
+from gateway.lumail.tunnel import ProxyError, lead_through, reach
 from gateway.lumail.watchdog import Watch, watch_until
+from gateway.outgoing import STRAIGHT, Outgoing, Proxy, new_session
 
 BODY_LIMIT = 64 * 1024
 """How much of an answer's body is read, in bytes; a longer one is cut and its connection closed."""
@@ -37,13 +39,14 @@ class _TooLateError(_NotSentError):
 
 
 class _Flight:
-    """One request under way in this thread: its two deadlines, and whether a byte left."""
+    """One request under way in this thread: its two deadlines, its way, and whether a byte left."""
 
-    __slots__ = ("send_before", "sent", "watch")
+    __slots__ = ("proxy", "send_before", "sent", "watch")
 
-    def __init__(self, send_before: float, watch: Watch) -> None:
+    def __init__(self, send_before: float, watch: Watch, proxy: Proxy | None = None) -> None:
         self.send_before = send_before
         self.watch = watch
+        self.proxy = proxy
         self.sent = False
 
     def depart(self, connection: socket.socket, head: bytes) -> None:
@@ -81,15 +84,23 @@ def _write(connection: HTTPConnection, data: bytes) -> None:
         flight.depart(connection.sock, data)
 
 
-def _watched(connection: socket.socket) -> socket.socket:
+def _connected(asked: HTTPConnection, straight: Callable[[], socket.socket]) -> socket.socket:
     flight: _Flight = _this_thread.flight
+    proxy = flight.proxy
+    connection = straight() if proxy is None else reach(proxy, flight.send_before)
     flight.watch.attach(connection)  # a TLS handshake that follows is under watch too
+    if proxy is not None:
+        try:
+            lead_through(connection, proxy, asked.host, asked.port, flight.send_before)
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 
 class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        return _watched(super()._new_conn())
+        return _connected(self, super()._new_conn)
 
     def send(self, data: bytes) -> None:  # type: ignore[override]  # request bodies are always bytes here
         _write(self, data)
@@ -97,7 +108,7 @@ class _Connection(HTTPConnection):
 
 class _SecureConnection(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
-        return _watched(super()._new_conn())
+        return _connected(self, super()._new_conn)
 
     def send(self, data: bytes) -> None:  # type: ignore[override]  # request bodies are always bytes here
         _write(self, data)
@@ -130,18 +141,19 @@ class Transport:
     """Requests to one Lumail organization. Safe to use from many threads: each has its own session and connection.
 
     Follows no redirect, retries nothing, takes nothing from the environment (proxies, netrc). What goes wrong with a
-    request is told in the `Answer`; nothing is raised for it. `verify` is a file of certificates to trust instead of
-    the usual ones.
+    request is told in the `Answer`; nothing is raised for it. Through a proxy, only what has passed it can have been
+    sent; what goes wrong before is told as the proxy's.
     """
 
-    def __init__(self, base_url: str, api_token: str, *, verify: str | bool = True) -> None:
+    def __init__(self, base_url: str, api_token: str, *, outgoing: Outgoing = STRAIGHT) -> None:
         address = urlsplit(base_url)
         if address.scheme not in ("http", "https") or not address.hostname or address.query or address.fragment:
             raise ConfigError(f"base URL {base_url!r}: expected something like https://lumail.io/api/v1")
         if not _HEADER_TEXT.fullmatch(api_token):
             raise ConfigError("the API token is empty or holds characters that can't stand in a header")
         self.base_url = base_url.rstrip("/")
-        self._verify = verify
+        self._proxy = outgoing.proxy_to(base_url)
+        self._verify = outgoing.verify
         self._headers = {
             "Authorization": f"Bearer {api_token}",
             "Content-Type": "application/json",
@@ -191,8 +203,7 @@ class Transport:
     def _line(self) -> _Line:
         line: _Line | None = getattr(self._threads, "line", None)
         if line is None or line.pid != os.getpid():  # a forked child must not share its parent's connections
-            session = requests.Session()
-            session.trust_env = False
+            session = new_session()
             for scheme in ("http://", "https://"):
                 session.mount(scheme, _Adapter(pool_connections=1, pool_maxsize=1, max_retries=0))
             line = _Line(os.getpid(), session, self._prepared(session, "POST", "/events"))
@@ -216,7 +227,7 @@ class Transport:
         began = time.monotonic()
         if began >= send_before:
             return Answer(None, sent=False, duration=0.0, too_late=True, error="too late to send")
-        flight = _Flight(send_before, watch_until(ends_by))
+        flight = _Flight(send_before, watch_until(ends_by), self._proxy)
         _this_thread.flight = flight
         try:
             # The adapter, not session.send: that reads a redirect's body whole, however long it is.
@@ -230,7 +241,7 @@ class Transport:
                 return _read(response, flight, began, reads_event=reads_event)
         except _TooLateError:
             return Answer(None, sent=False, duration=_since(began), too_late=True, error="too late to send")
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, _NotSentError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, _NotSentError, ProxyError) as error:
             return Answer(None, sent=flight.sent, duration=_since(began), error=_words(error, flight))
         finally:
             flight.watch.end()
@@ -273,6 +284,8 @@ def _words(error: BaseException, flight: _Flight) -> str:
     """What went wrong, from the innermost cause; the libraries' own texts are not used: they quote URLs."""
     if flight.watch.expired:
         return "no whole answer in time"
+    if isinstance(error, ProxyError):
+        return str(error)
     innermost = list(_causes(error))[-1]
     if isinstance(innermost, ssl.SSLCertVerificationError):
         return f"TLS: {innermost.verify_message}"

@@ -11,6 +11,7 @@ from gateway.ledger.schema import attempts
 from gateway.lumail.sandbox import Sandbox, SandboxServer, SandboxSettings, create_sandbox, sandbox_of
 from tests.adapters.cases import ADAPTERS
 from tests.cli.conftest import NOWHERE, Terminal
+from tests.lumail.proxy import proxy, saying
 from tests.making import rows
 
 
@@ -110,6 +111,18 @@ def test_what_is_not_lumail_is_told_by_what_it_answers(
 def test_nobody_at_lumails_address_is_a_fault(terminal: Terminal) -> None:
     ok, detail = found(terminal, status=1)["destination main"]
     assert (ok, "no answer from Lumail (Connection refused)" in detail) == (False, True)
+
+
+def test_what_a_proxy_says_is_told_as_the_proxys(terminal: Terminal) -> None:
+    file = Path(terminal.environ["GATEWAY_CONFIG"])
+    with proxy(saying(b"HTTP/1.1 407 Who are you\r\n\r\n")) as through:
+        file.write_text(
+            f"outgoing: {{proxy: 'http://gateway:${{PASSWORD}}@127.0.0.1:{through.port}'}}\n{file.read_text()}"
+        )
+        checked = found(Terminal({**terminal.environ, "PASSWORD": "hidden"}), status=1)
+    told = "no answer from Lumail (the proxy refuses its user and password (407)); nothing was sent"
+    assert told in checked["destination main"][1]
+    assert "hidden" not in str(checked)
 
 
 def test_faults_of_the_configuration_are_told_all_at_once(live_environ: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.tryout import ROOT
+from tests.crash.installation import free_port
 from tests.disks import on_a_small_disk
 
 
@@ -30,7 +31,8 @@ def refusal(*command: str, within: Sequence[str] = (), **environ: str) -> str:
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        said = refusal("up", "--sandbox", "--data", str(tmp_path), "--port", str(port))
+        stand_in = f"http://127.0.0.1:{free_port()}/api/v1"
+        said = refusal("up", "--sandbox", "--data", str(tmp_path), "--port", str(port), GATEWAY_SANDBOX_URL=stand_in)
     assert said == f"can't listen on 127.0.0.1:{port}: Address already in use. Choose another port with --port or PORT."
 
 

@@ -80,11 +80,11 @@ def test_what_is_not_understood_is_a_fault_that_can_be_looked_at_and_tried_again
     assert up.terminal.document("replay", "webhook", webhook, status=1)["quarantined"] == 1
 
 
-REFUSED = "Lumail refused it with 402: a limit of the plan is reached"
+REFUSED = "Lumail refused it with 409"
 
 
 def test_what_lumail_refuses_is_a_fault_and_is_delivered_when_it_is_replayed(up: Started) -> None:
-    up.fails_next("402")
+    up.fails_next("409")
     sent = up.terminal.document("send", "sendgrid", status=1)
     (event,) = sent["events"]
     assert (steps(sent)[-1], event["status"], event["reason"]) == ("failed", "failed", REFUSED)

@@ -25,6 +25,7 @@ REFERENCE = "secrets stand in the environment or a secret file; write ${NAME} or
 NAME = "a name is of a-z, 0-9, _ and -, and begins with a letter or digit"
 TIME = "must be a time such as 90s, 15m, 12h or 30d, from 1s to 3650d"
 ADDRESS = "must be an address such as https://hooks.example.com, without user, ? and #"
+PROXY = "must be http://proxy.example:3128 or http://user:password@proxy.example:3128, percent-encoded"
 KEY = "`openssl rand -hex 32` makes one; it must be the same on all hosts"
 SECRET = '["${STRIPE_WEBHOOK_SECRET}"]'
 
@@ -115,6 +116,24 @@ INSTEAD = {
     ("sources:", "    base_url: ftp://lumail.io\nsources:"): f"4: destinations.main.base_url: {ADDRESS}",
     ("sources:", "    base_url: https://u:p@lumail.io\nsources:"): f"4: destinations.main.base_url: {ADDRESS}",
     ("sources:", "    base_url: 'https://lumail.io:x'\nsources:"): f"4: destinations.main.base_url: {ADDRESS}",
+    ("sources:", "    proxy: socks5://127.0.0.1:1080\nsources:"): f"4: destinations.main.proxy: {PROXY}; or none",
+    ("sources:", "    proxy: http://proxy:port\nsources:"): f"4: destinations.main.proxy: {PROXY}; or none",
+    ("sources:", "    proxy: http://u:plain@proxy:3128\nsources:"): (
+        "4: destinations.main.proxy: a password stands in the environment or a secret file; write ${NAME} for it"
+    ),
+    ("sources:", "    ca_file: no/such.pem\nsources:"): (
+        "4: destinations.main.ca_file: can't be read: No such file or directory"
+    ),
+    ("sources:", "    ca_file: gateway.yaml\nsources:"): (
+        "4: destinations.main.ca_file: holds no certificates (PEM) that can be read"
+    ),
+    ("destinations:", "outgoing: {ca_file: /no/such.pem}\ndestinations:"): (
+        "1: outgoing.ca_file: can't be read: No such file or directory"
+    ),
+    ("destinations:", "outgoing: {proxy: proxy.example:3128}\ndestinations:"): f"1: outgoing.proxy: {PROXY}; or none",
+    ("destinations:", "outgoing: {proxys: x}\ndestinations:"): (
+        "1: outgoing.proxys: unknown key; allowed here: ca_file, proxy, use_environment; did you mean proxy?"
+    ),
     ("sources:", "    doubt_seconds: {all: 9}\nsources:"): (
         "4: destinations.main.doubt_seconds.all: unknown key; allowed here: money, other"
     ),
@@ -131,8 +150,8 @@ INSTEAD = {
         "1: retention.body: unknown key; allowed here: attempts, bodies, events, memory; did you mean bodies?"
     ),
     ("destinations:", "max_body: 1\ndestinations:"): (
-        "1: max_body: unknown key; allowed here: destinations, max_body_mb, public_url, retention, sources, "
-        "trusted_proxies; did you mean max_body_mb?"
+        "1: max_body: unknown key; allowed here: destinations, max_body_mb, outgoing, public_url, retention, "
+        "sources, trusted_proxies; did you mean max_body_mb?"
     ),
     ("destinations:", "public_url: ${URL}\ndestinations:"): "1: public_url: environment variable URL is not set",
 }
@@ -212,7 +231,7 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) ->
         tmp_path, ALL_WRONG, {"STRIPE_WEBHOOK_SECRET": "whsec_x", "PORT": "80000", "REDIS_URL": "localhost"}
     ) == [
         (
-            "gateway.yaml:1: public_ur: unknown key; allowed here: destinations, max_body_mb, public_url, "
+            "gateway.yaml:1: public_ur: unknown key; allowed here: destinations, max_body_mb, outgoing, public_url, "
             "retention, sources, trusted_proxies; did you mean public_url?"
         ),
         "gateway.yaml:4: destinations.main.api_token: environment variable NO_TOKEN is not set",

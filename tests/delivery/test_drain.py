@@ -1,6 +1,7 @@
 """From the ledger to Lumail, with every kind of answer that Lumail may give."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,9 @@ from gateway.delivery.drain import DeliveryPool, drain
 from gateway.events import decode_data
 from gateway.ledger.schema import attempts, destinations, events, pauses
 from gateway.ledger.status import Reason
+from gateway.outgoing import Outgoing
 from tests.delivery.conftest import Road
+from tests.lumail.proxy import Proxied, proxy, saying
 from tests.making import NOON, complained, opened, payment, record, record_facts, rows, submission, told
 
 
@@ -104,6 +107,28 @@ def test_a_destination_that_refuses_connections_costs_no_try_but_a_wait(road: Ro
     nowhere.close()
     [(status, tries, due_at, created_at)] = rows(road.ledger, events, "status", "tries", "due_at", "created_at")
     assert (status, tries, due_at > created_at) == ("waiting", 0, True)
+
+
+def sent_through(road: Road, through: Proxied) -> tuple[str, int]:
+    """What becomes of one event of which the destination goes through a proxy."""
+    main = replace(road.delivery_pool.destinations["main"], outgoing=Outgoing(through.url()))
+    pool = DeliveryPool(road.ledger, {"main": main})
+    record_facts(road.ledger, payment("p:1"))
+    assert drain(pool, "main") == 1
+    pool.close()
+    [(status, tries)] = rows(road.ledger, events, "status", "tries")
+    return status, tries
+
+
+def test_an_event_is_delivered_through_a_proxy(road: Road) -> None:
+    with proxy() as through:
+        assert sent_through(road, through) == ("delivered", 1)
+    assert (len(through.tunnels), len(road.recorded())) == (1, 1)
+
+
+def test_a_proxy_that_lets_nobody_through_costs_no_try(road: Road) -> None:
+    with proxy(saying(b"HTTP/1.1 407 Who are you\r\n\r\n")) as through:
+        assert sent_through(road, through) == ("waiting", 0)
 
 
 def test_a_stopping_courier_claims_nothing_more_but_finishes_what_is_under_way(road: Road) -> None:

@@ -49,6 +49,7 @@ NEEDED: dict[str, Role] = {
     "changes.take_edit": Role.OPERATOR,
     "changes.translate_again": Role.OPERATOR,
     "destinations.accept": Role.OPERATOR,
+    "destinations.mix": Role.OPERATOR,
     "destinations.pause": Role.OPERATOR,
     "destinations.resume": Role.OPERATOR,
     "destinations.show": Role.VIEWER,

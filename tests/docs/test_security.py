@@ -2,7 +2,9 @@
 
 from adapters.mailgun import multipart
 from adapters.mandrill import MOST_FIELDS
+from gateway.formats import nesting
 from gateway.intake import body, proving
+from gateway.runtime import collecting
 from gateway.translation import form, json_body
 from gateway.translation.registry import default_sample
 from gateway.translation.signature import Reads
@@ -35,4 +37,6 @@ def test_the_bounds_are_those_of_the_page() -> None:
         f"{proving.MOST_WAITING}",
         f"{proving.WAIT} s",
         f"{proving.LITTLE // 1024} KB",
+        f"{collecting.PIECES}, and one for each {collecting.LEAST_PIECE} bytes",
+        f"{nesting.DEEPEST}",
     ]

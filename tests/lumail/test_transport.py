@@ -17,6 +17,7 @@ from gateway.lumail.client import event_body
 from gateway.lumail.sandbox import Sandbox
 from gateway.lumail.transport import BODY_LIMIT, Transport
 from gateway.lumail.watchdog import watch_until
+from gateway.outgoing import Outgoing
 from tests.lumail.conftest import TOKEN, Running
 from tests.lumail.peer import RECORDED, answering, certificate, connected, peer, read_request
 
@@ -148,7 +149,7 @@ def test_a_request_that_breaks_midway_is_in_doubt(secured: bool, tmp_path: Path)
     trusted, context = certificate(tmp_path)
     with peer(lambda connection: bool(connection.recv(1000)), context if secured else None) as found:
         address = f"http{'s' if secured else ''}://127.0.0.1:{found.port}"
-        answer = post(Transport(address, "x" * 8_000_000, verify=str(trusted)))
+        answer = post(Transport(address, "x" * 8_000_000, outgoing=Outgoing(ca_file=str(trusted))))
     assert (answer.status, answer.sent, judge(answer)) == (None, True, Verdict.UNCONFIRMED)
 
 
@@ -178,7 +179,7 @@ def test_tls_answers_are_read_and_ended_on_time(tmp_path: Path) -> None:
 
     stop = threading.Event()
     with peer(answer_then_drip, context) as found:
-        transport = Transport(f"https://127.0.0.1:{found.port}", TOKEN, verify=str(trusted))
+        transport = Transport(f"https://127.0.0.1:{found.port}", TOKEN, outgoing=Outgoing(ca_file=str(trusted)))
         first, second = post(transport), post(transport, end_in=1)
         stop.set()
     assert (first.event_id, second.sent, judge(second)) == ("e_1", True, Verdict.UNCONFIRMED)

@@ -41,7 +41,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
 
 
 def happen(traffic: Traffic) -> None:
-    traffic.fails_next("402")
+    traffic.fails_next("409")
     for source, case in (
         ("sendgrid", "bounced"),  # fails
         ("sendgrid", "complained"),
@@ -105,7 +105,7 @@ class Reader:
 
 def refused(traffic: Traffic) -> str:
     """The path of an event that Lumail has refused just now."""
-    traffic.fails_next("402")
+    traffic.fails_next("409")
     [event] = traffic.post("sendgrid", "complained")["events"]
     return f"/events/{event}"
 

@@ -40,7 +40,7 @@ def come(traffic: Traffic, minutes: float) -> None:
     begun = time.monotonic()
     while (passed := (time.monotonic() - begun) / 60) < minutes:
         if chance.random() < 0.01:
-            traffic.fails_next("402")
+            traffic.fails_next("409")
         if chance.random() < 0.01:
             traffic.unsigned(chance.choice(["/webhooks/stripe", "/webhooks/sendgird"]))
         if chance.random() < 0.005:

@@ -30,7 +30,7 @@ def test_a_failed_event_is_found_by_filters_and_tells_why(reader: Reader, traffi
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("failed")
-    expect(page.get_by_text("402").first).to_be_visible()
+    expect(page.get_by_text("409").first).to_be_visible()
     expect(page.get_by_role("heading", name="Requests to Lumail")).to_be_visible()
     assert reader.violations() == []
 
