@@ -35,7 +35,7 @@ def probe(said: Said, subscriber: str, destination: str | None, yes: bool, as_js
     address = subscriber.strip().lower()
     if not yes:
         _ask(chosen, address)
-    transport = Transport(chosen.base_url, chosen.api_token)
+    transport = Transport(chosen.base_url, chosen.api_token, outgoing=chosen.outgoing)
     try:
         with opened_ledger(config) as ledger:
             report = open_questions.settle(ledger, chosen, address, who(), transport=transport, is_lumail=wrong_with)
