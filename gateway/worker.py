@@ -32,7 +32,7 @@ from gateway.ledger import heartbeats
 from gateway.ledger.database import Ledger
 from gateway.ledger.outbox import restore_guard
 from gateway.ledger.views import counters
-from gateway.replay import bulk
+from gateway.replay import bulk, by_itself
 from gateway.runtime.heartbeat import Heartbeat
 from gateway.runtime.redis_trouble import looker
 from gateway.runtime.supervised import tell_ready
@@ -205,6 +205,7 @@ def work(config: Config) -> None:
     wakeups = Wakeups(url)
     chores: list[Chore] = [
         partial(drop_outdated, ledger, config.destinations),
+        partial(by_itself.bring_back, ledger, config.plans),
         partial(counters.keep, ledger),
         keeper.start_if_due,
         partial(restore_guard.recognise, ledger, config.data, config.destinations, sandbox=config.sandbox),

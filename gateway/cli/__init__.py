@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "worker": ["services"],
     "sandbox": ["services"],
     "check": ["checks"],
+    "probe": ["probing"],
     "status": ["overview"],
     "send": ["sending"],
     "translate": ["trials"],

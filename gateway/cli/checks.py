@@ -206,10 +206,10 @@ def _ask(destination: Destination) -> tuple[int | None, str | None]:
         return None, str(error)
     finally:
         lumail.close()
-    return answer.status, _wrong(answer)
+    return answer.status, wrong_with(answer)
 
 
-def _wrong(answer: Answer) -> str | None:
+def wrong_with(answer: Answer) -> str | None:
     """What an answer tells to be wrong: with the address, the token, or what stands between; None where it is Lumail's.
 
     Rate headers are in each answer of Lumail's, and its bodies are JSON of a known form.

@@ -116,10 +116,6 @@ def conclude_all(answered: Sequence[tuple[Claimed, Answer]], context: ConcludeCo
 
 
 def _told(claimed: Claimed, answer: Answer, context: ConcludeContext) -> Settlement:
-    limits = answer.rate_limit
-    learned = None
-    if limits.limit is not None:
-        learned = Learned(limits.limit, limits.remaining, _reset(answer, context.now))
     return Settlement(
         claimed=claimed,
         outcome=_OUTCOMES[claimed.kind](answer),
@@ -128,9 +124,15 @@ def _told(claimed: Claimed, answer: Answer, context: ConcludeContext) -> Settlem
         error=answer.error,
         duration_ms=round(answer.duration * 1000),
         failed=_failed(answer),
-        learned=learned,
+        learned=learned(answer, context.now),
         clock_offset_ms=_clock_offset(answer, context.now),
     )
+
+
+def learned(answer: Answer, now: datetime) -> Learned | None:
+    """What an answer's headers tell; None where there are none."""
+    limits = answer.rate_limit
+    return None if limits.limit is None else Learned(limits.limit, limits.remaining, _reset(answer, now))
 
 
 def _reset(answer: Answer, now: datetime) -> datetime | None:
@@ -272,11 +274,13 @@ def _refused(event: Event, settlement: Settlement, answer: Answer, context: Conc
     refused = str(answer.status)
     if answer.status not in (400, 404):
         return _failed_for(settlement, context, Reason.REFUSED, refused)
-    if answer.status == 400 and context.is_known(event.recipient):
-        return _failed_for(settlement, context, Reason.REFUSED, refused)
+    known = context.is_known(event.recipient)
+    if answer.status == 400 and known:
+        return replace(_failed_for(settlement, context, Reason.REFUSED, refused), refused=False)
     if unknown_policy(context.destination, event.type) is UnknownSubscriberPolicy.HELD:
         changes: EventChange = {"status": Status.HELD, "reason": Reason.NOT_IN_LUMAIL, "last_error": _refusal(answer)}
-        return replace(settlement, changes=changes, subscriber_answer=SubscriberAnswer.MET)
+        counts = False if known else None
+        return replace(settlement, changes=changes, subscriber_answer=SubscriberAnswer.MET, refused=counts)
     first = event.due_at  # in front of others of the subscriber, which the answer is for too
     return replace(
         settlement, changes=_back(settlement, first, step="ask", reason_detail=refused, last_error=_refusal(answer))
@@ -328,7 +332,7 @@ def _asked_for_many(settlement: Settlement, answer: Answer) -> Settlement:
 def _asked(event: Event, settlement: Settlement, answer: Answer, context: ConcludeContext) -> Settlement:
     if answer.status == 200:
         failed = _failed_for(settlement, context, Reason.REFUSED, event.reason_detail)
-        return replace(failed, subscriber_answer=SubscriberAnswer.KNOWN)
+        return replace(failed, subscriber_answer=SubscriberAnswer.KNOWN, refused=True)
     if answer.status != 404:
         return _tried_again(event, settlement, context)
     match unknown_policy(context.destination, event.type):

@@ -155,6 +155,10 @@ destinations = Table(
     Column("clock_offset_ms", BigInteger, comment="how far Lumail's clock is ahead of the ledger's"),
     Column("read_lag_ms", BigInteger, comment="the longest time seen until a recorded event could be read back"),
     Column("echo", Boolean, comment="whether Lumail stores extra keys; null: not seen yet"),
+    Column("takes_delayed", Boolean, comment="whether it takes EMAIL_DELIVERY_DELAYED; null: not tried"),
+    Column("unknown_answered", Integer, comment="the status that an unknown subscriber's event gets; null: not tried"),
+    Column("reset_moves", Boolean, comment="whether the end that its headers name goes on with time; null: not seen"),
+    Column("probed_at", Instant, comment="when somebody had all that tried"),
 )
 
 currencies = Table(
@@ -186,6 +190,19 @@ pauses = Table(
     Index(
         "pauses_open", "destination", sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")
     ),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("event", String(40), primary_key=True),
+    Column("destination", String(100), nullable=False),
+    Column("found", Boolean, nullable=False, comment="whether Lumail was asked for its subscriber, and has it"),
+    Column("asked_at", Instant, comment="when it was asked for the subscriber on behalf of the run"),
+    Column("pause", String(40), comment="that the run began; null: it goes on"),
+    Column("job", String(40), comment="by which the event is sent again, now that the pause is over"),
+    Index("refusals_in_run", "destination", sqlite_where=text("pause IS NULL"), postgresql_where=text("pause IS NULL")),
+    Index("refusals_of_pause", "pause"),
 )
 
 webhooks = Table(

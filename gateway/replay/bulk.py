@@ -33,7 +33,7 @@ from gateway.ledger.recording.commit import record_group
 from gateway.ledger.schema import Instant, events, from_microseconds, to_microseconds
 from gateway.ledger.status import Outcome, Status
 from gateway.ledger.views import search
-from gateway.replay import pace, selection
+from gateway.replay import by_itself, pace, selection
 from gateway.replay.selection import FIRST, Selection
 from gateway.replay.sending import as_new, refusal, stands
 from gateway.replay.translating import translated_again
@@ -226,17 +226,20 @@ class Replays:
         share = self._share(connection, job, now)
         made: list[Item] = []
         alone: list[tuple[Event, datetime]] = []
+        unasked = by_itself.is_by_itself(wanted)
         crowded = _crowded(connection, found.ids)
         slots = 0
         for event in events_of(connection, found.ids).values():
             against = duplicates.duplicates_of(connection, event) if event.group in crowded else []
             stood = refusal(event, against)
+            if stood is None and unasked:
+                stood = by_itself.against(connection, event, job)
             if stood is not None and stands(stood, force=wanted.force):
                 made.append(Item(event.id, {}, REFUSED, stood.cause.value))
                 continue
             due = share.start + slots * share.step
-            if event.group in crowded:  # at once, so that the next of its group sees that this one is sent
-                _wait_again(connection, job.destination, [(event, due)], now)
+            if event.group in crowded or unasked:  # at once, so that the next of its group, or person, sees it sent
+                _wait_again(connection, job.destination, [(event, due)], now, expires=unasked)
             else:
                 alone.append((event, due))
             made.append(Item(event.id, _before(event)))
@@ -363,8 +366,12 @@ _Due = Sequence[tuple[Event, datetime]]
 """Events, and from when on each may leave."""
 
 
-def _wait_again(connection: Connection, destination: str, sent: _Due, now: datetime) -> None:
-    moves = [(event, as_new(due)) for event, due in sent]
+def _wait_again(connection: Connection, destination: str, sent: _Due, now: datetime, *, expires: bool = False) -> None:
+    """With `expires` each is of no use any more when it always was: nobody asked for it."""
+    moves: list[tuple[Event, EventChange]] = []
+    for event, due in sent:
+        columns = as_new(due)
+        moves.append((event, {**columns, "expires_at": event.expires_at} if expires else columns))
     after = transitions.move(connection, destination, moves, now, corrects=True)
     unknown_subscribers.forget(
         connection, destination, *sorted({one.subscriber for one in after if one.subscriber is not None})

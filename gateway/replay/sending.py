@@ -34,6 +34,8 @@ class Cause(StrEnum):
     DELIVERED = "delivered already"
     UNCONFIRMED = "Lumail may have it"
     REPEATED = "another event tells the same fact"
+    OVERTAKEN = "a later one says the opposite"
+    ONCE = "sent again before"
 
 
 FORCIBLE = frozenset({Cause.DELIVERED, Cause.UNCONFIRMED, Cause.REPEATED})

@@ -87,6 +87,7 @@ def day(tmp_path: Path) -> Iterator[Day]:
 
 CAN_NOT_BE_DONE_HERE = {
     "events decide ID --send": "has no subscriber yet, so it can't be sent",
+    "probe --subscriber you@example.com": "nobody can be asked here",
     "replay cancel ID": "is done",
     "replay event ID": "has no subscriber yet",
     "replay events --since 2d": "there is nothing of that kind",

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, inser
 from gateway.events import EventType, Lane
 from gateway.ledger.event import EVENT_COLUMNS, Event, EventChange
 from gateway.ledger.identity import new_id
-from gateway.ledger.outbox import duplicates, transitions, unknown_subscribers
+from gateway.ledger.outbox import duplicates, refusals, transitions, unknown_subscribers
 from gateway.ledger.outbox.unknown_subscribers import UnknownSubscriberPolicy
 from gateway.ledger.scheduling import budget, lines, pauses
 from gateway.ledger.scheduling.attempt import (
@@ -180,7 +180,8 @@ class Picker:
         pause = due[0]
         pauses.take_probe(self._connection, pause, self._now)
         if pause.probe == "post":
-            return self._claim([PostEvent(post.event, pause) for post in self._next_probe()])
+            posts = [PostEvent(post.event, pause) for post in self._next_probe()]
+            return self._claim(posts or self._next_question())
         return self._claim([Probe(PROBED, pause)])
 
     def _first_to_post(self) -> list[PostEvent]:
@@ -193,6 +194,13 @@ class Picker:
         """
         posts = [post for found in self._to_post() for post in found]
         return sorted(posts, key=lambda post: post.event.attempt or "")[:1]
+
+    def _next_question(self) -> list[Request]:
+        """Where nothing waits to be posted, what has to be asked before something does: it ends no pause."""
+        lines_ = (Lane.URGENT, Lane.REVENUE, Lane.STANDARD)
+        asked: list[Request] = [*self._reads(Lane.REVENUE, 1)]
+        asked += [one for lane in lines_ for one in self._from_lines(lane, 1)]
+        return next(([one] for one in asked if not isinstance(one, PostEvent)), [])
 
     def _to_post(self) -> Iterator[list[PostEvent]]:
         """Of each lane some that wait to be posted; a question would tell nothing of what may be posted."""
@@ -232,8 +240,11 @@ class Picker:
     def _questions(self, lane: Lane, most: int) -> list[AskForSubscriber]:
         del lane
         again_at = self._now + ENDS_WITHIN + timedelta(seconds=1)
+        refused = refusals.to_ask(self._connection, self._destination, self._now)
+        of_run = [] if refused is None else [AskForSubscriber(refused, of_run=True)]
+        most -= len(of_run)
         found = unknown_subscribers.to_ask(self._connection, self._destination, self._now, most, again_at)
-        return [AskForSubscriber(subscriber) for subscriber in found]
+        return of_run + [AskForSubscriber(subscriber) for subscriber in found]
 
     def _worth_sending(self, due: Sequence[Event], most: int) -> list[EventRequest]:
         """Requests; what is expired is left to the next turn, which drops it, and so is what has to be set aside."""

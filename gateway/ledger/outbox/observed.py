@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -44,6 +44,33 @@ def read(connection: Connection, destination: str) -> Observed:
         row.organization,
         row.on_trial,
     )
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a person had tried at Lumail; None: that stays unknown, and what was known before stays as it is.
+
+    `takes_delayed`: EMAIL_DELIVERY_DELAYED is recorded. `unknown_answered` is the status that an event of a subscriber
+    gets whom nobody has. `reset_moves`: the time that the rate headers name goes on as time does.
+    """
+
+    echo: bool | None = None
+    read_lag: timedelta | None = None
+    takes_delayed: bool | None = None
+    unknown_answered: int | None = None
+    reset_moves: bool | None = None
+
+
+def keep(connection: Connection, destination: str, tried: Tried, now: datetime) -> None:
+    """Keep what was tried."""
+    values: dict[str, Any] = {
+        name: getattr(tried, name) for name in ("echo", "takes_delayed", "unknown_answered", "reset_moves")
+    }
+    if tried.read_lag is not None:
+        lag = max(tried.read_lag, read(connection, destination).read_lag)
+        values["read_lag_ms"] = round(lag / timedelta(milliseconds=1))
+    known = {name: value for name, value in values.items() if value is not None}
+    connection.execute(update(destinations).where(destinations.c.name == destination).values(**known, probed_at=now))
 
 
 def learn(connection: Connection, destination: str, settlements: Sequence[Settlement]) -> None:

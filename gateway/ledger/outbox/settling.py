@@ -10,7 +10,7 @@ from gateway.events import MONEY_TYPES
 from gateway.ledger import words
 from gateway.ledger.event import Event, EventChange
 from gateway.ledger.facts.known_events import events_of
-from gateway.ledger.outbox import duplicates, observed, transitions, unknown_subscribers
+from gateway.ledger.outbox import duplicates, observed, refusals, transitions, unknown_subscribers
 from gateway.ledger.outbox.transitions import Recorded
 from gateway.ledger.outbox.uncertain import mark_unconfirmed_again
 from gateway.ledger.scheduling import budget, lines, pauses
@@ -67,7 +67,8 @@ def settle(
     for one in settlements:
         if one.subscriber_answer is not None:
             _settle_subscriber_answer(connection, destination, one, now)
-    return _settle_pauses(connection, destination, settlements, now)
+    begun = _settle_pauses(connection, destination, settlements, now)
+    return begun + refusals.settle(connection, destination, settlements, now)
 
 
 def _write_answers(connection: Connection, settlements: Sequence[Settlement], now: datetime) -> None:

@@ -68,11 +68,12 @@ class CreateSubscriber:
 
 @dataclass(frozen=True)
 class AskForSubscriber:
-    """Ask for a subscriber on behalf of all events that wait for it."""
+    """Ask for a subscriber on behalf of all events that wait for it, or `of_run`: of a run of refusals."""
 
     kind: ClassVar = Kind.ASK
     lane: ClassVar = Lane.STANDARD
     subscriber: str
+    of_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,8 @@ class Settlement:
     recorded it, `by_read` that this was found by reading back.
     `organization` is Lumail's id of it, to be kept; `trusted` says that the token was seen to be that organization's.
     `failed`: True counts into the run of failures that pauses a destination, False ends the run.
+    `refused`: the event was refused though Lumail has its subscriber, which a GET found (True) or which was known
+    before (False); None: it was not.
     """
 
     claimed: Claimed
@@ -165,6 +168,7 @@ class Settlement:
     trusted: bool = False
     by_read: bool = False
     failed: bool | None = None
+    refused: bool | None = None
     pause: Pause | None = None
     subscriber_answer: SubscriberAnswer | None = None
     learned: Learned | None = None

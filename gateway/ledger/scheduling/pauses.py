@@ -46,7 +46,7 @@ class OpenPause:
     @property
     def ends_by_success_only(self) -> bool:
         """Whether only an event that is recorded ends it, and not each answer that Lumail is well."""
-        return self.kind == PauseKind.DESTINATION_REFUSES
+        return self.probe == "post"
 
     @property
     def reason(self) -> str:

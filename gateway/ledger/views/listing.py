@@ -210,6 +210,8 @@ def _ways_to_events(connection: Connection, filters: Filters, found: ColumnEleme
     if filters.subscriber is not None:
         mine = (events.c.destination.in_(names), events.c.subscriber == filters.subscriber)
         return [_Way(mine, frozenset({"subscriber"}), ordered=False)]
+    if filters.refused_in is not None:
+        return [_Way((search.of_run(filters.refused_in),), frozenset({"refused_in"}), ordered=False)]
     if filters.incident is not None:
         return [_Way((search.of_incident(),), frozenset({"incident"}), ordered=False)]
     if filters.error is not None and filters.status is None:

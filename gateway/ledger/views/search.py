@@ -10,7 +10,7 @@ from sqlalchemy import func as sql
 
 from gateway.events import Lane
 from gateway.ledger import schema, words
-from gateway.ledger.schema import attempts, events, groups, keys, webhooks
+from gateway.ledger.schema import attempts, events, groups, keys, refusals, webhooks
 from gateway.ledger.status import Outcome
 from gateway.ledger.views import text_search
 
@@ -26,7 +26,8 @@ class Filters:
     `since` is the earliest time, and `until` is later than all: of events when they were made, of webhooks when they
     were received. `error` is a part of an event's reason or last error. `text` is a word that somebody looks for:
     see `gateway.ledger.views.text_search`. `delivery_id` is a provider's id of a webhook. `incident` asks for events of
-    facts that Lumail was told as they are not, and for webhooks that made such.
+    facts that Lumail was told as they are not, and for webhooks that made such. `refused_in` is a pause: asked for
+    are the events that ended in the run of refusals by which it began.
     """
 
     status: str | None = None
@@ -41,6 +42,7 @@ class Filters:
     text: str | None = None
     delivery_id: str | None = None
     incident: Literal[True] | None = None
+    refused_in: str | None = None
 
 
 MOST_NAMES = 500
@@ -86,6 +88,8 @@ def of_events(connection: Connection, filters: Filters) -> list[ColumnElement[bo
         conditions.append(events.c.webhook.in_(of_it))
     if filters.incident is not None:
         conditions.append(of_incident())
+    if filters.refused_in is not None:
+        conditions.append(of_run(filters.refused_in))
     return conditions
 
 
@@ -118,6 +122,11 @@ def has_reason() -> ColumnElement[bool]:
 def of_incident() -> ColumnElement[bool]:
     """Events of facts that Lumail was told as they are not."""
     return events.c.group.in_(select(groups.c.id).where(text("groups.incident IS NOT NULL")))
+
+
+def of_run(pause: str) -> ColumnElement[bool]:
+    """Events of the run of refusals by which a pause began."""
+    return events.c.id.in_(select(refusals.c.event).where(refusals.c.pause == pause))
 
 
 def in_quarantine() -> ColumnElement[bool]:

@@ -160,6 +160,27 @@ def upgrade() -> None:
             comment="the longest time seen until a recorded event could be read back",
         ),
         sa.Column("echo", sa.Boolean(), nullable=True, comment="whether Lumail stores extra keys; null: not seen yet"),
+        sa.Column(
+            "takes_delayed",
+            sa.Boolean(),
+            nullable=True,
+            comment="whether it takes EMAIL_DELIVERY_DELAYED; null: not tried",
+        ),
+        sa.Column(
+            "unknown_answered",
+            sa.Integer(),
+            nullable=True,
+            comment="the status that an unknown subscriber's event gets; null: not tried",
+        ),
+        sa.Column(
+            "reset_moves",
+            sa.Boolean(),
+            nullable=True,
+            comment="whether the end that its headers name goes on with time; null: not seen",
+        ),
+        sa.Column(
+            "probed_at", gateway.ledger.schema.Instant(), nullable=True, comment="when somebody had all that tried"
+        ),
         sa.PrimaryKeyConstraint("name", name=op.f("destinations_pk")),
     )
     op.create_table(
@@ -614,6 +635,37 @@ def upgrade() -> None:
         postgresql_where=sa.text("ended_at IS NULL"),
     )
     op.create_table(
+        "refusals",
+        sa.Column("event", sa.String(length=40), nullable=False),
+        sa.Column("destination", sa.String(length=100), nullable=False),
+        sa.Column(
+            "found", sa.Boolean(), nullable=False, comment="whether Lumail was asked for its subscriber, and has it"
+        ),
+        sa.Column(
+            "asked_at",
+            gateway.ledger.schema.Instant(),
+            nullable=True,
+            comment="when it was asked for the subscriber on behalf of the run",
+        ),
+        sa.Column("pause", sa.String(length=40), nullable=True, comment="that the run began; null: it goes on"),
+        sa.Column(
+            "job",
+            sa.String(length=40),
+            nullable=True,
+            comment="by which the event is sent again, now that the pause is over",
+        ),
+        sa.PrimaryKeyConstraint("event", name=op.f("refusals_pk")),
+    )
+    op.create_index(
+        "refusals_in_run",
+        "refusals",
+        ["destination"],
+        unique=False,
+        sqlite_where=sa.text("pause IS NULL"),
+        postgresql_where=sa.text("pause IS NULL"),
+    )
+    op.create_index("refusals_of_pause", "refusals", ["pause"], unique=False)
+    op.create_table(
         "rejections",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("source", sa.String(length=100), nullable=True, comment="null: no such source"),
@@ -871,6 +923,14 @@ def downgrade() -> None:
     op.drop_table("repeats")
     op.drop_index("rejections_of_source", table_name="rejections")
     op.drop_table("rejections")
+    op.drop_index("refusals_of_pause", table_name="refusals")
+    op.drop_index(
+        "refusals_in_run",
+        table_name="refusals",
+        sqlite_where=sa.text("pause IS NULL"),
+        postgresql_where=sa.text("pause IS NULL"),
+    )
+    op.drop_table("refusals")
     op.drop_index(
         "pauses_open",
         table_name="pauses",
