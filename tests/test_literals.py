@@ -24,6 +24,7 @@ OTHER_MEANINGS = {
     ("gateway/attention/need.py", "held"): "a kind of what needs a person",
     ("gateway/attention/need.py", "ledger_copied"): "a kind of what needs a person",
     ("gateway/attention/need.py", "quarantined"): "a kind of what needs a person",
+    ("gateway/cli/probing.py", "unknown"): "a key of what is told",
     ("gateway/cli/replays.py", "ignored"): "a count",
     ("gateway/cli/replays.py", "taught"): "a count",
     ("gateway/cli/trials.py", "ignored"): "a part of an adapter",

@@ -59,7 +59,7 @@ Later = Callable[..., None]
 
 @pytest.fixture
 def later(road: Road) -> Later:
-    """Lets time pass for events that wait or are in doubt, by moving their times into the past; then drains."""
+    """Lets time pass for pauses, and for events that wait or are in doubt: moves them into the past, and drains."""
     usual = road
 
     def pass_by(*, road: Road = usual, **by: float) -> None:
@@ -73,6 +73,7 @@ def later(road: Road) -> Later:
                 span,
             )
             connection.execute(text("UPDATE lines SET due_at = due_at - :by"), span)
+            connection.execute(text("UPDATE pauses SET until = until - :by WHERE ended_at IS NULL"), span)
         road.drain()
 
     return pass_by

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.ledger.schema import attempts, destinations, events
-from gateway.ledger.status import Reason
+from gateway.ledger.schema import attempts, destinations, events, pauses
+from gateway.ledger.status import PauseKind, Reason
 from tests.delivery.conftest import Later, Road
 from tests.making import complained, payment, record_facts, rows
 
@@ -33,7 +33,7 @@ def test_a_recorded_event_whose_answer_was_lost_is_found_and_not_sent_again(
     assert kinds(road).count("event") == 2
 
 
-@pytest.mark.parametrize("kind", ["drop_before", "error_500_before", "error_502", "redirect", "408"])
+@pytest.mark.parametrize("kind", ["drop_before", "error_500_before", "error_502", "408"])
 @pytest.mark.parametrize("echo", [True, False])
 def test_an_event_that_was_not_recorded_is_sent_again_when_the_doubt_ends(
     road: Road, later: Later, kind: str, echo: bool
@@ -48,6 +48,26 @@ def test_an_event_that_was_not_recorded_is_sent_again_when_the_doubt_ends(
     later(seconds=620)
     assert [status for status, _ in road.statuses()] == ["delivered", "delivered"]
     assert len(road.recorded()) == 2
+
+
+def test_an_event_that_was_led_elsewhere_is_read_back_in_the_pause_and_ends_it_when_it_is_sent_again(
+    road: Road, later: Later
+) -> None:
+    settled_before(road)
+    record_facts(road.ledger, payment("p:1"))
+    road.sandbox.fail("redirect", count=1)
+    road.drain()
+    assert [kind for kind, _ in open_pauses(road)] == [PauseKind.DESTINATION_REFUSES]
+    for seconds in (620, 30):
+        later(seconds=seconds)
+    assert (road.statuses()[1], kinds(road).count("read")) == (("waiting", None), 2)
+    later(seconds=60)
+    assert ([status for status, _ in road.statuses()], open_pauses(road)) == (["delivered", "delivered"], [])
+    assert len(road.recorded()) == 2
+
+
+def open_pauses(road: Road) -> list[tuple[Any, ...]]:
+    return [(kind, ended) for kind, ended in rows(road.ledger, pauses, "kind", "ended_at") if ended is None]
 
 
 def test_a_first_read_that_comes_late_is_confirmed_soon(road: Road, later: Later) -> None:
