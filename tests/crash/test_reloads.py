@@ -104,7 +104,8 @@ def in_a_terminal() -> Iterator[tuple[str, ...]]:
     """What makes the command that follows have a controlling terminal."""
     master, slave = os.openpty()
     code = (
-        "import fcntl, os, sys, termios; terminal = os.open(sys.argv[1], os.O_RDWR); "
+        "import fcntl, os, signal, sys, termios; terminal = os.open(sys.argv[1], os.O_RDWR); "
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL); "  # who runs the tests may ignore it
         "fcntl.ioctl(terminal, termios.TIOCSCTTY, 0); os.execv(sys.argv[2], sys.argv[2:])"
     )
     try:
