@@ -44,8 +44,9 @@ class Town:
         return [event for one in found for event in one.events]
 
     def until(self, end: datetime) -> None:
-        """Drain whenever the ledger says that it is of use."""
-        while (wake_at := self._wake_at()) is not None and wake_at <= end:
+        """Drain whenever that is of use; not, as workers do beside that, every few minutes."""
+        wake_at = self._wake_at()
+        while wake_at is not None and wake_at <= end:
             self.now = max(wake_at, self.now + timedelta(milliseconds=100))
             with self.ledger.write(["main"]) as connection:
                 assert leases.take(connection, "main", "town", self.now)
@@ -54,7 +55,7 @@ class Town:
                 turned = self._turn([(one, self._send(one)) for one in turned.claimed])
             with self.ledger.write(["main"]) as connection:
                 limit = self.destination.requests_per_minute
-                cycle.release(connection, "main", "town", self.now, limit)
+                wake_at = cycle.release(connection, "main", "town", self.now, limit)
         self.now = end
 
     def _wake_at(self) -> datetime | None:
