@@ -206,6 +206,22 @@ def test_what_was_taught_after_the_demand_stays(ledger: Ledger) -> None:
     assert rows(ledger, memory, "key", "values") == [("customer:2", {"into": "3"})]
 
 
+def test_an_address_that_was_taught_after_the_demand_stays_as_it_is(ledger: Ledger) -> None:
+    identity = demanded_at(ledger, BEFORE)
+    memo = Memo("customer:1", {"email": ANA}, LATER)
+    record(ledger, submission(told(memos=(memo,)), body=ANA.encode(), received_at=LATER))
+    assert erasure.erase(ledger, identity).is_done
+    assert rows(ledger, memory, "key", "values") == [("customer:1", {"email": ANA})]
+
+
+def test_an_address_of_before_the_demand_goes_though_its_row_was_touched_since(ledger: Ledger) -> None:
+    identity = demanded_at(ledger, NOON)
+    for memo in (Memo("customer:1", {"email": ANA}, BEFORE), Memo("customer:1", {"name": "Mug"}, LATER)):
+        record(ledger, submission(told(memos=(memo,)), body=b"{}", received_at=memo.at))
+    assert erasure.erase(ledger, identity).is_done
+    assert (rows(ledger, memory, "key"), places_of(ledger, ANA)) == ([], [])
+
+
 def test_a_webhook_that_came_after_the_demand_keeps_its_body(ledger: Ledger) -> None:
     identity = demanded_at(ledger, NOON)
     for hours in (-1, 1):

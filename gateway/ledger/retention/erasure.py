@@ -307,21 +307,39 @@ class _Erasure:
     def _memory(self, state: _State, destination: str) -> _Step:
         """What was taught of the people, wherever their addresses stand in it, and all of the account."""
         found, after = self._look_through(
-            memory, memory.c.key, memory.c.destination == destination, state.after, (memory.c.key, memory.c["values"])
+            memory,
+            memory.c.key,
+            memory.c.destination == destination,
+            state.after,
+            (memory.c.key, memory.c["values"], memory.c.at),
         )
         mentions, account = Mentions(state.request["people"]), state.request["account"]
         ours = [row.key for row in found if _begins(row.key, account) or mentions.are_in_value(row.values)]
         if len(ours) > _ROWS:
             ours = ours[:_ROWS]
             after = ours[-1]
+        # What was touched since the demand may hold an address from before, unless that was said anew.
+        touched = {row.key for row in found if row.at > state.made_at}.intersection(ours)
+        stale = sorted(touched) if account is None and touched and not self._said_since(state, destination) else []
 
         def work(connection: Connection) -> Mapping[str, int]:
             tombstones.put(connection, self._salt, destination, map(tombstones.memo, ours), state.made_at)
             if account is None and ours:
                 self._extend(connection, "memories", ours)
-            return {"memory": self._forget(connection, state, destination, ours)}
+            old = and_(memory.c.destination == destination, memory.c.key.in_(stale))
+            gone = connection.execute(delete(memory).where(old)).rowcount
+            return {"memory": gone + self._forget(connection, state, destination, ours)}
 
         return _Step(work, after)
+
+    def _said_since(self, state: _State, destination: str) -> bool:
+        """Whether a webhook that came after the demand speaks of the person."""
+        columns = (webhooks.c.body, webhooks.c.headers, webhooks.c.url)
+        since = and_(webhooks.c.destination == destination, webhooks.c.received_at > state.made_at)
+        mentioned = _mentioned(state.request)
+        with self._ledger.read() as connection:
+            rows = connection.execute(select(*columns).where(since))  # unpacked one at a time
+            return any(mentioned(row.body or b"", row.headers, row.url) for row in rows)
 
     def _facts_by_key(self, state: _State, destination: str) -> _Step:
         named = [key for key in state.request["keys"] if state.after is None or key > state.after]
@@ -570,7 +588,6 @@ _TEXTS: Sequence[tuple[Table, Sequence[str], Sequence[str]]] = (
     (events, ("id",), ("data", "reason_detail", "last_error", "candidates", "read_cursor")),
     (attempts, ("id",), ("sent", "body", "error")),
     (webhooks, ("id",), ("url", "headers", "notes")),
-    (memory, ("key", "destination"), ("values",)),
     (schema.groups, ("id",), ("truth", "emitted", "incident")),
     (schema.edits, ("id",), ("before", "after")),
     (schema.job_items, ("job", "subject"), ("before", "explanation")),
