@@ -16,7 +16,7 @@ import psutil
 import requests
 
 from benchmarks.stage import Stage
-from tests.crash.installation import free_port
+from tests.services import free_port
 from tests.waiting import eventually
 
 REST = 3.0

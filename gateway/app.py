@@ -42,7 +42,8 @@ def application() -> Served:
     config = configured(Flags(), os.environ)
     folder = config.data / BODIES_FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    heartbeat = Heartbeat(config.database_url, heartbeats.WEB, config.data, looker(awaited_redis(config)))
+    look = looker(awaited_redis(config))
+    heartbeat = Heartbeat(config.database_url, heartbeats.WEB, config.data, look)
     heartbeat.start()
     atexit.register(heartbeat.close)
     bounds = Bounds(config.max_body_bytes, trusted_proxies=config.trusted_proxies, spill_to=folder)

@@ -1,6 +1,5 @@
 """Redis in other shapes than the private one: on a port, as a cluster, and with a Sentinel that knows it."""
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,14 +8,8 @@ from pathlib import Path
 import redis
 
 from gateway.runtime import private_redis
+from tests.services import free_port
 from tests.waiting import eventually
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _answers(port: int) -> bool:
@@ -36,7 +29,7 @@ def served(folder: Path, *settings: str) -> Iterator[int]:
     """A server on a port of this machine, which it gives."""
     program = private_redis.binary()
     assert program is not None
-    port = next(free for free in iter(_free_port, None) if free < LOWEST_WITHOUT_BUS)
+    port = next(free for free in iter(free_port, None) if free < LOWEST_WITHOUT_BUS)
     where = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "")
     process = subprocess.Popen([program, *where, *settings], stdout=subprocess.DEVNULL)
     try:
@@ -51,7 +44,7 @@ def served(folder: Path, *settings: str) -> Iterator[int]:
 def sentinel(folder: Path) -> Iterator[str]:
     """The URL of a master by its Sentinel, of which a second one in the list does not answer."""
     with served(folder) as master:
-        port = _free_port()
+        port = free_port()
         file = folder / "sentinel.conf"
         file.write_text(f"port {port}\nbind 127.0.0.1\ndir {folder}\nsentinel monitor orders 127.0.0.1 {master} 1\n")
         program = private_redis.binary()

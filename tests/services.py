@@ -224,7 +224,7 @@ def pgbouncer(postgres: Postgres) -> Iterator[Callable[[str], str]]:
     assert program, "no pgbouncer on the PATH: install it (Debian, Ubuntu: `apt-get install pgbouncer`)"
     folder = Path(tempfile.mkdtemp(prefix="gateway-pb-"))
     owner = _unprivileged()
-    port = _free_port()
+    port = free_port()
     settings = folder / "pgbouncer.ini"
     settings.write_text(
         f"[databases]\n* = host={postgres.folder} user=postgres\n"
@@ -253,7 +253,7 @@ def pgbouncer(postgres: Postgres) -> Iterator[Callable[[str], str]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

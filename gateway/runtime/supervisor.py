@@ -224,7 +224,11 @@ class _Supervisor:
         if ready is not None:
             inherited.append(ready)
             env[READY] = str(ready)
-        process = _forked(child, env, inherited) if child.is_ours and FORKS else _begun(child, env, inherited)
+        process: _Process
+        if child.is_ours and FORKS:
+            process = Forked(child.name, child.argv, env, inherited)
+        else:
+            process = _begun(child, env, inherited)
         log.info("child.started", child=child.name, pid=process.pid)
         return process
 
@@ -366,12 +370,6 @@ def _signals() -> Iterator[Callable[[float | None], Collection[int]]]:
                 signal.signal(number, handler)
             reading.close()
             writing.close()
-
-
-def _forked(child: Child, env: Mapping[str, str], inherited: Collection[int]) -> _Process:
-    for number in inherited:
-        os.set_inheritable(number, True)  # as it would be in a process that was started anew
-    return Forked(child.name, child.argv, env, inherited)
 
 
 def _begun(child: Child, env: Mapping[str, str], inherited: Collection[int]) -> _Process:

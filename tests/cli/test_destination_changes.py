@@ -22,8 +22,8 @@ from gateway.ledger.schema import attempts, audit, destinations, events
 from gateway.ledger.status import PauseKind, Reason
 from gateway.startup import configured, prepare
 from tests.cli.conftest import NOWHERE, Terminal
-from tests.crash.installation import free_port
 from tests.making import NOON, complained, opened, payment, record, record_facts, rows, submission, told
+from tests.services import free_port
 
 
 def claimed(ledger: Ledger) -> list[str]:

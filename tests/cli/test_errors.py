@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.tryout import ROOT
-from tests.crash.installation import free_port
 from tests.disks import on_a_small_disk
+from tests.services import free_port
 
 
 def refusal(*command: str, within: Sequence[str] = (), **environ: str) -> str:

@@ -25,6 +25,7 @@ from gateway.lumail.sandbox import Sandbox, SandboxServer, SandboxSettings, crea
 from gateway.translation.registry import adapters, default_sample
 from gateway.translation.sample import freshen
 from gateway.translation.webhook import Headers, Webhook
+from tests.services import free_port
 from tests.waiting import eventually
 
 SECRET = "whsec_of_the_crash_test"
@@ -209,13 +210,6 @@ def _settings(file: Path, folder: Path, database_url: str, port: int) -> dict[st
 def settings_of(running: Installation, folder: Path, database_url: str) -> dict[str, str]:
     """The environment of a command beside it."""
     return _settings(folder / "gateway.yaml", folder, database_url, int(running.url.rpartition(":")[2]))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True)
